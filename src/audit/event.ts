@@ -1,0 +1,146 @@
+// The bytes of an audit event: disclosures, leaf, leaf hash and admission tag. Pure; frozen: old events must verify for ever.
+// Formats: RFC 9901 (disclosures), RFC 8785 (leaf bytes), RFC 6962 section 2.1 (leaf hash). Vectors are in test/audit/.
+
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { Actor, EventRow, EventType, State, SubjectType } from "../model/event.ts";
+import { formatTime } from "../model/time.ts";
+import type { LogKey } from "./log-key.ts";
+
+export const SALT_BYTES = 16;
+
+export interface NewEvent {
+  readonly subjectType: SubjectType;
+  readonly subjectId: number;
+  readonly version: number;
+  readonly op: EventType;
+  readonly atMs: number;
+  /** Leaf hash of the subject's event before this one; null for its first. */
+  readonly previousHash: Uint8Array | null;
+  readonly actor: Actor;
+  readonly state: State;
+}
+
+export type SealedEvent = Omit<EventRow, "id">;
+
+/** Seals an event with two fresh salts. `randomBytes` must be cryptographically secure. */
+export function sealEvent(key: LogKey, event: NewEvent, randomBytes: (size: number) => Uint8Array): SealedEvent {
+  const actor = disclose("actor", event.actor, randomBytes(SALT_BYTES));
+  const state = disclose("state", event.state, randomBytes(SALT_BYTES));
+  const leaf = encodeLeaf(event, [digestOf(actor), digestOf(state)]);
+  const leafHash = hashLeaf(leaf);
+  return {
+    subject_type: event.subjectType,
+    subject_id: event.subjectId,
+    version: event.version,
+    op: event.op,
+    at_ms: event.atMs,
+    leaf,
+    leaf_hash: leafHash,
+    tag: tagOf(key, leafHash),
+    actor,
+    state,
+    user_id: event.actor.user_id,
+  };
+}
+
+/** The disclosure's text, kept verbatim for as long as it is kept: its digest is over these very bytes. */
+export function disclose(name: "actor" | "state", value: unknown, salt: Uint8Array): string {
+  return JSON.stringify([Buffer.from(salt).toString("base64url"), name, value]);
+}
+
+/** b64url(SHA-256(ASCII(b64url(disclosure)))) (RFC 9901 section 4.2.3). */
+export function digestOf(disclosure: string): string {
+  return createHash("sha256").update(Buffer.from(disclosure).toString("base64url"), "ascii").digest("base64url");
+}
+
+/** What a disclosure says, or undefined where the text is not a disclosure of that name. */
+export function readDisclosure(name: "actor" | "state", text: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) && parsed.length === 3 && parsed[1] === name ? parsed[2] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function actorOf(text: string | null): Actor | null {
+  return text === null ? null : ((readDisclosure("actor", text) as Actor | undefined) ?? null);
+}
+
+export function stateOf(text: string | null): State | null {
+  return text === null ? null : ((readDisclosure("state", text) as State | undefined) ?? null);
+}
+
+type LeafFields = Pick<NewEvent, "subjectType" | "subjectId" | "version" | "op" | "atMs" | "previousHash">;
+
+/** JCS bytes: members in code-unit order, ASCII strings and safe integers only, so JSON.stringify is already canonical. */
+export function encodeLeaf(event: LeafFields, digests: readonly [string, string]): Uint8Array {
+  const text = JSON.stringify({
+    _sd: [...digests].sort(),
+    _sd_alg: "sha-256",
+    at: formatTime(event.atMs),
+    op: event.op,
+    prev: event.previousHash === null ? null : Buffer.from(event.previousHash).toString("base64url"),
+    subject: `${event.subjectType}:${event.subjectId}`,
+    type: "deadletter/event/v1",
+    v: event.version,
+  });
+  return new Uint8Array(Buffer.from(text, "ascii"));
+}
+
+/** SHA-256(0x00 || leaf) (RFC 6962 section 2.1). */
+export function hashLeaf(leaf: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(Buffer.of(0)).update(leaf).digest());
+}
+
+/** HMAC-SHA256 under a key that is not in the database: a row inserted by SQL cannot carry it. */
+export function tagOf(key: LogKey, leafHash: Uint8Array): Uint8Array {
+  return new Uint8Array(createHmac("sha256", key.admissionKey).update(leafHash).digest());
+}
+
+/** Every way in which a stored event contradicts itself; empty for a true one. `previousHash` is of the version before. */
+export function contradictionsOf(key: LogKey, row: EventRow, previousHash: Uint8Array | null): string[] {
+  const found: string[] = [];
+  if (!isSame(hashLeaf(row.leaf), row.leaf_hash)) found.push("leaf hash is not the hash of the leaf");
+  if (!isSame(tagOf(key, row.leaf_hash), row.tag))
+    found.push("admission tag is false: the event was not written by this program");
+  const digests = [row.actor, row.state].map((text) => (text === null ? "" : digestOf(text))) as [string, string];
+  if (row.actor === null || row.state === null) found.push("a disclosure is missing");
+  const expected = encodeLeaf(
+    {
+      subjectType: row.subject_type,
+      subjectId: row.subject_id,
+      version: row.version,
+      op: row.op,
+      atMs: row.at_ms,
+      previousHash,
+    },
+    digests,
+  );
+  if (!isSame(expected, row.leaf)) found.push(...differences(expected, row.leaf));
+  if (row.actor !== null && actorOf(row.actor)?.user_id !== row.user_id) found.push("user_id is not the actor's");
+  return found;
+}
+
+/** Says which members of the leaf the row's own columns, disclosures and predecessor do not bear out. */
+function differences(expected: Uint8Array, actual: Uint8Array): string[] {
+  const names: Record<string, string> = {
+    _sd: "a disclosure does not match its digest in the leaf",
+    prev: "prev is not the hash of the version before",
+  };
+  try {
+    const want = JSON.parse(Buffer.from(expected).toString()) as Record<string, unknown>;
+    const have = JSON.parse(Buffer.from(actual).toString()) as Record<string, unknown>;
+    const fields = [...new Set([...Object.keys(want), ...Object.keys(have)])];
+    const wrong = fields.filter((field) => JSON.stringify(want[field]) !== JSON.stringify(have[field]));
+    return wrong.length === 0
+      ? ["leaf bytes are not canonical"]
+      : wrong.map((field) => names[field] ?? `${field} in the leaf is not the row's`);
+  } catch {
+    return ["leaf is not JSON"];
+  }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,95 @@
+// A client of the API for commands: over the network to --server, or to the same app mounted in this process on the
+// configured store. Either way every request passes the same key check.
+
+import { randomBytes } from "node:crypto";
+import { type Treaty, treaty } from "@elysiajs/eden";
+import type { Config } from "../config.ts";
+import { localOperator, open, refuseMissingStore } from "../deadletter.ts";
+import { DeadletterError, ERROR_TABLE, type ErrorCode, messageOf, unavailable } from "../errors.ts";
+import type { Api } from "../http/app.ts";
+import { LIMITS } from "../limits.ts";
+import { createLogger } from "../log.ts";
+import { generateKey } from "../model/key.ts";
+
+export interface Client {
+  readonly api: Treaty.Create<Api>;
+  /** Where short URLs of this server are reached, without a slash at the end. */
+  readonly baseUrl: string;
+  readonly close: () => Promise<void>;
+}
+
+export interface ConnectOptions {
+  /** Whether an embedded store may be made where there is none: only for commands that start one. */
+  readonly mayCreate?: boolean;
+}
+
+export async function connect(config: Config, options: ConnectOptions = {}): Promise<Client> {
+  return config.server === undefined ? connectLocal(config, options) : connectRemote(config, config.server);
+}
+
+function connectRemote(config: Config, server: string): Client {
+  if (config.key === undefined)
+    throw new DeadletterError("unauthorized", "a key is needed to talk to a server", {
+      hint: "set DEADLETTER_KEY, or DEADLETTER_KEY_FILE to a file that holds it",
+    });
+  const headers = { authorization: `Bearer ${config.key}` };
+  const fetcher = ((url: string, init: RequestInit) =>
+    fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(LIMITS.clientMs) })) as typeof fetch;
+  return {
+    api: treaty<Api>(server, { headers, fetcher, parseDate: false }),
+    baseUrl: config.baseUrl ?? server,
+    close: () => Promise.resolve(),
+  };
+}
+
+async function connectLocal(config: Config, { mayCreate = false }: ConnectOptions): Promise<Client> {
+  if (!mayCreate) refuseMissingStore(config);
+  // The secret never leaves this process: who may open the store and the log key is its operator already.
+  const operatorSecret = generateKey(randomBytes);
+  const deadletter = await open(config, {
+    log: createLogger(config.logLevel === "info" ? "error" : config.logLevel),
+    via: localOperator("cli"),
+    operatorSecret,
+  });
+  const headers = { authorization: `Bearer ${config.key ?? operatorSecret}` };
+  return {
+    api: treaty(deadletter.api, { headers, parseDate: false }),
+    baseUrl: config.baseUrl ?? `http://${config.host}:${config.port}`,
+    close: () => deadletter.close(),
+  };
+}
+
+interface Reply<Data> {
+  readonly data: Data | null;
+  readonly error: { readonly status: unknown; readonly value: unknown } | null;
+  readonly response: Response;
+}
+
+/** The data of an answer, or the server's own error as one of ours. */
+export async function unwrap<Data>(call: Promise<Reply<Data | Response>>): Promise<Data> {
+  return (await unwrapPage(call)).data;
+}
+
+/** The same with the cursor of the next page, if there is one. */
+export async function unwrapPage<Data>(
+  call: Promise<Reply<Data | Response>>,
+): Promise<{ data: Data; cursor: string | undefined }> {
+  let reply: Reply<Data | Response>;
+  try {
+    reply = await call;
+  } catch (error) {
+    throw unavailable("the server cannot be reached", { cause: error });
+  }
+  if (reply.error) throw asOurs(reply.error.value);
+  const cursor = /[?&]cursor=([^&>]+)/.exec(reply.response.headers.get("link") ?? "")?.[1];
+  return { data: reply.data as Data, cursor };
+}
+
+function asOurs(value: unknown): DeadletterError {
+  const { error, detail } = (value ?? {}) as { error?: unknown; detail?: unknown };
+  if (typeof error === "string" && error in ERROR_TABLE) return new DeadletterError(error as ErrorCode, String(detail));
+  return new DeadletterError(
+    "unavailable",
+    `the server did not answer as deadletter does: ${messageOf(value).slice(0, 200)}`,
+  );
+}

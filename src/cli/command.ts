@@ -1,0 +1,137 @@
+// What a command is, and how its words become values: parsing, help text, and nothing that any one command does.
+
+import { parseArgs } from "node:util";
+import { editDistance, type LoadedConfig, loadConfig, SETTINGS, type SettingName } from "../config.ts";
+import { badRequest } from "../errors.ts";
+
+export interface Flag {
+  readonly name: string;
+  /** Shown as the value's name in help; without it the flag is a switch. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export interface Command {
+  /** One word or two: `shorten`, `users create`. */
+  readonly name: string;
+  readonly summary: string;
+  /** Names of the words that follow, in order; those in brackets may be left out. */
+  readonly args: readonly string[];
+  readonly flags: readonly Flag[];
+  /** Settings whose flags this command takes, beside the environment that every command reads. */
+  readonly settings: readonly SettingName[];
+  readonly examples: readonly string[];
+  readonly run: (input: Input, io: Io) => Promise<number>;
+}
+
+export interface Input extends LoadedConfig {
+  readonly args: readonly string[];
+  /** The value of a flag of this command, or undefined. */
+  readonly value: (flag: string) => string | undefined;
+  readonly isSet: (flag: string) => boolean;
+  readonly isJson: boolean;
+}
+
+/** Data goes to `out`, everything else to `err`. */
+export interface Io {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** True where a person sits at both ends; prompts and moving progress are for them alone. */
+  readonly isInteractive: boolean;
+  readonly isErrTerminal: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Settings of every command that opens a store. */
+export const STORE_SETTINGS = ["databaseUrl", "dataDir", "poolSize", "databaseDeadlineMs", "pgbouncer"] as const;
+/** Settings of every command that is a client of the API. */
+export const CLIENT_SETTINGS = ["server", ...STORE_SETTINGS, "baseUrl"] as const;
+
+const COMMON: readonly Flag[] = [
+  { name: "json", help: "print JSON" },
+  { name: "help", help: "print this help" },
+];
+
+/** Throws bad_request for an unknown flag, a missing value, or too few or too many words. */
+export function parseInput(command: Command, words: readonly string[], io: Io): Input | "help" {
+  const settings = SETTINGS.filter((setting) => command.settings.includes(setting.name) && setting.flag !== undefined);
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
+  for (const { name, value } of [...command.flags, ...COMMON])
+    options[name] = { type: value === undefined ? "boolean" : "string" };
+  for (const { flag, isBoolean } of settings) options[flag ?? ""] = { type: isBoolean ? "boolean" : "string" };
+  options.help = { type: "boolean", short: "h" };
+  const { values, positionals } = parseWords(command, words, options);
+  if (values.help) return "help";
+  const least = command.args.filter((name) => !name.startsWith("[")).length;
+  if (positionals.length < least)
+    throw badRequest(`missing ${command.args[positionals.length]}`, `see: deadletter ${command.name} --help`);
+  if (positionals.length > command.args.length)
+    throw badRequest(
+      `unexpected ${JSON.stringify(positionals[command.args.length])}`,
+      `see: deadletter ${command.name} --help`,
+    );
+  const flags = Object.fromEntries(
+    settings.map(({ flag = "" }) => [flag, values[flag]]).filter(([, value]) => value !== undefined),
+  );
+  return {
+    ...loadConfig(io.environment, flags as Record<string, string | boolean>),
+    args: positionals,
+    value: (flag) => values[flag] as string | undefined,
+    isSet: (flag) => values[flag] !== undefined,
+    isJson: values.json === true,
+  };
+}
+
+function parseWords(
+  command: Command,
+  words: readonly string[],
+  options: Record<string, { type: "string" | "boolean" }>,
+) {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: { ...options },
+      allowPositionals: true,
+      strict: true,
+      allowNegative: true,
+    });
+  } catch {
+    throw badRequest(explainWords(words, options), `see: deadletter ${command.name} --help`);
+  }
+}
+
+/** The platform's parser says little; this names the word and what was probably meant. */
+function explainWords(words: readonly string[], options: Record<string, { type: "string" | "boolean" }>): string {
+  for (const word of words) {
+    const [name = ""] = word.replace(/^--?/, "").split("=");
+    if (!word.startsWith("-") || name in options || name.replace(/^no-/, "") in options || name === "h") continue;
+    const near = Object.keys(options).find((other) => editDistance(other, name) <= 2);
+    return `unknown flag --${name}${near === undefined ? "" : `; did you mean --${near}?`}`;
+  }
+  const bare = words.find((word) => options[word.slice(2)]?.type === "string");
+  return bare === undefined ? "the flags cannot be read" : `${bare} needs a value`;
+}
+
+export function helpFor(command: Command): string {
+  const settings = SETTINGS.filter((setting) => command.settings.includes(setting.name));
+  const flags = [...command.flags, ...COMMON].map(({ name, value, help }): [string, string] => [
+    `--${name}${value ? ` ${value}` : ""}`,
+    help,
+  ]);
+  const shared = settings.map((setting): [string, string] => [
+    setting.flag === undefined ? "" : `--${setting.flag}`,
+    `${setting.help} [${[setting.env, setting.fileEnv].filter((name) => name !== undefined).join(" or ")}${typeof setting.default === "string" ? `, default ${setting.default}` : ""}]`,
+  ]);
+  return [
+    `${command.summary}\n`,
+    `Usage: deadletter ${[command.name, ...command.args].join(" ")} [flags]\n`,
+    `Flags:\n${columns(flags)}`,
+    ...(shared.length === 0 ? [] : [`Settings:\n${columns(shared)}`]),
+    `Examples:\n${command.examples.map((example) => `  ${example}`).join("\n")}\n`,
+  ].join("\n");
+}
+
+export function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
+}

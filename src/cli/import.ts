@@ -1,0 +1,79 @@
+// import: the first version's three CSV files, into the configured store, all or nothing.
+
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { localOperator, open } from "../deadletter.ts";
+import { badRequest, messageOf } from "../errors.ts";
+import { createLogger } from "../log.ts";
+import { type ImportReport, importLegacy } from "../operations/import.ts";
+import { type LegacyFile, parseLegacy } from "../operations/legacy.ts";
+import { type Command, type Input, STORE_SETTINGS } from "./command.ts";
+import { print, progress } from "./output.ts";
+
+export const importCommand: Command = {
+  name: "import",
+  summary: "Import the first version's users, links and history, all or nothing. A second run changes nothing.",
+  args: [],
+  flags: [
+    { name: "users", value: "FILE", help: "users.csv: id,username,email,created_at" },
+    {
+      name: "urls",
+      value: "FILE",
+      help: "urls.csv: id,user_id,short_code,original_url,title,is_active,created_at,updated_at",
+    },
+    { name: "events", value: "FILE", help: "events.csv: id,url_id,user_id,event_type,timestamp,details" },
+    { name: "dry-run", help: "check everything against the store and report, but change nothing" },
+  ],
+  settings: [...STORE_SETTINGS, "baseUrl", "migrate", "logKey"],
+  examples: [
+    "deadletter import --users users.csv --urls urls.csv --events events.csv --dry-run",
+    "deadletter import --users users.csv --urls urls.csv --events events.csv --json",
+  ],
+  async run(input, io) {
+    const files = {
+      users: readInput(input, "users"),
+      urls: readInput(input, "urls"),
+      events: readInput(input, "events"),
+    };
+    const deadletter = await open(input.config, { log: createLogger("error"), via: localOperator("import") });
+    const meter = progress(io, "imported");
+    try {
+      const data = parseLegacy(files, deadletter.core.ownHosts());
+      const isDryRun = input.isSet("dry-run");
+      const report = await importLegacy(deadletter.core, deadletter.self, data, { isDryRun, onProgress: meter.update });
+      meter.end();
+      print(io, input.isJson, { dry_run: isDryRun, ...report }, () => describe(report, isDryRun));
+      return 0;
+    } finally {
+      await deadletter.close();
+    }
+  },
+};
+
+function readInput(input: Input, flag: string): LegacyFile {
+  const path = input.value(flag);
+  if (path === undefined) throw badRequest(`--${flag} is needed`, "see: deadletter import --help");
+  try {
+    return { name: basename(path), text: new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)) };
+  } catch (error) {
+    throw badRequest(`cannot read ${path}: ${messageOf(error)}`);
+  }
+}
+
+function describe({ users, links, events, contradictions }: ImportReport, isDryRun: boolean): string {
+  const { active_though_deleted: active, inactive_without_deletion: inactive } = contradictions;
+  const isUnchanged = users.imported + links.imported === 0;
+  const outcome = isUnchanged
+    ? `nothing to import: all ${users.unchanged} users and ${links.unchanged} links are here already\n`
+    : `${isDryRun ? "would import" : "imported"} ${users.imported} users and ${links.imported} links, with ${events} events of their old history` +
+      ` (already here: ${users.unchanged} users, ${links.unchanged} links)\n`;
+  const list = (title: string, codes: readonly string[]) =>
+    codes.length === 0 ? "" : `  ${codes.length} ${title}: ${codes.join(" ")}\n`;
+  const found =
+    active.length + inactive.length === 0
+      ? "no link contradicts its old history\n"
+      : `${active.length + inactive.length} links contradict their old history; the state is kept, the history stands beside it:\n` +
+        list("active though deleted in history", active) +
+        list("inactive without a deletion", inactive);
+  return outcome + found;
+}

@@ -1,0 +1,235 @@
+// The everyday commands about links, as clients of the API: shorten, list, show, update, delete, restore, events.
+
+import { badRequest } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { DELETE_REASONS, EVENT_TYPES } from "../model/event.ts";
+import { type Client, connect } from "./client.ts";
+import { CLIENT_SETTINGS, type Command, type Flag, type Input } from "./command.ts";
+import { describeLink, eventTable, linkTable, print, shortUrl } from "./output.ts";
+import {
+  createLink,
+  deleteLink,
+  editLink,
+  type LinkEdit,
+  listEvents,
+  listLinks,
+  restoreLink,
+  showLink,
+  showLinkAt,
+} from "./requests.ts";
+
+const LIMIT: Flag = { name: "limit", value: "N", help: `how many at the most, default ${LIMITS.pageSizeDefault}` };
+const REASON: Flag = { name: "reason", value: "TEXT", help: "why; it is kept in the audit log" };
+
+export const shortenCommand: Command = {
+  name: "shorten",
+  summary: "Create a link.",
+  args: ["URL"],
+  flags: [
+    { name: "code", value: "CODE", help: "the short code; generated without it" },
+    { name: "title", value: "TEXT", help: "a title for people" },
+    { name: "expires", value: "TIME", help: "RFC 3339; after it the link answers 404" },
+    { name: "user-id", value: "ID", help: "the owner; by default the key's user" },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    "deadletter shorten https://example.com/a/long/page",
+    "deadletter shorten https://example.com/sale --code sale --expires 2027-01-01T00:00:00Z --json",
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const link = await createLink(client, {
+        original_url: input.args[0] ?? "",
+        ...given("title", input.value("title")),
+        ...given("short_code", input.value("code")),
+        ...given("expires_at", input.value("expires")),
+        ...given("user_id", readInteger("user-id", input.value("user-id"))),
+      });
+      print(
+        io,
+        input.isJson,
+        { ...link, short_url: shortUrl(client.baseUrl, link) },
+        () => `${shortUrl(client.baseUrl, link)}\n`,
+      );
+    }),
+};
+
+export const listCommand: Command = {
+  name: "list",
+  summary: "List links, newest first.",
+  args: [],
+  flags: [
+    { name: "search", value: "TEXT", help: "only links with this in code, target or title" },
+    { name: "user-id", value: "ID", help: "only links of this owner" },
+    { name: "active", help: "only active links (--no-active: only inactive ones)" },
+    LIMIT,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter list --limit 20", "deadletter list --search example.com --no-active --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const filter = {
+        ...given("q", input.value("search")),
+        ...given("user_id", input.value("user-id")),
+        ...given("is_active", input.isSet("active") ? String(input.value("active")) : undefined),
+      };
+      const links = await listLinks(client, filter, readLimit(input));
+      print(io, input.isJson, links, () => linkTable(links));
+    }),
+};
+
+export const showCommand: Command = {
+  name: "show",
+  summary: "Show a link with its history, or as it stood at a time.",
+  args: ["CODE-OR-ID"],
+  flags: [{ name: "at", value: "TIME", help: "RFC 3339: the link as it stood then" }],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter show sale", "deadletter show sale --at 2026-11-01T00:00:00Z --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const [name = ""] = input.args;
+      const at = input.value("at");
+      if (at !== undefined) {
+        const link = await showLinkAt(client, name, at);
+        print(io, input.isJson, link, () => describeLink(link, client.baseUrl));
+        return;
+      }
+      const link = await showLink(client, name);
+      print(
+        io,
+        input.isJson,
+        link,
+        () => `${describeLink(link, client.baseUrl)}clicks     ${link.clicks}\n\n${eventTable(link.events)}`,
+      );
+    }),
+};
+
+export const updateCommand: Command = {
+  name: "update",
+  summary: "Change a link's target, title or expiry.",
+  args: ["CODE-OR-ID"],
+  flags: [
+    { name: "url", value: "URL", help: "the new target" },
+    { name: "title", value: "TEXT", help: "the new title; an empty one removes it" },
+    { name: "expires", value: "TIME", help: "the new expiry, RFC 3339, or never" },
+    { name: "if-version", value: "N", help: "only if the link is still at this version" },
+    REASON,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    'deadletter update sale --url https://example.com/new --reason "page moved"',
+    "deadletter update sale --expires never --if-version 3",
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const expires = input.value("expires");
+      const edit: LinkEdit = {
+        ...given("original_url", input.value("url")),
+        ...given("title", input.value("title")),
+        ...given("reason", input.value("reason")),
+        ...given("expires_at", expires === "never" ? null : expires),
+      };
+      if (Object.keys(edit).every((field) => field === "reason"))
+        throw badRequest("nothing to change", "name at least one of --url, --title, --expires");
+      const link = await editLink(
+        client,
+        input.args[0] ?? "",
+        edit,
+        readInteger("if-version", input.value("if-version")),
+      );
+      print(io, input.isJson, link, () => describeLink(link, client.baseUrl));
+    }),
+};
+
+export const deleteCommand: Command = {
+  name: "delete",
+  summary: "Delete a link softly: it answers 404 from now on, keeps its code and can be restored.",
+  args: ["CODE-OR-ID"],
+  flags: [{ name: "reason", value: "REASON", help: `${DELETE_REASONS.join(", ")}; default user_requested` }],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter delete sale", "deadletter delete sale --reason policy_cleanup --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const link = await deleteLink(client, input.args[0] ?? "", input.value("reason"));
+      print(
+        io,
+        input.isJson,
+        link,
+        () => `deleted ${link.short_code}; undo with: deadletter restore ${link.short_code}\n`,
+      );
+    }),
+};
+
+export const restoreCommand: Command = {
+  name: "restore",
+  summary: "Bring a deleted link back.",
+  args: ["CODE-OR-ID"],
+  flags: [REASON],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter restore sale", 'deadletter restore sale --reason "deleted by mistake"'],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const link = await restoreLink(client, input.args[0] ?? "", input.value("reason"));
+      print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n`);
+    }),
+};
+
+export const eventsCommand: Command = {
+  name: "events",
+  summary: "Read the audit log, newest first.",
+  args: [],
+  flags: [
+    { name: "code", value: "CODE", help: "only events of this link" },
+    { name: "user-id", value: "ID", help: "only what this user did" },
+    { name: "type", value: "TYPE", help: EVENT_TYPES.join(", ") },
+    { name: "since", value: "TIME", help: "RFC 3339, included" },
+    { name: "until", value: "TIME", help: "RFC 3339, excluded" },
+    LIMIT,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    "deadletter events --code sale",
+    "deadletter events --type deleted --since 2026-11-01T00:00:00Z --limit 1000 --json",
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const filter = {
+        ...given("short_code", input.value("code")),
+        ...given("user_id", input.value("user-id")),
+        ...given("event_type", input.value("type")),
+        ...given("since", input.value("since")),
+        ...given("until", input.value("until")),
+      };
+      const events = await listEvents(client, filter, readLimit(input));
+      print(io, input.isJson, events, () => eventTable(events));
+    }),
+};
+
+/** Runs a command's work with a client that is closed whatever happens. */
+export async function withClient(
+  input: Input,
+  run: (client: Client) => Promise<void>,
+  options: { readonly mayCreate?: boolean } = {},
+): Promise<number> {
+  const client = await connect(input.config, options);
+  try {
+    await run(client);
+    return 0;
+  } finally {
+    await client.close();
+  }
+}
+
+export function given<Name extends string, Value>(name: Name, value: Value | undefined): Partial<Record<Name, Value>> {
+  return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>);
+}
+
+export function readLimit(input: Input): number {
+  return readInteger("limit", input.value("limit")) ?? LIMITS.pageSizeDefault;
+}
+
+function readInteger(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9][0-9]{0,14}$/.test(text)) throw badRequest(`--${flag}: must be a positive integer`);
+  return Number(text);
+}

@@ -1,0 +1,102 @@
+// How commands show things to people: plain aligned text, colours only where a terminal wants them (NO_COLOR is obeyed).
+
+import pc from "picocolors";
+import type { Event } from "../model/event.ts";
+import type { Link } from "../model/url.ts";
+import type { Io } from "./command.ts";
+
+/** Prints `value` as JSON, or as the lines that `people` would rather read. */
+export function print(io: Io, isJson: boolean, value: unknown, people: () => string): void {
+  io.out(isJson ? `${JSON.stringify(value, null, 2)}\n` : people());
+}
+
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => Bun.stringWidth(row[column] ?? ""))));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - Bun.stringWidth(cell)))
+      .join("  ")
+      .trimEnd();
+  return `${[pc.bold(line(header)), ...rows.map(line)].join("\n")}\n`;
+}
+
+export function shortUrl(baseUrl: string, link: Pick<Link, "short_code">): string {
+  return `${baseUrl}/${link.short_code}`;
+}
+
+export function describeLink(link: Link, baseUrl: string): string {
+  const rows: [string, string][] = [
+    ["short url", shortUrl(baseUrl, link)],
+    ["target", printable(link.original_url)],
+    ["title", printable(link.title) || "-"],
+    ["state", link.is_active ? pc.green("active") : pc.red("inactive")],
+    ["expires", link.expires_at ?? "never"],
+    ["owner", link.user_id === null ? "-" : `user ${link.user_id}`],
+    ["id", `${link.id}, version ${link.version}`],
+    ["created", link.created_at],
+    ["updated", link.updated_at],
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join("");
+}
+
+export function linkTable(links: readonly Link[]): string {
+  if (links.length === 0) return "no links\n";
+  const rows = links.map((link) => [
+    link.short_code,
+    link.is_active ? "active" : "inactive",
+    link.created_at.slice(0, 10),
+    shorten(printable(link.title), 30),
+    shorten(printable(link.original_url), 60),
+  ]);
+  return table(["CODE", "STATE", "CREATED", "TITLE", "TARGET"], rows);
+}
+
+export function eventTable(events: readonly Event[]): string {
+  if (events.length === 0) return "no events\n";
+  const rows = events.map((event) => [
+    event.timestamp,
+    event.subject,
+    event.event_type,
+    event.user_id === null ? String(event.actor?.via ?? "-") : `user ${event.user_id}`,
+    shorten(summarize(event), 70),
+  ]);
+  return table(["WHEN", "WHAT", "HAPPENED", "WHO", "DETAILS"], rows);
+}
+
+/** `title: "a" -> "b"; is_active: true -> false (duplicate)` */
+function summarize(event: Event): string {
+  const changes = (event.details.changes ?? {}) as Record<string, { from: unknown; to: unknown }>;
+  const isNew = event.event_type === "created" || event.event_type === "imported";
+  const text = Object.entries(changes)
+    .map(([field, { from, to }]) => `${field}: ${isNew ? "" : `${JSON.stringify(from)} -> `}${JSON.stringify(to)}`)
+    .join("; ");
+  return printable(event.reason === null ? text : `${text} (${event.reason})`);
+}
+
+function shorten(text: string, width: number): string {
+  return Bun.stringWidth(text) <= width ? text : `${text.slice(0, width - 3)}...`;
+}
+
+/** Text from outside must not move the cursor or ring the bell of whoever reads it. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}|\p{Cf}/gu, "\u{fffd}");
+}
+
+/** Progress for work that takes long: moving on a terminal, a line at each tenth elsewhere. Writes nothing but to `err`. */
+export function progress(io: Io, label: string): { update: (done: number, total: number) => void; end: () => void } {
+  let tenth = -1;
+  let isShown = false;
+  return {
+    update(done, total) {
+      const now = total === 0 ? 10 : Math.floor((done / total) * 10);
+      if (now === tenth) return;
+      tenth = now;
+      isShown = true;
+      io.err(io.isErrTerminal ? `\r${label} ${done}/${total}` : `${label} ${done}/${total}\n`);
+    },
+    end() {
+      if (isShown && io.isErrTerminal) io.err("\n");
+    },
+  };
+}

@@ -1,0 +1,134 @@
+// What a client can ask for, each once: the scripted commands and the admin screen call these same functions.
+
+import { badRequest } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Event } from "../model/event.ts";
+import type { Key, Role } from "../model/key.ts";
+import type { Link } from "../model/url.ts";
+import type { User } from "../model/user.ts";
+import { type Client, unwrap, unwrapPage } from "./client.ts";
+
+export type LinkWithHistory = Link & { readonly events: readonly Event[]; readonly clicks: number };
+export type KeyWithSecret = Key & { readonly key: string };
+
+export interface NewLink {
+  original_url: string;
+  title?: string;
+  short_code?: string;
+  expires_at?: string;
+  user_id?: number;
+}
+
+export interface LinkEdit {
+  original_url?: string;
+  title?: string;
+  expires_at?: string | null;
+  reason?: string;
+}
+
+export function createLink({ api }: Client, link: NewLink): Promise<Link> {
+  return unwrap<Link>(api.urls.post(link));
+}
+
+export function editLink({ api }: Client, name: string, edit: LinkEdit, version?: number): Promise<Link> {
+  return unwrap<Link>(api.urls({ link: segment(name) }).patch(edit, ifMatch(version)));
+}
+
+export function deleteLink({ api }: Client, name: string, reason: string | undefined): Promise<Link> {
+  return unwrap<Link>(api.urls({ link: segment(name) }).delete(reason === undefined ? {} : { reason }));
+}
+
+export function restoreLink({ api }: Client, name: string, reason: string | undefined): Promise<Link> {
+  return unwrap<Link>(api.urls({ link: segment(name) }).restore.post(reason === undefined ? {} : { reason }));
+}
+
+export async function showLink({ api }: Client, name: string): Promise<LinkWithHistory> {
+  return (await unwrap(api.urls({ link: segment(name) }).get({ query: {} }))) as LinkWithHistory;
+}
+
+export async function showLinkAt({ api }: Client, name: string, at: string): Promise<Link> {
+  return (await unwrap(api.urls({ link: segment(name) }).get({ query: { at } }))) as Link;
+}
+
+export interface LinkFilter {
+  user_id?: string;
+  is_active?: string;
+  q?: string;
+}
+
+export function listLinks({ api }: Client, filter: LinkFilter, limit: number): Promise<Link[]> {
+  return collect(limit, (page) => unwrapPage<Link[]>(api.urls.get({ query: { ...filter, ...page } })));
+}
+
+export interface EventFilter {
+  short_code?: string;
+  user_id?: string;
+  event_type?: string;
+  since?: string;
+  until?: string;
+}
+
+export function listEvents({ api }: Client, filter: EventFilter, limit: number): Promise<Event[]> {
+  return collect(limit, (page) => unwrapPage<Event[]>(api.events.get({ query: { ...filter, ...page } })));
+}
+
+export function createUser({ api }: Client, user: { username: string; email: string }): Promise<User> {
+  return unwrap<User>(api.users.post(user));
+}
+
+export function listUsers({ api }: Client, limit: number): Promise<User[]> {
+  return collect(limit, (page) => unwrapPage<User[]>(api.users.get({ query: page })));
+}
+
+export function deactivateUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
+  return unwrap<User>(api.users({ user: segment(id) }).delete(reason === undefined ? {} : { reason }));
+}
+
+export function createKey(
+  { api }: Client,
+  userId: string,
+  key: { name: string; role: Role; expires_at?: string },
+): Promise<KeyWithSecret> {
+  return unwrap<KeyWithSecret>(api.users({ user: segment(userId) }).keys.post(key));
+}
+
+export function listKeys({ api }: Client, userId: string): Promise<Key[]> {
+  return unwrap<Key[]>(api.users({ user: segment(userId) }).keys.get());
+}
+
+export function revokeKey({ api }: Client, userId: string, keyId: string, reason: string | undefined): Promise<Key> {
+  return unwrap<Key>(
+    api
+      .users({ user: segment(userId) })
+      .keys({ key: segment(keyId) })
+      .delete(reason === undefined ? {} : { reason }),
+  );
+}
+
+/** Follows the cursor from page to page until there are `limit` rows or no more. */
+async function collect<Row>(
+  limit: number,
+  read: (page: { per_page: string; cursor?: string }) => Promise<{ data: Row[]; cursor: string | undefined }>,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  while (rows.length < limit) {
+    const per_page = String(Math.min(limit - rows.length, LIMITS.pageSizeMax));
+    const page = await read({ per_page, ...(cursor === undefined ? {} : { cursor }) });
+    rows.push(...page.data);
+    if (page.cursor === undefined) break;
+    cursor = page.cursor;
+  }
+  return rows;
+}
+
+function ifMatch(version: number | undefined) {
+  return version === undefined ? {} : { headers: { "if-match": `"${version}"` } };
+}
+
+/** A name as one path segment, whatever is in it. */
+function segment(name: string): string {
+  if (name === "" || name === "." || name === "..")
+    throw badRequest(`${JSON.stringify(name)} is not the name of anything`);
+  return encodeURIComponent(name.toWellFormed());
+}

@@ -1,0 +1,86 @@
+// From words to a command to an exit code. Errors end here: one line that says what, one that says what to do next.
+
+import { editDistance } from "../config.ts";
+import { badRequest, DeadletterError, ERROR_TABLE, messageOf } from "../errors.ts";
+import { describeError } from "../log.ts";
+import { StoreError } from "../store/store.ts";
+import { type Command, columns, helpFor, type Io, parseInput } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+
+/** Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable. */
+export async function runCommand(words: readonly string[], io: Io): Promise<number> {
+  try {
+    const [first = "--help"] = words;
+    if (first === "--help" || first === "-h" || first === "help") {
+      io.out(overview());
+      return 0;
+    }
+    const command = findCommand(first === "--version" ? ["version"] : words);
+    if (command === undefined) {
+      io.out(groupHelp(first));
+      return words.includes("--help") || words.includes("-h") ? 0 : 2;
+    }
+    const input = parseInput(command, words.slice(command.name.split(" ").length), io);
+    if (input === "help") {
+      io.out(helpFor(command));
+      return 0;
+    }
+    return await command.run(input, io);
+  } catch (error) {
+    return explain(error, words.includes("--json"), io);
+  }
+}
+
+/** Undefined for the first word of a two-word command alone. Throws bad_request for what is no command at all. */
+function findCommand(words: readonly string[]): Command | undefined {
+  const [first = "", second = ""] = words;
+  const found =
+    COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first);
+  if (found) return found;
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
+  if (group.length > 0 && (second === "" || second.startsWith("-"))) return undefined;
+  const wanted = group.length > 0 ? `${first} ${second}` : first;
+  const near = COMMANDS.find(({ name }) => editDistance(name, wanted) <= 2);
+  throw badRequest(
+    `unknown command ${JSON.stringify(wanted)}`,
+    near === undefined ? "see: deadletter --help" : `did you mean ${near.name}?`,
+  );
+}
+
+function overview(): string {
+  const list = columns(COMMANDS.map(({ name, summary }) => [name, summary]));
+  return `deadletter: a URL shortener whose every change is in its audit log.
+
+Usage: deadletter COMMAND [flags]
+
+Commands:
+${list}
+Every command takes --json and --help. Without DATABASE_URL the store is a SQLite file in ./data.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable.
+`;
+}
+
+function groupHelp(group: string): string {
+  const commands = COMMANDS.filter(({ name }) => name.startsWith(`${group} `));
+  return `Usage: deadletter ${group} COMMAND [flags]\n\nCommands:\n${columns(commands.map(({ name, summary }) => [name, summary]))}`;
+}
+
+function explain(thrown: unknown, isJson: boolean, io: Io): number {
+  const error = thrown instanceof DeadletterError ? thrown : undefined;
+  // Commands are run by operators, so they are told the cause; over HTTP nobody is.
+  const cause = error?.cause === undefined ? "" : `: ${messageOf(error.cause)}`;
+  const message = error ? `${error.message}${cause}` : unexpected(thrown);
+  if (isJson) {
+    io.err(
+      `${JSON.stringify({ error: error?.code ?? "internal_error", detail: message, ...(error?.hint ? { hint: error.hint } : {}) })}\n`,
+    );
+  } else {
+    io.err(`deadletter: ${message}\n${error?.hint ? `  ${error.hint}\n` : ""}`);
+  }
+  return error ? ERROR_TABLE[error.code].exit : 1;
+}
+
+function unexpected(thrown: unknown): string {
+  if (thrown instanceof StoreError) return `the database refused: ${thrown.message}`;
+  return `an unexpected error occurred: ${JSON.stringify(describeError(thrown))}`;
+}

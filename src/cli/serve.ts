@@ -1,0 +1,95 @@
+// serve: opens everything, makes the first admin of an empty store, listens until told to stop.
+
+import { type Deadletter, type Listeners, open } from "../deadletter.ts";
+import { surviveUncaught, untilShutdown } from "../lifecycle.ts";
+import { createLogger } from "../log.ts";
+import { createFirstAdmin } from "../operations/bootstrap.ts";
+import { listUsers } from "../store/queries/users.ts";
+import { VERSION } from "../version.ts";
+import { type Command, STORE_SETTINGS } from "./command.ts";
+
+export const serveCommand: Command = {
+  name: "serve",
+  summary: "Serve redirects and the API until SIGTERM.",
+  args: [],
+  flags: [],
+  settings: [
+    ...STORE_SETTINGS,
+    "host",
+    "port",
+    "adminListen",
+    "baseUrl",
+    "logKey",
+    "adminKey",
+    "migrate",
+    "logLevel",
+    "shutdownGraceMs",
+    "drainMs",
+  ],
+  examples: [
+    "deadletter serve",
+    "deadletter serve --port 8080 --base-url https://go.example.com",
+    "DATABASE_URL=postgres://deadletter@db/deadletter DEADLETTER_LOG_KEY_FILE=log.key deadletter serve --migrate",
+  ],
+  async run({ config }, io) {
+    const log = createLogger(config.logLevel, Bun.stdout.writer());
+    const deadletter = await open(config, { log, via: "http" });
+    surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
+    let listeners: Listeners;
+    try {
+      const greeting = await welcome(deadletter);
+      listeners = deadletter.listen();
+      io.err(
+        `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${deadletter.core.store.place}\n${greeting(listeners)}`,
+      );
+    } catch (error) {
+      await deadletter.close();
+      throw error;
+    }
+    log.info("listening", {
+      version: VERSION,
+      url: listeners.baseUrl,
+      api_url: listeners.apiUrl,
+      engine: deadletter.core.store.engine,
+    });
+    return untilShutdown(log, {
+      startDraining: deadletter.startDraining,
+      graceMs: config.shutdownGraceMs,
+      finish: async () => {
+        await listeners.stop(config.drainMs);
+        await deadletter.close();
+      },
+    });
+  },
+};
+
+/** On an empty store: the first admin, where one may be made unasked, and the next command to type. */
+async function welcome(deadletter: Deadletter): Promise<(listeners: Listeners) => string> {
+  const { core, config, self } = deadletter;
+  if (core.store.engine === "sqlite" || config.adminKey !== undefined) {
+    const admin = await createFirstAdmin(core, { ...self, via: "serve" }, config.adminKey);
+    if (!admin) return () => "";
+    if (config.adminKey !== undefined)
+      return () => `created user "${admin.user.username}" with the key that was configured\n`;
+    return ({ baseUrl, apiUrl }) => firstSteps(admin.key.key, baseUrl, apiUrl);
+  }
+  const users = await core.store.read((sql) => listUsers(sql, { afterId: 0, limit: 1, offset: 0 }));
+  return () => (users.length > 0 ? "" : "nobody has a key yet; make the first with: deadletter users create --admin\n");
+}
+
+function firstSteps(key: string, baseUrl: string, apiUrl: string): string {
+  return `
+First start: user "admin" was created with this key. It is shown once and kept nowhere; store it now.
+
+  ${key}
+
+Make a first link:
+
+  curl -i ${apiUrl}/urls -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"original_url":"https://example.com/","short_code":"hello"}'
+
+Then follow it:
+
+  curl -i ${baseUrl}/hello
+
+`;
+}

@@ -1,0 +1,255 @@
+// The composition root: from a configuration to running parts, and back. Used by serve, by every command and by the tests.
+
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { hashLeaf, tagOf } from "./audit/event.ts";
+import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "./audit/log-key.ts";
+import type { Config } from "./config.ts";
+import { badRequest, DeadletterError, messageOf } from "./errors.ts";
+import { type Api, createApi, createPublic } from "./http/app.ts";
+import { listen } from "./http/server.ts";
+import type { Service } from "./http/service.ts";
+import type { Logger } from "./log.ts";
+import { describeError } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import type { Caller, Core } from "./operations/core.ts";
+import { createClicks } from "./redirect/clicks.ts";
+import { migrate, schemaStatus } from "./store/migrate.ts";
+import { openPostgres } from "./store/postgres.ts";
+import { findNewestEvent } from "./store/queries/events.ts";
+import { ping } from "./store/queries/schema.ts";
+import { openSqlite } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
+import { VERSION } from "./version.ts";
+
+export interface OpenOptions {
+  readonly log: Logger;
+  /** See Service. */
+  readonly via: string;
+  readonly operatorSecret?: string;
+  readonly clock?: () => number;
+}
+
+export interface Deadletter {
+  readonly config: Config;
+  readonly core: Core;
+  readonly metrics: Metrics;
+  readonly service: Service;
+  readonly api: Api;
+  /** Who the process itself is when it writes without a user. */
+  readonly self: Caller;
+  /** Starts the listeners the configuration names and returns the addresses they got. */
+  listen(): Listeners;
+  startDraining(): void;
+  close(): Promise<void>;
+}
+
+export interface Listeners {
+  /** Where redirects are reached, as printed to people. */
+  readonly baseUrl: string;
+  readonly apiUrl: string;
+  /** Stops accepting, lets open requests finish for `drainMs`, then cuts them. */
+  stop(drainMs: number): Promise<void>;
+}
+
+/** Throws with a hint when the store cannot be reached, is not migrated, or belongs to another log key. */
+export async function open(config: Config, options: OpenOptions): Promise<Deadletter> {
+  const store = await openStore(config);
+  try {
+    await bringSchemaUp(store, config, options.clock ?? Date.now);
+    const logKey = loadLogKey(config);
+    await refuseForeignKey(store, logKey);
+    return assemble(config, store, logKey, options);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** For commands that only make sense on a store that is there: they must not leave an empty one behind. */
+export function refuseMissingStore(config: Config): void {
+  if (config.databaseUrl !== undefined || existsSync(embeddedPath(config))) return;
+  throw badRequest(
+    `there is no store in ${config.dataDir}`,
+    "start one with deadletter serve, or name one with --data-dir or DATABASE_URL",
+  );
+}
+
+function embeddedPath(config: Config): string {
+  return join(config.dataDir, "deadletter.db");
+}
+
+/** Who works at this host's terminal, as events name them: the user id, which nobody can claim by setting a variable. */
+export function localOperator(door: "cli" | "import"): string {
+  return `${door}:uid-${process.getuid?.() ?? "unknown"}`;
+}
+
+/** The store alone, reachable but perhaps not migrated: for `migrate`. */
+export async function openStore(config: Config): Promise<Store> {
+  const deadlineMs = config.databaseDeadlineMs;
+  if (config.databaseUrl === undefined) {
+    ensureDataDir(config.dataDir);
+    return openSqlite(embeddedPath(config), { deadlineMs });
+  }
+  const store = await openPostgres(config.databaseUrl, {
+    poolSize: config.poolSize,
+    deadlineMs,
+    isPooled: config.pgbouncer,
+  });
+  try {
+    await store.read(ping);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw new DeadletterError("unavailable", `cannot use PostgreSQL at ${store.place}`, {
+      hint: "check DATABASE_URL and that the server is up",
+      cause: error instanceof Error && error.cause !== undefined ? error.cause : error,
+    });
+  }
+}
+
+async function bringSchemaUp(store: Store, config: Config, clock: () => number): Promise<void> {
+  if (config.migrate) {
+    await migrate(store, { nowMs: clock() });
+    return;
+  }
+  const { pending } = await schemaStatus(store);
+  if (pending.length > 0)
+    throw new DeadletterError("unavailable", `the schema of ${store.place} is ${pending.length} migration(s) behind`, {
+      hint: "run: deadletter migrate",
+    });
+}
+
+/** From the configuration; on the embedded store a first start makes one, readable by its owner alone. */
+export function loadLogKey(config: Config): LogKey {
+  if (config.logKey !== undefined) return parseLogKey(config.logKey);
+  if (config.databaseUrl !== undefined)
+    throw badRequest(
+      "PostgreSQL needs the audit log's key: set DEADLETTER_LOG_KEY_FILE",
+      "make one, once for all replicas, with: deadletter log keygen --out log.key",
+    );
+  const path = join(config.dataDir, "log.key");
+  if (existsSync(path)) return parseLogKey(readOrExplain(path));
+  const key = createLogKey(`deadletter.local/${randomBytes(4).toString("hex")}`, randomBytes(32));
+  try {
+    writeNewFile(path, `${encodeLogKey(key)}\n`);
+    return key;
+  } catch (error) {
+    if ((error as { code?: string }).code === "EEXIST") return parseLogKey(readOrExplain(path));
+    throw badRequest(`cannot write the log key ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** Whole or not at all, and only where there is none: of processes that start at once, one makes it and the others read it. */
+export function writeNewFile(path: string, text: string): void {
+  const draft = `${path}.${randomBytes(4).toString("hex")}`;
+  writeFileSync(draft, text, { mode: 0o600, flag: "wx" });
+  try {
+    linkSync(draft, path);
+  } finally {
+    unlinkSync(draft);
+  }
+}
+
+function readOrExplain(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw badRequest(`cannot read the log key ${path}: ${messageOf(error)}`);
+  }
+}
+
+function ensureDataDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw badRequest(
+      `cannot use the data directory ${path}: ${messageOf(error)}`,
+      "choose another with --data-dir or DEADLETTER_DATA_DIR",
+    );
+  }
+}
+
+/** A wrong key would tag new events so that every verification fails: better not to start. */
+async function refuseForeignKey(store: Store, key: LogKey): Promise<void> {
+  const [newest] = await store.read(findNewestEvent);
+  if (!newest) return;
+  const isIntact = Buffer.compare(hashLeaf(newest.leaf), newest.leaf_hash) === 0;
+  // An event that is damaged says nothing of the key: that is for `verify` to report.
+  if (isIntact && Buffer.compare(tagOf(key, newest.leaf_hash), newest.tag) !== 0)
+    throw badRequest(
+      `the log key ${key.origin} is not the one that ${store.place} was written with`,
+      "start with the log key this store was made with",
+    );
+}
+
+function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
+  const { log, via, operatorSecret } = options;
+  const metrics = createMetrics(VERSION, { pool: () => store.load(), droppedLogLines: () => log.dropped });
+  const clicks = createClicks(store, metrics, (error) => log.warn("clicks were not recorded", describeError(error)));
+  let baseUrl = config.baseUrl ?? `http://${urlHost(config.host)}:${config.port}`;
+  let isDraining = false;
+  const core: Core = {
+    store,
+    logKey,
+    clock: options.clock ?? Date.now,
+    randomBytes,
+    ownHosts: () => new Set([new URL(baseUrl).host]),
+    onCommit: (changes) => {
+      for (const { type, op } of changes) metrics.mutations.inc({ subject: type, op });
+    },
+  };
+  const service: Service = {
+    core,
+    metrics,
+    log,
+    clicks,
+    version: VERSION,
+    startedMs: Date.now(),
+    via,
+    operatorSecret,
+    isDraining: () => isDraining,
+  };
+  const api = createApi(service);
+
+  return {
+    config,
+    core,
+    metrics,
+    service,
+    api,
+    self: { userId: null, keyId: null, role: "admin", via, requestId: null },
+    listen() {
+      const { adminListen } = config;
+      const main = listen(service, adminListen ? createPublic(service) : api, config);
+      const admin = adminListen ? listen(service, api, adminListen) : undefined;
+      const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
+      baseUrl = config.baseUrl ?? address(config.host, main.port);
+      return {
+        baseUrl,
+        apiUrl: admin && adminListen ? address(adminListen.host, admin.port) : address(config.host, main.port),
+        stop: async (drainMs) => {
+          const servers = admin ? [main, admin] : [main];
+          const drained = Promise.all(servers.map((server) => server.stop()));
+          await Promise.race([drained, Bun.sleep(drainMs)]);
+          await Promise.all(servers.map((server) => server.stop(true)));
+        },
+      };
+    },
+    startDraining() {
+      isDraining = true;
+    },
+    async close() {
+      await clicks.close();
+      await store.close();
+      await log.flush();
+    },
+  };
+}
+
+/** For a URL: a wildcard address is reached on this host, IPv6 stands in brackets (RFC 3986 section 3.2.2). */
+function urlHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,73 @@
+// Who may use which route: built from the route table itself, so that no route can be left out of it.
+
+import { DeadletterError } from "../errors.ts";
+import type { Role } from "../model/key.ts";
+
+export type Needs = Role | "public";
+
+export interface Match {
+  /** The route's template, such as `/urls/:link`. */
+  readonly template: string;
+  readonly needs: Needs;
+}
+
+export interface AccessTable {
+  /** The route for a request, or undefined where nothing is at this path. Throws method_not_allowed with `Allow`. */
+  match(method: string, path: string): Match | undefined;
+}
+
+interface RouteLike {
+  readonly method: string;
+  readonly path: string;
+  readonly hooks?: { readonly detail?: unknown };
+}
+
+/** What a route needs travels in its OpenAPI detail, where it documents the route as well. */
+export function needs<N extends Needs>(role: N, summary: string) {
+  return { detail: { summary, "x-needs": role, security: role === "public" ? [] : [{ bearer: [] }] } } as const;
+}
+
+export function createAccessTable(routes: readonly RouteLike[]): AccessTable {
+  const entries = new Map<string, Map<string, Needs>>();
+  for (const { method, path, hooks } of routes) {
+    const needed = (hooks?.detail as { "x-needs"?: Needs } | undefined)?.["x-needs"];
+    if (needed === undefined) throw new Error(`route ${method} ${path} does not say who may use it`);
+    const methods = entries.get(path) ?? new Map<string, Needs>();
+    entries.set(path, methods.set(method, needed));
+  }
+  // Fixed segments before parameters, so that /urls is never taken for a short code.
+  const templates = [...entries.keys()].sort((a, b) => parametersIn(a) - parametersIn(b));
+  const patterns = templates.map((template) => ({ template, pattern: patternOf(template) }));
+
+  return {
+    match(method, path) {
+      const found = patterns.find(({ pattern }) => pattern.test(path));
+      if (!found) return undefined;
+      const methods = entries.get(found.template) ?? new Map<string, Needs>();
+      const needed = methods.get(method) ?? (method === "HEAD" ? methods.get("GET") : undefined);
+      if (needed === undefined) throw methodNotAllowed(method, found.template, [...methods.keys()]);
+      return { template: found.template, needs: needed };
+    },
+  };
+}
+
+/** RFC 9110 section 15.5.6: the answer lists what is allowed. */
+function methodNotAllowed(method: string, template: string, methods: readonly string[]): DeadletterError {
+  const allowed = methods.includes("GET") ? [...methods, "HEAD"] : [...methods];
+  const isEvents = template === "/events" || template === "/events/:id";
+  return new DeadletterError(
+    "method_not_allowed",
+    isEvents
+      ? "events cannot be written: only changes to links, users and keys write the log"
+      : `${method.slice(0, 20)} is not allowed here`,
+    { headers: { allow: allowed.join(", ") } },
+  );
+}
+
+function parametersIn(template: string): number {
+  return template.split(":").length - 1;
+}
+
+function patternOf(template: string): RegExp {
+  return new RegExp(`^${template.replaceAll(".", "\\.").replace(/:[a-z_]+/g, "[^/]+")}$`);
+}

@@ -1,0 +1,156 @@
+// The whole route table, and the hooks every request passes: number, method, key, body, answer, log.
+
+import { openapi } from "@elysiajs/openapi";
+import { Elysia } from "elysia";
+import { notFound } from "../errors.ts";
+import { type AccessTable, createAccessTable, needs } from "./access.ts";
+import { authorize } from "./auth.ts";
+import { readJsonBody } from "./body.ts";
+import { errorResponse } from "./error.ts";
+import { eventHandlers, ListEventsQuery } from "./events.ts";
+import { opsHandlers } from "./ops.ts";
+import { finish, redirect } from "./redirect.ts";
+import { exchangeOf, openExchange, type Service } from "./service.ts";
+import {
+  EditLinkBody,
+  ListLinksQuery,
+  linkHandlers,
+  NewLinkBody,
+  PageOnlyQuery,
+  ReadLinkQuery,
+  ReasonBody,
+} from "./urls.ts";
+import { EditUserBody, NewKeyBody, NewUserBody, userHandlers } from "./users.ts";
+
+export type Api = ReturnType<typeof createApi>;
+
+/** Everything: the API and the public routes, for one listener and for commands that mount it in their own process. */
+export function createApi(service: Service) {
+  const links = linkHandlers(service);
+  const users = userHandlers(service);
+  const events = eventHandlers(service);
+  const ops = opsHandlers(service);
+  const access: { table?: AccessTable } = {};
+  const app = createBase(service, access)
+    .use(publicRoutes(service))
+    .post("/urls", links.create, { body: NewLinkBody, ...needs("creator", "Create a link") })
+    .get("/urls", links.list, { query: ListLinksQuery, ...needs("reader", "List links, newest first") })
+    .get("/urls/:link", links.read, {
+      query: ReadLinkQuery,
+      ...needs("reader", "A link with its history, or as it stood at a time"),
+    })
+    .put("/urls/:link", links.edit, { body: EditLinkBody, ...needs("editor", "Change a link") })
+    .patch("/urls/:link", links.edit, { body: EditLinkBody, ...needs("editor", "Change a link") })
+    .delete("/urls/:link", links.remove, { body: ReasonBody, ...needs("editor", "Delete a link softly") })
+    .post("/urls/:link/restore", links.bringBack, { body: ReasonBody, ...needs("editor", "Bring a deleted link back") })
+    .get("/urls/:link/events", links.history, {
+      query: PageOnlyQuery,
+      ...needs("reader", "A link's history, oldest first"),
+    })
+    .post("/users", users.create, { body: NewUserBody, ...needs("admin", "Create a user") })
+    .get("/users", users.list, { query: PageOnlyQuery, ...needs("reader", "List users, oldest first") })
+    .get("/users/:user", users.read, needs("reader", "A user with the first page of its links"))
+    .put("/users/:user", users.edit, { body: EditUserBody, ...needs("admin", "Change a user") })
+    .delete("/users/:user", users.remove, {
+      body: ReasonBody,
+      ...needs("admin", "Deactivate a user and revoke its keys"),
+    })
+    .post("/users/:user/keys", users.createUserKey, { body: NewKeyBody, ...needs("admin", "Make a key, shown once") })
+    .get("/users/:user/keys", users.listUserKeys, needs("reader", "List a user's keys"))
+    .delete("/users/:user/keys/:key", users.removeKey, { body: ReasonBody, ...needs("admin", "Revoke a key") })
+    .get("/whoami", users.whoami, needs("reader", "The caller's user, key and role"))
+    .get("/events", events.list, { query: ListEventsQuery, ...needs("reader", "The audit log, newest first") })
+    .get("/events/:id", events.read, needs("reader", "One event"))
+    .get("/metrics", ops.metricsText, needs("reader", "Prometheus metrics"))
+    .get("/stats", ops.stats, needs("reader", "Totals for a dashboard"))
+    .use(
+      openapi({
+        path: "/openapi",
+        specPath: "/openapi.json",
+        provider: null,
+        documentation: {
+          info: {
+            title: "deadletter",
+            description: "A URL shortener whose every change is in its audit log.",
+            version: service.version,
+          },
+          components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
+        },
+      }),
+    );
+  access.table = createAccessTable(withOpenApi(app.routes));
+  return app;
+}
+
+/** What the main listener answers when the API has one of its own (ADMIN_LISTEN). */
+export function createPublic(service: Service) {
+  const access: { table?: AccessTable } = {};
+  const app = createBase(service, access).use(publicRoutes(service));
+  access.table = createAccessTable(app.routes);
+  return app;
+}
+
+function publicRoutes(service: Service) {
+  const ops = opsHandlers(service);
+  return new Elysia({ name: "public" })
+    .get("/livez", ops.livez, needs("public", "Alive"))
+    .get("/readyz", ops.readyz, needs("public", "Ready for traffic, check by check"))
+    .get("/health", ops.health, needs("public", "Healthy, in the first version's shape"))
+    .get("/robots.txt", ops.robots, needs("public", "Asks crawlers to stay away"))
+    .get(
+      "/:code",
+      ({ params, request }) => redirect(service, request, params.code, "code"),
+      needs("public", "Redirect"),
+    )
+    .get(
+      "/r/:code",
+      ({ params, request }) => redirect(service, request, params.code, "code"),
+      needs("public", "Redirect"),
+    )
+    .get(
+      "/urls/:link/redirect",
+      ({ params, request }) => redirect(service, request, params.link, "code-or-id"),
+      needs("public", "Redirect"),
+    );
+}
+
+/** `access.table` is filled once the routes stand; until then nothing is answered. */
+function createBase(service: Service, access: { readonly table?: AccessTable }) {
+  return new Elysia({ strictPath: true, normalize: false, handler: { standardHostname: false } })
+    .wrap((answer) => async (request: Request) => {
+      const exchange = openExchange(request);
+      let response: Response;
+      try {
+        response = await (answer as unknown as (request: Request) => Response | Promise<Response>)(request);
+      } catch (error) {
+        response = errorResponse(service, exchange, error);
+      }
+      const { route } = exchange;
+      service.metrics.httpRequests.inc({ method: knownMethod(request.method), route, status: response.status });
+      service.metrics.httpSeconds.observe({ route }, (performance.now() - exchange.startedMs) / 1000);
+      return finish(service, request, response);
+    })
+    .onRequest(async ({ request }) => {
+      const exchange = exchangeOf(request);
+      const match = access.table?.match(request.method, new URL(request.url).pathname);
+      if (!match) throw notFound("there is nothing at this path");
+      exchange.route = match.template;
+      if (match.needs !== "public") exchange.caller = await authorize(service, request, exchange, match.needs);
+    })
+    .onParse(({ request }) => readJsonBody(request))
+    .onError(({ error, request }) => errorResponse(service, exchangeOf(request), error));
+}
+
+/** The plugin's own route cannot say who may use it, so it is said here. */
+function withOpenApi(routes: readonly { method: string; path: string; hooks?: object }[]) {
+  return routes.map((route) =>
+    route.path === "/openapi.json"
+      ? { ...route, hooks: { ...route.hooks, ...needs("reader", "This API, as OpenAPI") } }
+      : route,
+  );
+}
+
+/** A closed set: a method is whatever a client likes to send. */
+function knownMethod(method: string): string {
+  return ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(method) ? method : "other";
+}

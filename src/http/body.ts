@@ -1,0 +1,78 @@
+// Reads a request's body: JSON, UTF-8, bounded in bytes and depth, without repeated members. Throws the matching 4xx.
+
+import { badRequest, DeadletterError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+
+/** The parsed body; an empty one reads as `{}`, so that what is missing is named by the route's own schema. */
+export async function readJsonBody(request: Request): Promise<unknown> {
+  const bytes = await readBytes(request);
+  if (bytes.length === 0) return {};
+  checkMediaType(request.headers.get("content-type"));
+  return parseJson(decodeUtf8(bytes));
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > LIMITS.bodyBytes) throw tooLarge();
+  if (!request.body) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  // A chunked body announces no length, so it is counted as it comes (RFC 9112 section 7.1).
+  for await (const chunk of request.body) {
+    size += chunk.length;
+    if (size > LIMITS.bodyBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(): DeadletterError {
+  return new DeadletterError("payload_too_large", `the body must be at most ${LIMITS.bodyBytes} bytes`);
+}
+
+function checkMediaType(contentType: string | null): void {
+  const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  if (type !== "" && type !== "application/json" && !/^application\/[^/]+\+json$/.test(type))
+    throw new DeadletterError(
+      "unsupported_media_type",
+      `the body must be application/json, not ${JSON.stringify(type.slice(0, 100))}`,
+    );
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw badRequest("the body is not UTF-8");
+  }
+}
+
+export function parseJson(text: string): unknown {
+  checkShape(text);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw badRequest("the body is not JSON");
+  }
+}
+
+/** Strings and structure; enough to count depth and see members, since JSON.parse judges the rest. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/gs;
+
+/** JSON.parse overflows its stack on deep input and lets the last of two equal members win (RFC 8259 section 4). */
+function checkShape(text: string): void {
+  const open: (Set<string> | null)[] = [];
+  let previous = "";
+  for (const [token] of text.matchAll(TOKEN)) {
+    const members = open.at(-1);
+    if (token === "{" || token === "[") {
+      open.push(token === "{" ? new Set() : null);
+      if (open.length > LIMITS.jsonDepth) throw badRequest(`the body is nested deeper than ${LIMITS.jsonDepth} levels`);
+    } else if (token === "}" || token === "]") {
+      open.pop();
+    } else if (members && token.startsWith('"') && (previous === "{" || previous === ",")) {
+      if (members.has(token)) throw badRequest(`the body has the member ${token.slice(0, 100)} twice`);
+      members.add(token);
+    }
+    previous = token;
+  }
+}

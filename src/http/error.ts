@@ -1,0 +1,61 @@
+// Every failing answer: `{"error": CODE, "detail": TEXT}`, whatever threw, and never the thrown text of an unknown error.
+
+import type { ValueError } from "@sinclair/typebox/errors";
+import { NotFoundError, ParseError, ValidationError } from "elysia";
+import { badRequest, DeadletterError, ERROR_TABLE, notFound } from "../errors.ts";
+import { describeError } from "../log.ts";
+import type { Exchange, Service } from "./service.ts";
+
+export function errorResponse(service: Service, exchange: Exchange, thrown: unknown): Response {
+  const known = classify(thrown);
+  if (!known)
+    service.log.error("request failed", {
+      request_id: exchange.requestId,
+      route: exchange.route,
+      ...describeError(thrown),
+    });
+  else if (known.code === "unavailable")
+    service.log.warn("store unavailable", {
+      request_id: exchange.requestId,
+      route: exchange.route,
+      ...describeError(known),
+    });
+  const error = known ?? new DeadletterError("internal_error", "an unexpected error occurred");
+  const detail = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+  return Response.json(
+    { error: error.code, detail: detail.toWellFormed() },
+    { status: ERROR_TABLE[error.code].status, headers: error.headers },
+  );
+}
+
+/** The error in our own terms, or undefined where nobody foresaw it. */
+function classify(thrown: unknown): DeadletterError | undefined {
+  if (thrown instanceof DeadletterError) return thrown;
+  if (thrown instanceof ValidationError) return explainValidation(thrown);
+  if (thrown instanceof NotFoundError) return notFound("there is nothing at this path");
+  // Elysia wraps what our body reader throws.
+  if (thrown instanceof ParseError) return classify(thrown.cause) ?? badRequest("the body cannot be read");
+  return undefined;
+}
+
+function explainValidation(error: ValidationError): DeadletterError {
+  const first = mostTelling(error.valueError as ValueError | undefined);
+  if (!first) return badRequest(`the ${error.type} is not valid`);
+  const field = first.path.slice(1).replaceAll("/", ".") || error.type;
+  if (first.message === "Unexpected property") return badRequest(`${field}: is not a member this request knows`);
+  if (first.message === "Expected required property") return badRequest(`${field}: is required`);
+  return badRequest(`${field}: ${first.message.charAt(0).toLowerCase()}${first.message.slice(1)}`);
+}
+
+/** Of a union's errors, the one that lies deepest: the caller meant the variant that came closest. */
+function mostTelling(error: ValueError | undefined): ValueError | undefined {
+  const nested = error?.errors.flatMap((iterator) => {
+    const inner = mostTelling(iterator.First());
+    return inner ? [inner] : [];
+  });
+  const deepest = nested?.reduce<ValueError | undefined>(
+    (best, candidate) => (best && best.path.length >= candidate.path.length ? best : candidate),
+    undefined,
+  );
+  return deepest && error && deepest.path.length > error.path.length ? deepest : error;
+}

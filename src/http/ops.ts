@@ -1,0 +1,88 @@
+// What operators and machines ask: alive, ready, healthy, metrics, totals.
+
+import { schemaStatus } from "../store/migrate.ts";
+import { readCounters } from "../store/queries/events.ts";
+import { ping } from "../store/queries/schema.ts";
+import type { Service } from "./service.ts";
+
+interface Check {
+  readonly ok: boolean;
+  readonly detail?: string;
+}
+
+interface Answer {
+  headers: Record<string, string | number>;
+  status?: number | string;
+}
+
+export function opsHandlers(service: Service) {
+  const { core, metrics, startedMs, version } = service;
+  const { store } = core;
+
+  function livez() {
+    return { status: "alive" };
+  }
+
+  /** 503 takes this replica out of the load balancer; each check says why. */
+  async function readyz({ set }: { set: Answer }) {
+    const [database, schema] = await Promise.all([
+      check("the database does not answer", () => store.read(ping)),
+      check("the schema cannot be read", async () => {
+        const { pending } = await schemaStatus(store);
+        if (pending.length > 0) throw new Pending(`${pending.length} migrations are pending: run deadletter migrate`);
+      }),
+    ]);
+    const draining: Check = service.isDraining() ? { ok: false, detail: "shutting down" } : { ok: true };
+    const isReady = database.ok && schema.ok && draining.ok;
+    if (!isReady) set.status = 503;
+    return { status: isReady ? "ready" : "unready", checks: { database, schema, draining } };
+  }
+
+  /** The first version's shape. */
+  async function health({ set }: { set: Answer }) {
+    const { ok, detail } = await check("the database does not answer", () => store.read(ping));
+    if (ok) return { status: "ok" };
+    set.status = 503;
+    return { status: "degraded", detail };
+  }
+
+  async function metricsText({ set }: { set: Answer }) {
+    set.headers["content-type"] = metrics.registry.contentType;
+    return metrics.registry.metrics();
+  }
+
+  async function stats() {
+    const counters = new Map((await store.read(readCounters)).map(({ name, value }) => [name, value]));
+    const events: Record<string, number> = {};
+    for (const [name, value] of counters)
+      if (name.startsWith("events:")) events[name.slice(7).replace(":", "_")] = value;
+    const active = counters.get("links:active") ?? 0;
+    const inactive = counters.get("links:inactive") ?? 0;
+    return {
+      links: { total: active + inactive, active, inactive },
+      events,
+      clicks: counters.get("clicks") ?? 0,
+      uptime_seconds: Math.floor((Date.now() - startedMs) / 1000),
+      memory_bytes: process.memoryUsage.rss(),
+      version,
+    };
+  }
+
+  function robots() {
+    return new Response("User-agent: *\nDisallow: /\n", { headers: { "content-type": "text/plain; charset=utf-8" } });
+  }
+
+  return { livez, readyz, health, metricsText, stats, robots };
+}
+
+/** A reason that may be shown: it was written here, not thrown by a driver. */
+class Pending extends Error {}
+
+async function check(failure: string, run: () => Promise<unknown>): Promise<Check> {
+  try {
+    await run();
+    return { ok: true };
+  } catch (error) {
+    return { ok: false, detail: error instanceof Pending ? error.message : failure };
+  }
+}

@@ -1,0 +1,66 @@
+// Pages of a list: how big, where from, and the Link header to the next one (RFC 8288). Never without a bound.
+
+import { t } from "elysia";
+import { badRequest } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { isId } from "../model/url.ts";
+
+/** Members of every paged query. Text, so that what is wrong with one is said in our own words. */
+export const PageQuery = {
+  page: t.Optional(t.String({ description: "1 and up; for deep pages follow the Link header instead" })),
+  per_page: t.Optional(t.String({ description: `1 to ${LIMITS.pageSizeMax}, default ${LIMITS.pageSizeDefault}` })),
+  cursor: t.Optional(t.String({ description: "from the Link header of the page before" })),
+};
+
+export interface Page {
+  readonly limit: number;
+  readonly offset: number;
+  readonly cursor: string | undefined;
+}
+
+export function readPage(query: { page?: string; per_page?: string; cursor?: string }): Page {
+  const limit = readPositive("per_page", query.per_page, LIMITS.pageSizeMax) ?? LIMITS.pageSizeDefault;
+  const page = readPositive("page", query.page, Number.MAX_SAFE_INTEGER) ?? 1;
+  const offset = (page - 1) * limit;
+  if (offset > LIMITS.pageOffsetMax)
+    throw badRequest(`page: reaches past the first ${LIMITS.pageOffsetMax} rows`, "follow the Link header instead");
+  if (query.cursor !== undefined && query.page !== undefined) throw badRequest("page: cannot be combined with cursor");
+  return { limit, offset, cursor: query.cursor };
+}
+
+/** Undefined where it was not given. Throws bad_request unless it is an id. */
+export function readId(field: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!isId(text)) throw badRequest(`${field}: must be a positive integer`);
+  return Number(text);
+}
+
+function readPositive(field: string, text: string | undefined, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^[0-9]{1,15}$/.test(text) || value < 1 || value > most)
+    throw badRequest(`${field}: must be an integer from 1${most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`}`);
+  return value;
+}
+
+/** A cursor of `count` integers joined by dots, as the last row of a page had them. */
+export function readCursor(cursor: string | undefined, count: number): number[] | undefined {
+  if (cursor === undefined) return undefined;
+  const parts = cursor.split(".");
+  if (parts.length !== count || !parts.every(isId)) throw badRequest("cursor: is not one this server gave");
+  return parts.map(Number);
+}
+
+/** One row more than the page was read: its presence is the proof that there is a next page. */
+export function cutPage<Row>(rows: readonly Row[], limit: number): { rows: readonly Row[]; last: Row | undefined } {
+  const isMore = rows.length > limit;
+  return { rows: isMore ? rows.slice(0, limit) : rows, last: isMore ? rows[limit - 1] : undefined };
+}
+
+/** `<PATH?same filters&cursor=...>; rel="next"`. The target is relative, so it holds behind any proxy. */
+export function nextLink(request: Request, cursor: readonly number[]): string {
+  const url = new URL(request.url);
+  url.searchParams.delete("page");
+  url.searchParams.set("cursor", cursor.join("."));
+  return `<${url.pathname}${url.search}>; rel="next"`;
+}

@@ -1,0 +1,18 @@
+// ETag and If-Match (RFC 9110 sections 8.8.3 and 13.1.1): the version of a link, so that nobody overwrites what they have not seen.
+
+import { badRequest } from "../errors.ts";
+
+export function etagOf(version: number): string {
+  return `"${version}"`;
+}
+
+/** Versions the caller accepts; undefined where any will do. A weak tag never matches (strong comparison). */
+export function readIfMatch(request: Request): readonly number[] | undefined {
+  const header = request.headers.get("if-match")?.trim();
+  if (header === undefined || header === "*") return undefined;
+  if (!/^(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*$/.test(header))
+    throw badRequest('If-Match: must be * or a list of quoted versions such as "3"');
+  return [...header.matchAll(/(W\/)?"([^"]*)"/g)].flatMap(([, weak, tag = ""]) =>
+    weak === undefined && /^[1-9][0-9]{0,9}$/.test(tag) ? [Number(tag)] : [],
+  );
+}

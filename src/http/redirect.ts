@@ -1,0 +1,70 @@
+// The public's one route: a code becomes a 302, or a JSON 404 that says why not.
+
+import { notFound } from "../errors.ts";
+import { isCode } from "../model/url.ts";
+import { type Destination, follow } from "../redirect/follow.ts";
+import { errorResponse } from "./error.ts";
+import { exchangeOf, openExchange, type Service } from "./service.ts";
+
+/** What a path segment may name: `/{code}` and `/r/{code}` only a code, `/urls/{code or id}/redirect` also an id. */
+export type Naming = "code" | "code-or-id";
+
+/** Answers GET and HEAD; only GET is a click. Throws not_found, or unavailable when the store is. */
+export async function redirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
+  const { metrics, core, clicks } = service;
+  const nowMs = core.clock();
+  const isNameable = naming === "code-or-id" || isCode(name);
+  let destination: Destination;
+  try {
+    destination = isNameable ? await follow(core.store, name, nowMs) : { outcome: "missing" };
+  } catch (error) {
+    metrics.redirects.error += 1;
+    throw error;
+  }
+  metrics.redirects[destination.outcome] += 1;
+  if (destination.outcome !== "found") throw refusal(name, destination.outcome);
+  if (request.method === "GET") clicks.add(destination.urlId);
+  return new Response(null, {
+    status: 302,
+    headers: { location: asHeaderBytes(destination.target), "cache-control": "private, no-store" },
+  });
+}
+
+/** The same as a raw route of Bun's, which no hook of Elysia's sees: it numbers, logs and answers errors by itself. */
+export async function rawRedirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
+  const exchange = openExchange(request);
+  exchange.route = "redirect";
+  let response: Response;
+  try {
+    response = await redirect(service, request, name, naming);
+  } catch (error) {
+    response = errorResponse(service, exchange, error);
+  }
+  return finish(service, request, response);
+}
+
+/** Numbers an answer and logs its request. */
+export function finish(service: Service, request: Request, response: Response): Response {
+  const { requestId, route, startedMs, caller } = exchangeOf(request);
+  response.headers.set("x-request-id", requestId);
+  service.log.info("request", {
+    request_id: requestId,
+    method: request.method.slice(0, 20),
+    route,
+    status: response.status,
+    ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
+    ...(caller ? { user_id: caller.userId, key_id: caller.keyId } : {}),
+  });
+  return response;
+}
+
+function refusal(name: string, outcome: "missing" | "inactive" | "expired") {
+  const shown = JSON.stringify(name.slice(0, 100));
+  if (outcome === "missing") return notFound(`no link ${shown}`);
+  return notFound(outcome === "inactive" ? `link ${shown} is inactive` : `link ${shown} has expired`);
+}
+
+/** Header values are Latin-1 to the Fetch API; carrying UTF-8 bytes through it serves the URL byte for byte as stored. */
+function asHeaderBytes(target: string): string {
+  return Buffer.from(target, "utf8").toString("latin1");
+}

@@ -1,0 +1,49 @@
+// Puts an app on a port: Bun's own router answers redirects raw, everything else goes through the app.
+
+import type { Server } from "bun";
+import { badRequest, messageOf } from "../errors.ts";
+import { errorResponse } from "./error.ts";
+import { rawRedirect } from "./redirect.ts";
+import { openExchange, type Service } from "./service.ts";
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface App {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly routes: readonly { readonly path: string }[];
+}
+
+/** Throws bad_request when the address cannot be listened on. Port 0 takes a free one. */
+export function listen(service: Service, app: App, { host, port }: Listen): Server<undefined> {
+  const answer = (request: Request) => app.fetch(request);
+  // `/:code` shadows every path of one segment, so each of the app's own is a route of its own.
+  const fixed = app.routes.map(({ path }) => path).filter((path) => /^\/[^/:]+$/.test(path));
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      development: false,
+      reusePort: false,
+      idleTimeout: 10,
+      // The app has its own limit: Bun's would answer 413 with an empty body.
+      maxRequestBodySize: 2 ** 40,
+      routes: {
+        ...Object.fromEntries(fixed.map((path) => [path, answer])),
+        "/:code": { GET: (request) => rawRedirect(service, request, request.params.code, "code") },
+        "/r/:code": { GET: (request) => rawRedirect(service, request, request.params.code, "code") },
+        "/urls/:link/redirect": { GET: (request) => rawRedirect(service, request, request.params.link, "code-or-id") },
+      },
+      fetch: answer,
+      error: (error) => {
+        // Nothing should come here; if it does, the answer still has the one shape.
+        const request = new Request("http://unknown/");
+        return errorResponse(service, openExchange(request), error);
+      },
+    });
+  } catch (error) {
+    throw badRequest(`cannot listen on ${host}:${port}: ${messageOf(error)}`, "choose another with --host and --port");
+  }
+}

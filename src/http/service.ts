@@ -1,0 +1,62 @@
+// What the HTTP layer is given, and what it remembers of a request while it answers it.
+
+import { LIMITS } from "../limits.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Caller, Core } from "../operations/core.ts";
+import type { Clicks } from "../redirect/clicks.ts";
+
+export interface Service {
+  readonly core: Core;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly clicks: Clicks;
+  readonly version: string;
+  readonly startedMs: number;
+  /** The front door that events name: `http`, or `cli:uid-N` when the app is mounted in a command. */
+  readonly via: string;
+  /** A secret that lets the process that made it act as an admin without a user: commands on the store's own host. */
+  readonly operatorSecret: string | undefined;
+  /** True from the first SIGTERM on: /readyz says so, and load balancers look elsewhere. */
+  readonly isDraining: () => boolean;
+}
+
+/** One request on its way; lives as long as the request does. */
+export interface Exchange {
+  readonly requestId: string;
+  readonly startedMs: number;
+  /** The route's template, for metrics; a closed set. */
+  route: string;
+  caller: Caller | undefined;
+}
+
+const exchanges = new WeakMap<Request, Exchange>();
+
+export function openExchange(request: Request): Exchange {
+  const exchange: Exchange = {
+    requestId: requestIdOf(request),
+    startedMs: performance.now(),
+    route: "unknown",
+    caller: undefined,
+  };
+  exchanges.set(request, exchange);
+  return exchange;
+}
+
+export function exchangeOf(request: Request): Exchange {
+  return exchanges.get(request) ?? openExchange(request);
+}
+
+/** Who asks. Only handlers of guarded routes call it, so a missing caller is a route that was never guarded. */
+export function callerOf(request: Request): Caller {
+  const { caller } = exchangeOf(request);
+  if (!caller) throw new Error("a handler asked for the caller of a public route");
+  return caller;
+}
+
+/** The client's own id where it is 1 to LIMITS.requestIdChars visible ASCII characters, else a fresh one. */
+function requestIdOf(request: Request): string {
+  const given = request.headers.get("x-request-id");
+  const isUsable = given !== null && given.length <= LIMITS.requestIdChars && /^[\x21-\x7e]+$/.test(given);
+  return isUsable ? given : crypto.randomUUID();
+}

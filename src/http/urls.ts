@@ -1,0 +1,213 @@
+// Links over HTTP: reads the request, calls the operation, shapes the answer.
+
+import { type Static, t } from "elysia";
+import { badRequest } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { DELETE_REASONS } from "../model/event.ts";
+import { cleanText } from "../model/text.ts";
+import { parseTime } from "../model/time.ts";
+import { type Link, type LinkRow, linkFromRow } from "../model/url.ts";
+import { restore, retire, update } from "../operations/change.ts";
+import { findLink } from "../operations/find.ts";
+import { eventFromRow, linkAsOf } from "../operations/history.ts";
+import { shorten } from "../operations/shorten.ts";
+import { listHistory } from "../store/queries/events.ts";
+import { findClicks, listLinks } from "../store/queries/urls.ts";
+import { cutPage, nextLink, PageQuery, readCursor, readId, readPage } from "./page.ts";
+import { etagOf, readIfMatch } from "./precondition.ts";
+import { callerOf, type Service } from "./service.ts";
+
+const strict = { additionalProperties: false } as const;
+
+export const NewLinkBody = t.Object(
+  {
+    original_url: t.String({ description: `absolute http or https URL, at most ${LIMITS.urlBytes} bytes` }),
+    title: t.Optional(t.String()),
+    short_code: t.Optional(t.String({ description: "3-64 of A-Za-z0-9_-, not all digits; generated when absent" })),
+    expires_at: t.Optional(t.Union([t.String(), t.Null()])),
+    user_id: t.Optional(t.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    reason: t.Optional(t.String()),
+  },
+  strict,
+);
+export const EditLinkBody = t.Object(
+  {
+    original_url: t.Optional(t.String()),
+    title: t.Optional(t.String()),
+    expires_at: t.Optional(t.Union([t.String(), t.Null()])),
+    is_active: t.Optional(t.Literal(false, { description: "deletes the link; POST .../restore brings it back" })),
+    reason: t.Optional(t.String()),
+  },
+  strict,
+);
+export const ReasonBody = t.Union([
+  t.Object({ reason: t.Optional(t.String({ description: `for a deletion: ${DELETE_REASONS.join(", ")}` })) }, strict),
+  t.Null(),
+]);
+export const ListLinksQuery = t.Object(
+  { user_id: t.Optional(t.String()), is_active: t.Optional(t.String()), q: t.Optional(t.String()), ...PageQuery },
+  strict,
+);
+export const ReadLinkQuery = t.Object(
+  { at: t.Optional(t.String({ description: "RFC 3339: the link as it stood then" })) },
+  strict,
+);
+export const PageOnlyQuery = t.Object(PageQuery, strict);
+
+interface Answer {
+  headers: Record<string, string | number>;
+  status?: number | string;
+}
+type LinkParams = { readonly link: string };
+
+export function linkHandlers({ core }: Service) {
+  const { store } = core;
+
+  async function create({ body, request, set }: { body: Static<typeof NewLinkBody>; request: Request; set: Answer }) {
+    const link = await shorten(core, callerOf(request), body);
+    set.status = 201;
+    set.headers.location = `/urls/${link.short_code}`;
+    return tagged(set, link);
+  }
+
+  async function list({
+    query,
+    request,
+    set,
+  }: {
+    query: Static<typeof ListLinksQuery>;
+    request: Request;
+    set: Answer;
+  }) {
+    const { limit, offset, cursor } = readPage(query);
+    const [createdAtMs, id] = readCursor(cursor, 2) ?? [];
+    const search = query.q === undefined ? "" : cleanText("q", query.q, LIMITS.searchChars);
+    const userId = readId("user_id", query.user_id);
+    const isActive = readFlag("is_active", query.is_active);
+    const found = await store.read((sql) =>
+      listLinks(sql, {
+        ...(userId === undefined ? {} : { userId }),
+        ...(isActive === undefined ? {} : { isActive }),
+        ...(search === "" ? {} : { search }),
+        ...(createdAtMs === undefined || id === undefined ? {} : { before: { createdAtMs, id } }),
+        limit: limit + 1,
+        offset,
+      }),
+    );
+    const { rows, last } = cutPage(found, limit);
+    if (last) set.headers.link = nextLink(request, [last.created_at_ms, last.id]);
+    return rows.map(linkFromRow);
+  }
+
+  async function read({
+    params,
+    query,
+    set,
+  }: {
+    params: LinkParams;
+    query: Static<typeof ReadLinkQuery>;
+    set: Answer;
+  }) {
+    const { at } = query;
+    const atMs = at === undefined ? undefined : parseTime("at", at);
+    const answer = await store.read(async (sql) => {
+      const row = await findLink(sql, params.link);
+      if (atMs !== undefined) return { row, past: await linkAsOf(sql, row, atMs) };
+      const afterVersion = Math.max(0, row.version - LIMITS.embeddedHistory);
+      const history = await listHistory(
+        sql,
+        { type: "url", id: row.id },
+        { afterVersion, limit: LIMITS.embeddedHistory, offset: 0 },
+      );
+      const [total] = await findClicks(sql, row.id);
+      return { row, history, clicks: total?.clicks ?? 0 };
+    });
+    if ("past" in answer) return answer.past;
+    const link = tagged(set, linkFromRow(answer.row));
+    if (link.version > LIMITS.embeddedHistory) set.headers.link = `</urls/${link.short_code}/events>; rel="first"`;
+    return { ...link, events: answer.history.map(eventFromRow), clicks: answer.clicks };
+  }
+
+  async function edit({
+    params,
+    body,
+    request,
+    set,
+  }: {
+    params: LinkParams;
+    body: Static<typeof EditLinkBody>;
+    request: Request;
+    set: Answer;
+  }) {
+    return tagged(set, await update(core, callerOf(request), params.link, body, { versions: readIfMatch(request) }));
+  }
+
+  async function remove({
+    params,
+    body,
+    request,
+    set,
+  }: {
+    params: LinkParams;
+    body: Static<typeof ReasonBody>;
+    request: Request;
+    set: Answer;
+  }) {
+    return tagged(
+      set,
+      await retire(core, callerOf(request), params.link, body?.reason, { versions: readIfMatch(request) }),
+    );
+  }
+
+  async function bringBack({
+    params,
+    body,
+    request,
+    set,
+  }: {
+    params: LinkParams;
+    body: Static<typeof ReasonBody>;
+    request: Request;
+    set: Answer;
+  }) {
+    return tagged(
+      set,
+      await restore(core, callerOf(request), params.link, body?.reason, { versions: readIfMatch(request) }),
+    );
+  }
+
+  async function history({
+    params,
+    query,
+    request,
+    set,
+  }: {
+    params: LinkParams;
+    query: Static<typeof PageOnlyQuery>;
+    request: Request;
+    set: Answer;
+  }) {
+    const { limit, offset, cursor } = readPage(query);
+    const [afterVersion = 0] = readCursor(cursor, 1) ?? [];
+    const found = await store.read(async (sql) => {
+      const { id }: LinkRow = await findLink(sql, params.link);
+      return listHistory(sql, { type: "url", id }, { afterVersion, limit: limit + 1, offset });
+    });
+    const { rows, last } = cutPage(found, limit);
+    if (last) set.headers.link = nextLink(request, [last.version]);
+    return rows.map(eventFromRow);
+  }
+
+  return { create, list, read, edit, remove, bringBack, history };
+}
+
+function tagged(set: Answer, link: Link): Link {
+  set.headers.etag = etagOf(link.version);
+  return link;
+}
+
+function readFlag(field: string, text: string | undefined): boolean | undefined {
+  if (text === undefined) return undefined;
+  if (text !== "true" && text !== "false") throw badRequest(`${field}: must be true or false`);
+  return text === "true";
+}

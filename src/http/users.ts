@@ -1,0 +1,158 @@
+// Users and their keys over HTTP.
+
+import { type Static, t } from "elysia";
+import { notFound } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { keyFromRow, Role } from "../model/key.ts";
+import { isId, linkFromRow } from "../model/url.ts";
+import { type UserRow, userFromRow } from "../model/user.ts";
+import { createKey, deleteKey } from "../operations/keys.ts";
+import { createUser, deactivateUser, editUser } from "../operations/users.ts";
+import { listKeysOf } from "../store/queries/keys.ts";
+import { listLinks } from "../store/queries/urls.ts";
+import { findUser, listUsers } from "../store/queries/users.ts";
+import type { Sql } from "../store/store.ts";
+import { cutPage, nextLink, readCursor, readPage } from "./page.ts";
+import { callerOf, type Service } from "./service.ts";
+import type { PageOnlyQuery, ReasonBody } from "./urls.ts";
+
+const strict = { additionalProperties: false } as const;
+
+export const NewUserBody = t.Object(
+  { username: t.String(), email: t.String(), reason: t.Optional(t.String()) },
+  strict,
+);
+export const EditUserBody = t.Object(
+  { username: t.Optional(t.String()), email: t.Optional(t.String()), reason: t.Optional(t.String()) },
+  strict,
+);
+export const NewKeyBody = t.Object(
+  {
+    name: t.String(),
+    role: t.Unsafe<Role>(Role),
+    expires_at: t.Optional(t.Union([t.String(), t.Null()])),
+    reason: t.Optional(t.String()),
+  },
+  strict,
+);
+
+interface Answer {
+  headers: Record<string, string | number>;
+  status?: number | string;
+}
+type UserParams = { readonly user: string };
+
+export function userHandlers({ core }: Service) {
+  const { store } = core;
+
+  async function create({ body, request, set }: { body: Static<typeof NewUserBody>; request: Request; set: Answer }) {
+    const user = await createUser(core, callerOf(request), body);
+    set.status = 201;
+    set.headers.location = `/users/${user.id}`;
+    return user;
+  }
+
+  async function list({ query, request, set }: { query: Static<typeof PageOnlyQuery>; request: Request; set: Answer }) {
+    const { limit, offset, cursor } = readPage(query);
+    const [afterId = 0] = readCursor(cursor, 1) ?? [];
+    const { rows, last } = cutPage(
+      await store.read((sql) => listUsers(sql, { afterId, limit: limit + 1, offset })),
+      limit,
+    );
+    if (last) set.headers.link = nextLink(request, [last.id]);
+    return rows.map(userFromRow);
+  }
+
+  async function read({ params, set }: { params: UserParams; set: Answer }) {
+    const limit = LIMITS.pageSizeDefault;
+    const { user, found } = await store.read(async (sql) => {
+      const row = await mustFindUser(sql, params.user);
+      return { user: row, found: await listLinks(sql, { userId: row.id, limit: limit + 1, offset: 0 }) };
+    });
+    const { rows, last } = cutPage(found, limit);
+    if (last) set.headers.link = `</urls?user_id=${user.id}&cursor=${last.created_at_ms}.${last.id}>; rel="next"`;
+    return { ...userFromRow(user), urls: rows.map(linkFromRow) };
+  }
+
+  function edit({
+    params,
+    body,
+    request,
+  }: {
+    params: UserParams;
+    body: Static<typeof EditUserBody>;
+    request: Request;
+  }) {
+    return editUser(core, callerOf(request), userId(params.user), body);
+  }
+
+  function remove({
+    params,
+    body,
+    request,
+  }: {
+    params: UserParams;
+    body: Static<typeof ReasonBody>;
+    request: Request;
+  }) {
+    return deactivateUser(core, callerOf(request), userId(params.user), body?.reason);
+  }
+
+  async function createUserKey({
+    params,
+    body,
+    request,
+    set,
+  }: {
+    params: UserParams;
+    body: Static<typeof NewKeyBody>;
+    request: Request;
+    set: Answer;
+  }) {
+    const key = await createKey(core, callerOf(request), userId(params.user), body);
+    set.status = 201;
+    return key;
+  }
+
+  async function listUserKeys({ params }: { params: UserParams }) {
+    const keys = await store.read(async (sql) => listKeysOf(sql, (await mustFindUser(sql, params.user)).id));
+    return keys.map(keyFromRow);
+  }
+
+  function removeKey({
+    params,
+    body,
+    request,
+  }: {
+    params: UserParams & { readonly key: string };
+    body: Static<typeof ReasonBody>;
+    request: Request;
+  }) {
+    if (!isId(params.key)) throw notFound(`user ${params.user.slice(0, 20)} has no such key`);
+    return deleteKey(core, callerOf(request), userId(params.user), Number(params.key), body?.reason);
+  }
+
+  async function whoami({ request }: { request: Request }) {
+    const { userId: id, keyId, role } = callerOf(request);
+    if (id === null) return { user: null, key: null, role };
+    const { user, keys } = await store.read(async (sql) => ({
+      user: await mustFindUser(sql, String(id)),
+      keys: await listKeysOf(sql, id),
+    }));
+    const key = keys.find((row) => row.id === keyId);
+    return { user: userFromRow(user), key: key ? keyFromRow(key) : null, role };
+  }
+
+  return { create, list, read, edit, remove, createUserKey, listUserKeys, removeKey, whoami };
+}
+
+function userId(text: string): number {
+  if (!isId(text)) throw notFound(`no user ${JSON.stringify(text.slice(0, 20))}`);
+  return Number(text);
+}
+
+async function mustFindUser(sql: Sql, text: string): Promise<UserRow> {
+  const [row] = await findUser(sql, userId(text));
+  if (!row) throw notFound(`no user ${text}`);
+  return row;
+}

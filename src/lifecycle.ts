@@ -1,0 +1,45 @@
+// Signals and errors of a process that serves: when it stops, how, and what it survives.
+
+import { describeError, type Logger } from "./log.ts";
+
+export interface ShutdownSteps {
+  /** From here on /readyz says 503, so that load balancers look elsewhere. */
+  readonly startDraining: () => void;
+  readonly graceMs: number;
+  /** Stops accepting, finishes open requests, flushes, closes. */
+  readonly finish: () => Promise<void>;
+}
+
+/** Resolves with the exit code after the first SIGTERM or SIGINT was carried out; a second one exits at once. */
+export function untilShutdown(log: Logger, steps: ShutdownSteps): Promise<number> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const stop = (signal: string) => {
+      if (isStopping) process.exit(1);
+      isStopping = true;
+      log.info("stopping", { signal, grace_ms: steps.graceMs });
+      steps.startDraining();
+      void Bun.sleep(steps.graceMs)
+        .then(() => steps.finish())
+        .then(
+          () => resolve(0),
+          (error: unknown) => {
+            log.error("stopping failed", describeError(error));
+            void log.flush().then(() => resolve(1));
+          },
+        );
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+  });
+}
+
+/** An error nobody caught is logged and counted, and the process goes on: a lost connection must not end all others. */
+export function surviveUncaught(log: Logger, count: () => void): void {
+  const report = (error: unknown) => {
+    count();
+    log.error("uncaught error", describeError(error));
+  };
+  process.on("uncaughtException", report);
+  process.on("unhandledRejection", report);
+}

@@ -1,0 +1,129 @@
+// What /metrics says: prom-client's registry, with labels from closed sets only. Nothing here reads a table.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { EVENT_TYPES, SUBJECT_TYPES } from "./model/event.ts";
+
+export const REDIRECT_OUTCOMES = ["found", "missing", "inactive", "expired", "error"] as const;
+export type RedirectOutcome = (typeof REDIRECT_OUTCOMES)[number];
+export const CLICK_DROPS = ["buffer_full", "store_error"] as const;
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly httpRequests: Counter<"method" | "route" | "status">;
+  readonly httpSeconds: Histogram<"route">;
+  /** Committed changes, each of which wrote one event: by subject and what happened to it. */
+  readonly mutations: Counter<"subject" | "op">;
+  /** Counted on the hot path as plain numbers, published when scraped: `inc({labels})` costs a hundred times as much. */
+  readonly redirects: Record<RedirectOutcome, number>;
+  readonly clicks: { accepted: number; recorded: number } & Record<(typeof CLICK_DROPS)[number], number>;
+  readonly uncaughtErrors: Counter;
+}
+
+/** Numbers that other parts keep and a scrape reads. */
+export interface Gauges {
+  readonly pool: () => { readonly active: number; readonly waiting: number; readonly size: number };
+  readonly droppedLogLines: () => number;
+}
+
+export function createMetrics(version: string, gauges: Gauges): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: "deadletter_build_info",
+    help: "Always 1; the version is in the label.",
+    labelNames: ["version"],
+    registers,
+  }).set({ version }, 1);
+
+  const redirects: Metrics["redirects"] = { found: 0, missing: 0, inactive: 0, expired: 0, error: 0 };
+  const clicks: Metrics["clicks"] = { accepted: 0, recorded: 0, buffer_full: 0, store_error: 0 };
+  publish(registry, "deadletter_redirects_total", "Redirect requests by outcome.", "outcome", () => redirects);
+  publish(
+    registry,
+    "deadletter_clicks_total",
+    "Clicks accepted from redirects, and recorded in the store.",
+    "stage",
+    () => ({
+      accepted: clicks.accepted,
+      recorded: clicks.recorded,
+    }),
+  );
+  publish(registry, "deadletter_clicks_dropped_total", "Clicks that will never be recorded.", "reason", () => ({
+    buffer_full: clicks.buffer_full,
+    store_error: clicks.store_error,
+  }));
+  publish(
+    registry,
+    "deadletter_log_lines_dropped_total",
+    "Log lines dropped because their reader was too slow.",
+    undefined,
+    () => ({
+      "": gauges.droppedLogLines(),
+    }),
+  );
+  new Gauge({
+    name: "deadletter_database_calls",
+    help: "Database calls now: active hold a connection, waiting wait for one, size is how many there are.",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      for (const [state, value] of Object.entries(gauges.pool())) this.set({ state }, value);
+    },
+  });
+
+  const mutations = new Counter({
+    name: "deadletter_mutations_total",
+    help: "Committed changes by subject and operation; each wrote one audit event in the same transaction.",
+    labelNames: ["subject", "op"] as const,
+    registers,
+  });
+  for (const subject of SUBJECT_TYPES) for (const op of EVENT_TYPES) mutations.inc({ subject, op }, 0);
+
+  return {
+    registry,
+    redirects,
+    clicks,
+    mutations,
+    httpRequests: new Counter({
+      name: "deadletter_http_requests_total",
+      help: "API requests by method, route template and status.",
+      labelNames: ["method", "route", "status"] as const,
+      registers,
+    }),
+    httpSeconds: new Histogram({
+      name: "deadletter_http_request_duration_seconds",
+      help: "Time to answer an API request, by route template.",
+      labelNames: ["route"] as const,
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    uncaughtErrors: new Counter({
+      name: "deadletter_uncaught_errors_total",
+      help: "Errors that no request or command caught; each is in the log.",
+      registers,
+    }),
+  };
+}
+
+function publish(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: string | undefined,
+  read: () => Record<string, number>,
+): void {
+  new Counter({
+    name,
+    help,
+    labelNames: label === undefined ? [] : [label],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [key, value] of Object.entries(read())) {
+        if (label === undefined) this.inc(value);
+        else this.inc({ [label]: key }, value);
+      }
+    },
+  });
+}

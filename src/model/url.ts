@@ -1,0 +1,133 @@
+// The link: what it is, and the rules for its address, code, title and expiry. Pure, no I/O.
+
+import { type Static, Type } from "@sinclair/typebox";
+import { badRequest } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { cleanText, hasControlCharacter } from "./text.ts";
+import { formatOptionalTime, formatTime } from "./time.ts";
+
+export const Link = Type.Object(
+  {
+    id: Type.Integer(),
+    short_code: Type.String(),
+    original_url: Type.String(),
+    title: Type.String(),
+    is_active: Type.Boolean(),
+    expires_at: Type.Union([Type.String(), Type.Null()]),
+    user_id: Type.Union([Type.Integer(), Type.Null()]),
+    created_at: Type.String(),
+    updated_at: Type.String(),
+    version: Type.Integer(),
+  },
+  { $id: "Link" },
+);
+export type Link = Static<typeof Link>;
+
+/** The link as a row of `urls`: portable types only, times in milliseconds. */
+export interface LinkRow {
+  readonly id: number;
+  readonly short_code: string;
+  readonly original_url: string;
+  readonly title: string;
+  readonly is_active: number;
+  readonly expires_at_ms: number | null;
+  readonly user_id: number | null;
+  readonly created_at_ms: number;
+  readonly updated_at_ms: number;
+  readonly version: number;
+  readonly head: Uint8Array;
+}
+
+export function linkFromRow(row: LinkRow): Link {
+  return {
+    id: row.id,
+    short_code: row.short_code,
+    original_url: row.original_url,
+    title: row.title,
+    is_active: row.is_active === 1,
+    expires_at: formatOptionalTime(row.expires_at_ms),
+    user_id: row.user_id,
+    created_at: formatTime(row.created_at_ms),
+    updated_at: formatTime(row.updated_at_ms),
+    version: row.version,
+  };
+}
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/** First path segments that are, or may become, the server's own; compared without case. */
+export const RESERVED_CODES: ReadonlySet<string> = new Set(
+  `admin api assets docs events favicon health healthz help keys livez log login logout metrics openapi r readyz
+   robots static stats status urls users version whoami`.split(/\s+/),
+);
+
+export function isReservedCode(code: string): boolean {
+  return RESERVED_CODES.has(code.toLowerCase());
+}
+
+/** The only codes that can exist; a path segment that fails this is not looked up. */
+export function isCode(text: string): boolean {
+  return /^[A-Za-z0-9_-]{3,64}$/.test(text) && !/^\d+$/.test(text);
+}
+
+/** Digits that fit a safe integer: larger ids cannot exist. */
+export function isId(text: string): boolean {
+  return /^[0-9]{1,15}$/.test(text);
+}
+
+/** Throws bad_request unless `code` may be given to a link. */
+export function checkCode(code: string): string {
+  const { codeMinChars, codeMaxChars } = LIMITS;
+  if (/^\d+$/.test(code)) throw badRequest("short_code: must not be all digits, which would read as an id");
+  if (!isCode(code))
+    throw badRequest(`short_code: must be ${codeMinChars} to ${codeMaxChars} characters of A-Z a-z 0-9 _ -`);
+  if (isReservedCode(code)) throw badRequest(`short_code: "${code}" is a reserved word`);
+  return code;
+}
+
+/** Six characters, at least one a letter, never a reserved word. `randomBytes` must be cryptographically secure. */
+export function generateCode(randomBytes: (size: number) => Uint8Array): string {
+  for (;;) {
+    let code = "";
+    while (code.length < LIMITS.generatedCodeChars) {
+      for (const byte of randomBytes(LIMITS.generatedCodeChars)) {
+        // 248 is the largest multiple of 62 below 256: bytes past it would favour the first letters.
+        if (byte < 248 && code.length < LIMITS.generatedCodeChars) code += ALPHABET.charAt(byte % ALPHABET.length);
+      }
+    }
+    if (/[A-Za-z]/.test(code) && !isReservedCode(code)) return code;
+  }
+}
+
+/**
+ * The target, trimmed and otherwise byte for byte as given. Throws bad_request unless it is an absolute http or https
+ * URL with a host that the WHATWG URL parser accepts, at most LIMITS.urlBytes of UTF-8, and not on one of `ownHosts`.
+ */
+export function checkOriginalUrl(text: string, ownHosts: ReadonlySet<string>): string {
+  const url = text.trim();
+  if (url === "") throw badRequest("original_url: must not be empty");
+  // Control characters first: the URL parser strips tabs and newlines, which would smuggle them into a header.
+  if (hasControlCharacter(url)) throw badRequest("original_url: must not contain control characters");
+  if (!url.isWellFormed()) throw badRequest("original_url: must be well-formed Unicode, without lone surrogates");
+  if (Buffer.byteLength(url) > LIMITS.urlBytes)
+    throw badRequest(`original_url: must be at most ${LIMITS.urlBytes} bytes`);
+  const parsed = URL.parse(url);
+  if (parsed !== null && parsed.protocol !== "http:" && parsed.protocol !== "https:")
+    throw badRequest(`original_url: cannot shorten ${quote(url)}: the scheme must be http or https`);
+  // `https:host` and `https:/host` parse, yet browsers read them as relative to the page they stand on.
+  if (parsed === null || !/^https?:\/\/[^/\\]/i.test(url))
+    throw badRequest(
+      `original_url: cannot shorten ${quote(url)}: it must be an absolute URL such as https://example.com/page`,
+    );
+  if (ownHosts.has(parsed.host))
+    throw badRequest(`original_url: cannot shorten ${quote(url)}: it points at this server's own redirect host`);
+  return url;
+}
+
+export function checkTitle(text: string): string {
+  return cleanText("title", text, LIMITS.titleChars);
+}
+
+function quote(url: string): string {
+  return JSON.stringify(url.length > 100 ? `${url.slice(0, 100)}...` : url);
+}

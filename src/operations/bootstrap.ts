@@ -1,0 +1,51 @@
+// The first admin of an empty store: somebody must hold the first key.
+
+import { badRequest, conflict } from "../errors.ts";
+import { generateKey, isKey } from "../model/key.ts";
+import type { User } from "../model/user.ts";
+import { listUsers } from "../store/queries/users.ts";
+import { isUniqueViolation } from "../store/store.ts";
+import { type Caller, type Core, mutate } from "./core.ts";
+import { insertNewKey, type KeyWithSecret } from "./keys.ts";
+import { insertNewUser, type NewUser } from "./users.ts";
+
+export const FIRST_ADMIN: NewUser = { username: "admin", email: "admin@localhost" };
+
+export interface Admin {
+  readonly user: User;
+  readonly key: KeyWithSecret;
+}
+
+/** A user with a key of role admin, in one transaction. `secret` is used instead of a fresh key where it is given. */
+export async function createAdmin(core: Core, caller: Caller, input: NewUser, secret?: string): Promise<Admin> {
+  if (secret !== undefined && !isKey(secret))
+    throw badRequest("admin key: must be dl_ and at least 32 characters of A-Z a-z 0-9 _ -");
+  try {
+    return await mutate(core, async (tx, changes) => {
+      const user = await insertNewUser(core, caller, tx, changes, input);
+      const key = await insertNewKey(core, caller, tx, changes, {
+        name: "first key",
+        role: "admin",
+        userId: user.id,
+        secret: secret ?? generateKey(core.randomBytes),
+      });
+      return { user, key };
+    });
+  } catch (error) {
+    if (isUniqueViolation(error, "users_username_key") || isUniqueViolation(error, "users_email_key"))
+      throw conflict("username or email already exists");
+    throw error;
+  }
+}
+
+/** Null where the store has a user already, also when another process has just created the first one. */
+export async function createFirstAdmin(core: Core, caller: Caller, secret?: string): Promise<Admin | null> {
+  const users = await core.store.read((sql) => listUsers(sql, { afterId: 0, limit: 1, offset: 0 }));
+  if (users.length > 0) return null;
+  try {
+    return await createAdmin(core, caller, FIRST_ADMIN, secret);
+  } catch (error) {
+    if (error instanceof Error && (error as { code?: string }).code === "conflict") return null;
+    throw error;
+  }
+}

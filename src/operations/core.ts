@@ -1,0 +1,105 @@
+// What every operation needs, who calls it, and the one way in which a change is made: state and event together.
+
+import { appendEvent } from "../audit/append.ts";
+import { sealEvent } from "../audit/event.ts";
+import type { LogKey } from "../audit/log-key.ts";
+import { DeadletterError } from "../errors.ts";
+import type { EventType, State, SubjectType } from "../model/event.ts";
+import type { Role } from "../model/key.ts";
+import type { Store, Tx } from "../store/store.ts";
+
+export interface Core {
+  readonly store: Store;
+  readonly logKey: LogKey;
+  readonly clock: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
+  /** Hosts (with port, where it is not the scheme's own) that answer redirects: a link to one of them is refused. */
+  readonly ownHosts: () => ReadonlySet<string>;
+  /** Called after a change is durably committed, before its caller is answered. */
+  readonly onCommit: (changes: readonly Change[]) => void;
+}
+
+export interface Change {
+  readonly type: SubjectType;
+  readonly id: number;
+  readonly op: EventType;
+}
+
+/** Who asks for a change, and through which door. */
+export interface Caller {
+  readonly userId: number | null;
+  readonly keyId: number | null;
+  readonly role: Role;
+  readonly via: string;
+  readonly requestId: string | null;
+}
+
+export interface Record<Row> {
+  readonly type: SubjectType;
+  readonly op: EventType;
+  /** The subject's row after the change, complete but for its head. */
+  readonly row: Omit<Row, "head"> & { readonly id: number; readonly version: number };
+  /** The same as audited state. */
+  readonly state: State;
+  readonly atMs: number;
+  /** The head before the change; null for a new subject. */
+  readonly previousHead: Uint8Array | null;
+  readonly reason: string | null;
+  readonly write: (tx: Tx, row: Row) => Promise<unknown>;
+}
+
+/** A transaction whose changes are announced once they are committed, and not before. */
+export async function mutate<T>(
+  core: Core,
+  run: (tx: Tx, changes: Change[]) => Promise<T>,
+  options: { readonly deadlineMs?: number } = {},
+): Promise<T> {
+  let committed: Change[] = [];
+  const result = await core.store.begin((tx) => {
+    // A retried transaction starts its list anew.
+    committed = [];
+    return run(tx, committed);
+  }, options);
+  if (committed.length > 0) core.onCommit(committed);
+  return result;
+}
+
+/** Writes a subject's row and the event that says so, in `tx`; the constraint that either breaks rejects both. */
+export async function record<Row extends { readonly head: Uint8Array }>(
+  core: Core,
+  caller: Caller,
+  tx: Tx,
+  changes: Change[],
+  change: Record<Row>,
+): Promise<void> {
+  const { type, op, row, reason } = change;
+  const event = sealEvent(
+    core.logKey,
+    {
+      subjectType: type,
+      subjectId: row.id,
+      version: row.version,
+      op,
+      atMs: change.atMs,
+      previousHash: change.previousHead,
+      actor: { user_id: caller.userId, key_id: caller.keyId, via: caller.via, request_id: caller.requestId, reason },
+      state: change.state,
+    },
+    core.randomBytes,
+  );
+  await appendEvent(tx, event, (head) => change.write(tx, { ...row, head } as unknown as Row));
+  changes.push({ type, id: row.id, op });
+}
+
+/** The time of a subject's next event: the clock, but never before its last one, so that histories read in order. */
+export function nextTime(core: Core, previous: { readonly updated_at_ms: number }): number {
+  return Math.max(core.clock(), previous.updated_at_ms);
+}
+
+/** RFC 9110 section 13.1.1. `expected` holds the versions the caller will accept; undefined accepts any. */
+export function checkPrecondition(expected: readonly number[] | undefined, version: number): void {
+  if (expected !== undefined && !expected.includes(version))
+    throw new DeadletterError("precondition_failed", `If-Match does not match: the current version is ${version}`, {
+      hint: "read the link again and repeat the change on what it is now",
+    });
+}

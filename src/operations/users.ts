@@ -1,0 +1,118 @@
+// Creates, changes and deactivates users.
+
+import { conflict, notFound } from "../errors.ts";
+import { checkReason } from "../model/event.ts";
+import { checkEmail, checkUsername, type User, type UserRow, userFromRow } from "../model/user.ts";
+import { lockKeysOf } from "../store/queries/keys.ts";
+import { insertUser, lockUser, nextUserId, updateUser } from "../store/queries/users.ts";
+import { isUniqueViolation, type Tx } from "../store/store.ts";
+import { type Caller, type Change, type Core, mutate, nextTime, record } from "./core.ts";
+import { lockActiveUser } from "./find.ts";
+import { revoke } from "./keys.ts";
+
+export interface NewUser {
+  readonly username: string;
+  readonly email: string;
+  readonly reason?: string;
+}
+
+export interface UserEdit {
+  readonly username?: string;
+  readonly email?: string;
+  readonly reason?: string;
+}
+
+/** Throws bad_request, or conflict when the username or email is in use (compared without case). */
+export function createUser(core: Core, caller: Caller, input: NewUser): Promise<User> {
+  return refusingDuplicates(mutate(core, (tx, changes) => insertNewUser(core, caller, tx, changes, input)));
+}
+
+/** The same within a transaction that does more. */
+export async function insertNewUser(
+  core: Core,
+  caller: Caller,
+  tx: Tx,
+  changes: Change[],
+  input: NewUser,
+): Promise<User> {
+  const fields = { username: checkUsername(input.username), email: checkEmail(input.email) };
+  const id = (await nextUserId(tx))[0]?.id ?? 0;
+  const atMs = core.clock();
+  const row = { ...fields, id, is_active: 1, created_at_ms: atMs, updated_at_ms: atMs, version: 1 };
+  const user = userFromRow({ ...row, head: new Uint8Array() });
+  await record(core, caller, tx, changes, {
+    type: "user",
+    op: "created",
+    row,
+    state: user,
+    atMs,
+    previousHead: null,
+    reason: checkReason(input.reason),
+    write: insertUser,
+  });
+  return user;
+}
+
+/** Throws not_found for a missing or inactive user. Without a difference: no event. */
+export function editUser(core: Core, caller: Caller, id: number, edit: UserEdit): Promise<User> {
+  const next = {
+    ...(edit.username === undefined ? {} : { username: checkUsername(edit.username) }),
+    ...(edit.email === undefined ? {} : { email: checkEmail(edit.email) }),
+  };
+  const reason = checkReason(edit.reason);
+  const work = mutate(core, async (tx, changes) => {
+    const row = await lockActiveUser(tx, id);
+    const fields = Object.keys(next) as (keyof typeof next)[];
+    if (fields.every((field) => next[field] === row[field])) return userFromRow(row);
+    return writeUser(core, caller, tx, changes, { row, next, op: "updated", reason });
+  });
+  return refusingDuplicates(work);
+}
+
+/** Deactivates the user and revokes every key it has, in one transaction. Throws conflict where it is inactive already. */
+export function deactivateUser(core: Core, caller: Caller, id: number, reasonText: string | undefined): Promise<User> {
+  const reason = checkReason(reasonText);
+  return mutate(core, async (tx, changes) => {
+    const [row] = await lockUser(tx, id);
+    if (!row) throw notFound(`no user ${id}`);
+    if (row.is_active === 0) throw conflict(`user "${row.username}" is inactive already`);
+    for (const key of await lockKeysOf(tx, id)) {
+      if (key.revoked_at_ms === null) await revoke(core, caller, tx, changes, { row: key, reason: "user deactivated" });
+    }
+    return writeUser(core, caller, tx, changes, { row, next: { is_active: 0 }, op: "deleted", reason });
+  });
+}
+
+async function writeUser(
+  core: Core,
+  caller: Caller,
+  tx: Tx,
+  changes: Change[],
+  change: { row: UserRow; next: Partial<UserRow>; op: "updated" | "deleted"; reason: string | null },
+): Promise<User> {
+  const { row, next, op, reason } = change;
+  const atMs = nextTime(core, row);
+  const changed: UserRow = { ...row, ...next, updated_at_ms: atMs, version: row.version + 1 };
+  const user = userFromRow(changed);
+  await record(core, caller, tx, changes, {
+    type: "user",
+    op,
+    row: changed,
+    state: user,
+    atMs,
+    previousHead: row.head,
+    reason,
+    write: updateUser,
+  });
+  return user;
+}
+
+async function refusingDuplicates<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isUniqueViolation(error, "users_username_key") || isUniqueViolation(error, "users_email_key"))
+      throw conflict("username or email already exists");
+    throw error;
+  }
+}

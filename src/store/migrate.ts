@@ -1,0 +1,55 @@
+// Brings a store's schema up to this binary's, one process at a time, or says why it must not.
+
+import { DeadletterError } from "../errors.ts";
+import { type Migration, migrationsFor } from "./migrations.ts";
+import { type AppliedMigration, createSchemaTable, listApplied, recordMigration } from "./queries/schema.ts";
+import { type Store, StoreError } from "./store.ts";
+
+export interface SchemaStatus {
+  readonly applied: readonly AppliedMigration[];
+  readonly pending: readonly Migration[];
+}
+
+/** Throws when the schema is newer than this binary, or when an applied migration is not the one this binary carries. */
+export async function schemaStatus(store: Store): Promise<SchemaStatus> {
+  try {
+    return compare(store, await store.read(listApplied));
+  } catch (error) {
+    if (error instanceof StoreError && error.kind === "missing_table") return compare(store, []);
+    throw error;
+  }
+}
+
+/** Applies what is pending in one transaction under a lock; returns what it applied. Safe to repeat and to race. */
+export async function migrate(store: Store, options: { readonly nowMs: number }): Promise<readonly Migration[]> {
+  if ((await schemaStatus(store)).pending.length === 0) return [];
+  return store.migrate(async (tx) => {
+    await createSchemaTable(tx);
+    const { pending } = compare(store, await listApplied(tx));
+    for (const { version, name, checksum, script } of pending) {
+      await tx.script(script);
+      await recordMigration(tx, { version, name, checksum, applied_at_ms: options.nowMs });
+    }
+    return pending;
+  });
+}
+
+function compare(store: Store, applied: readonly AppliedMigration[]): SchemaStatus {
+  const known = migrationsFor(store.engine);
+  for (const row of applied) {
+    const migration = known[row.version - 1];
+    if (!migration)
+      throw new DeadletterError(
+        "internal_error",
+        `the schema of ${store.place} is at version ${row.version}, newer than this binary, which knows ${known.length}`,
+        { hint: "run the deadletter release that migrated it, or a later one" },
+      );
+    if (migration.checksum !== row.checksum)
+      throw new DeadletterError(
+        "internal_error",
+        `migration ${row.version} (${row.name}) of ${store.place} is not the one this binary carries: its checksum differs`,
+        { hint: "run the release that applied it; a migration is never edited after its release" },
+      );
+  }
+  return { applied, pending: known.slice(applied.length) };
+}

@@ -1,0 +1,27 @@
+// The migrations, embedded in the executable as text. A file that has been released is never edited, only followed.
+
+import { createHash } from "node:crypto";
+import postgres0001 from "../../migrations/postgres/0001_subjects_and_events.sql" with { type: "text" };
+import sqlite0001 from "../../migrations/sqlite/0001_subjects_and_events.sql" with { type: "text" };
+import type { Store } from "./store.ts";
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly script: string;
+  /** SHA-256 of the script, hex: a file changed after it was applied is noticed. */
+  readonly checksum: string;
+}
+
+/** Ordered by version, without gaps; both engines have the same versions. */
+export function migrationsFor(engine: Store["engine"]): readonly Migration[] {
+  const scripts = engine === "postgres" ? [postgres0001] : [sqlite0001];
+  return scripts.map((script, index) => ({
+    version: index + 1,
+    name: NAMES[index] ?? "unnamed",
+    script,
+    checksum: createHash("sha256").update(script).digest("hex"),
+  }));
+}
+
+const NAMES = ["subjects_and_events"];

@@ -1,0 +1,169 @@
+// The production store: postgres.js, with a pool, deadlines on every call and errors in words both engines share.
+
+import postgres from "postgres";
+import { DeadletterError, unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { type MigrationTx, type Sql, type Store, StoreError, type StoreErrorKind, withDeadline } from "./store.ts";
+
+export interface PostgresOptions {
+  readonly poolSize: number;
+  /** The longest a call may take, waiting for a connection included; also the server's statement timeout. */
+  readonly deadlineMs: number;
+  /** The database is reached through a transaction pooler (PgBouncer): no prepared statements, no session settings. */
+  readonly isPooled: boolean;
+}
+
+/** Any number, the same in every release: processes that migrate one database take turns on it. */
+const MIGRATION_LOCK = 7_305_161_501;
+
+export async function openPostgres(url: string, options: PostgresOptions): Promise<Store> {
+  const sql = postgres(url, {
+    max: options.poolSize,
+    prepare: !options.isPooled,
+    fetch_types: false,
+    connect_timeout: Math.ceil(options.deadlineMs / 1000),
+    // The default backoff grows and delays recovery by 11 s.
+    backoff: () => LIMITS.postgresBackoffS,
+    onnotice: () => {},
+    types: { bigint: { to: 20, from: [20], parse: parseBigint, serialize: String } },
+    connection: options.isPooled
+      ? { application_name: "deadletter" }
+      : {
+          application_name: "deadletter",
+          statement_timeout: options.deadlineMs,
+          idle_in_transaction_session_timeout: options.deadlineMs * 2,
+        },
+  });
+  const place = `${sql.options.host.join(",")}:${sql.options.port.join(",")}/${sql.options.database}`;
+  const tag = sql as unknown as Sql;
+  let calls = 0;
+
+  /** Runs one call under the deadline and the bound on waiting calls. */
+  async function call<T>(work: () => Promise<T>, deadlineMs: number, late: () => DeadletterError): Promise<T> {
+    if (calls >= options.poolSize + LIMITS.postgresWaitingCalls)
+      throw unavailable("too many calls are waiting for the database");
+    calls += 1;
+    try {
+      return await withDeadline(work(), deadlineMs, late);
+    } catch (error) {
+      throw mapPostgresError(error);
+    } finally {
+      calls -= 1;
+    }
+  }
+
+  async function transact<T>(run: (tx: MigrationTx) => Promise<T>, deadlineMs: number): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      let isCommitting = false;
+      let isLate = false;
+      const late = () => {
+        isLate = true;
+        return unavailable(isCommitting ? UNKNOWN_OUTCOME : NO_ANSWER);
+      };
+      const work = () =>
+        sql.begin(async (raw) => {
+          // The caller has already been told that this did not happen, so it must not.
+          if (isLate) throw late();
+          const value = await run(transactionTag(raw));
+          if (isLate) throw late();
+          isCommitting = true;
+          return value;
+        }) as Promise<T>;
+      try {
+        return await call(work, deadlineMs, late);
+      } catch (error) {
+        const isRetryable = error instanceof StoreError && error.kind === "serialization";
+        if (isRetryable && attempt < LIMITS.transactionRetries) continue;
+        const isLost = isCommitting && error instanceof DeadletterError && error.code === "unavailable";
+        throw isLost ? unavailable(UNKNOWN_OUTCOME, { cause: error }) : error;
+      }
+    }
+  }
+
+  return {
+    engine: "postgres",
+    place,
+    read: (run) =>
+      call(
+        async () => run(tag),
+        options.deadlineMs,
+        () => unavailable(NO_ANSWER),
+      ),
+    begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
+    migrate: (run) =>
+      transact(async (tx) => {
+        await tx`select set_config('statement_timeout', ${String(LIMITS.migrationMs)}, true)`;
+        await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
+        return run(tx);
+      }, LIMITS.migrationMs),
+    // No deadline on the whole: verifying a large log takes as long as it takes; each statement still has its own.
+    snapshot: async (run) => {
+      try {
+        return (await sql.begin("isolation level repeatable read read only", (raw) =>
+          run(raw as unknown as Sql),
+        )) as Awaited<ReturnType<typeof run>>;
+      } catch (error) {
+        throw mapPostgresError(error);
+      }
+    },
+    load: () => ({
+      active: Math.min(calls, options.poolSize),
+      waiting: Math.max(0, calls - options.poolSize),
+      size: options.poolSize,
+    }),
+    close: () => sql.end({ timeout: Math.ceil(options.deadlineMs / 1000) }),
+  };
+}
+
+const NO_ANSWER = "the database did not answer in time";
+const UNKNOWN_OUTCOME =
+  "the database was lost while it was saving: the change may or may not have been made; read before you try again";
+
+function transactionTag(raw: postgres.TransactionSql): MigrationTx {
+  const tag = raw as unknown as Sql;
+  return Object.assign(tag, {
+    forUpdate: tag`for update`,
+    nextId: (table: string) => tag`nextval(${`${table}_id_seq`}::regclass)`,
+    reserveIds: async (table: string, id: number) => {
+      const sequence = `${table}_id_seq`;
+      await tag`select setval(${sequence}::regclass, greatest(${id}, nextval(${sequence}::regclass)))`;
+    },
+    script: async (text: string) => {
+      await raw.unsafe(text).simple();
+    },
+  });
+}
+
+/** int8 arrives as text; everything stored in one here (ids, milliseconds, counts) is a safe integer. */
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} does not fit a safe integer`);
+  return value;
+}
+
+/** PostgreSQL error codes (appendix A of its manual) in the words both engines share. */
+const KINDS: Readonly<Record<string, StoreErrorKind>> = {
+  "23505": "unique",
+  "23503": "foreign_key",
+  "23514": "check",
+  "23502": "check",
+  "22001": "check",
+  DL001: "guard",
+  "42P01": "missing_table",
+  "40001": "serialization",
+  "40P01": "serialization",
+};
+/** Classes and codes that say the server is not there, not ready, full, or gave up: 08 connection, 28 login, 3D no such database, 53 resources, 57 intervention. */
+const DOWN = /^(08|28|3D|53|57)/;
+const NETWORK =
+  /^(CONNECT|ECONN|ENOTFOUND|EAI_|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|SASL_|AUTH_TYPE)/;
+
+export function mapPostgresError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = String((error as { code?: unknown }).code ?? "");
+  if (error instanceof postgres.PostgresError) {
+    if (DOWN.test(code)) return unavailable("the database is unavailable", { cause: error });
+    return new StoreError(KINDS[code] ?? "other", error.constraint_name ?? "", error);
+  }
+  return NETWORK.test(code) ? unavailable("the database is unavailable", { cause: error }) : error;
+}

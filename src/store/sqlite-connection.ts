@@ -1,0 +1,171 @@
+// One bun:sqlite connection behind a tag of postgres.js's shape: renders templates, prepares, binds by position, maps errors.
+// bun:sqlite binds `$2` written before `$1` by order of appearance, so every parameter here is a plain `?` in order.
+
+import { Database, type Statement } from "bun:sqlite";
+import { LIMITS } from "../limits.ts";
+import { type List, type Query, type Sql, StoreError, type StoreErrorKind, type Value } from "./store.ts";
+
+type Part = Value | SqliteQuery | SqliteList;
+
+export class SqliteConnection {
+  readonly database: Database;
+  /** Prepared statements by text; owned by this connection and finalised with it. */
+  readonly #statements = new Map<string, Statement>();
+
+  constructor(path: string, options: { readonly readonly: boolean }) {
+    this.database = new Database(
+      path,
+      options.readonly ? { readonly: true, strict: true } : { create: true, strict: true },
+    );
+    // Before anything that could meet another process's lock.
+    this.database.run(`pragma busy_timeout = ${LIMITS.sqliteBusyMs}`);
+    this.database.run("pragma foreign_keys = on");
+    // Without it INSERT OR REPLACE deletes a row without firing its delete trigger, and so slips past a guard.
+    this.database.run("pragma recursive_triggers = on");
+  }
+
+  /** A tag whose queries run here, one by one, when awaited. `check` runs before each and may refuse it. */
+  tag(check: () => void = () => {}): Sql {
+    const run = (query: SqliteQuery): unknown[] => {
+      check();
+      const bound: Value[] = [];
+      return this.all(render(query, bound), bound);
+    };
+    const tag = (first: TemplateStringsArray | readonly Value[], ...parts: Part[]): SqliteQuery | SqliteList =>
+      "raw" in first ? new SqliteQuery(run, first, parts) : new SqliteList(first);
+    return tag as unknown as Sql;
+  }
+
+  all(text: string, values: readonly Value[]): unknown[] {
+    try {
+      return this.#prepare(text).all(...(values as (string | number | Uint8Array | null)[]));
+    } catch (error) {
+      throw mapSqliteError(error);
+    }
+  }
+
+  script(text: string): void {
+    try {
+      this.database.run(text);
+    } catch (error) {
+      throw mapSqliteError(error);
+    }
+  }
+
+  close(): void {
+    // An unfinalised statement keeps the file and its WAL open.
+    for (const statement of this.#statements.values()) statement.finalize();
+    this.#statements.clear();
+    this.database.close();
+  }
+
+  #prepare(text: string): Statement {
+    const known = this.#statements.get(text);
+    if (known) return known;
+    if (this.#statements.size >= LIMITS.sqliteStatementCache) {
+      for (const [oldest, statement] of this.#statements) {
+        statement.finalize();
+        this.#statements.delete(oldest);
+        break;
+      }
+    }
+    const statement = this.database.prepare(text);
+    this.#statements.set(text, statement);
+    return statement;
+  }
+}
+
+class SqliteList implements List {
+  readonly first: readonly Value[];
+  constructor(first: readonly Value[]) {
+    if (first.length === 0) throw new TypeError("a list for `in` must not be empty");
+    this.first = first;
+  }
+}
+
+class SqliteQuery implements Query<unknown> {
+  readonly [Symbol.toStringTag] = "Query";
+  readonly strings: TemplateStringsArray;
+  readonly parts: readonly Part[];
+  readonly #run: (query: SqliteQuery) => unknown[];
+  #result: Promise<unknown[]> | undefined;
+
+  constructor(run: (query: SqliteQuery) => unknown[], strings: TemplateStringsArray, parts: readonly Part[]) {
+    this.#run = run;
+    this.strings = strings;
+    this.parts = parts;
+  }
+
+  #start(): Promise<unknown[]> {
+    this.#result ??= new Promise((resolve) => resolve(this.#run(this)));
+    return this.#result;
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a query is awaited, as in postgres.js.
+  then<A, B>(
+    onResult?: ((rows: unknown[]) => A | PromiseLike<A>) | null,
+    onError?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#start().then(onResult, onError);
+  }
+
+  catch<B>(onError?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<unknown[] | B> {
+    return this.#start().catch(onError);
+  }
+
+  finally(onEnd?: (() => void) | null): Promise<unknown[]> {
+    return this.#start().finally(onEnd);
+  }
+}
+
+function render(query: SqliteQuery, bound: Value[]): string {
+  let text = query.strings[0] ?? "";
+  query.parts.forEach((part, index) => {
+    text += renderPart(part, bound) + (query.strings[index + 1] ?? "");
+  });
+  return text;
+}
+
+function renderPart(part: Part, bound: Value[]): string {
+  if (part instanceof SqliteQuery) return render(part, bound);
+  if (part instanceof SqliteList) {
+    bound.push(...part.first);
+    return `(${part.first.map(() => "?").join(", ")})`;
+  }
+  if (part === undefined || typeof part === "boolean") throw new TypeError(`cannot bind ${String(part)} to a query`);
+  bound.push(part);
+  return "?";
+}
+
+/** SQLite extended result codes (sqlite.org/rescode.html) in the words both engines share. */
+const KINDS: Readonly<Record<number, StoreErrorKind>> = {
+  275: "check",
+  787: "foreign_key",
+  1299: "check",
+  1555: "unique",
+  1811: "guard",
+  2067: "unique",
+};
+
+export function mapSqliteError(error: unknown): unknown {
+  const errno = (error as { errno?: unknown }).errno;
+  if (!(error instanceof Error) || typeof errno !== "number") return error;
+  if (error.message.startsWith("no such table")) return new StoreError("missing_table", error.message.slice(15), error);
+  return new StoreError(KINDS[errno] ?? "other", constraintName(error.message), error);
+}
+
+/** `UNIQUE constraint failed: urls.short_code` becomes PostgreSQL's name for it, urls_short_code_key. */
+function constraintName(message: string): string {
+  const index = /failed: index '(\w+)'/.exec(message)?.[1];
+  if (index !== undefined) return index;
+  const columns = /failed: (.+)$/.exec(message)?.[1]?.split(", ") ?? [];
+  const [table = ""] = columns[0]?.split(".") ?? [];
+  if (table === "events" && columns.length === 3) return "events_subject_key";
+  return columns.length === 1 ? `${columns[0]?.replace(".", "_")}_key` : columns.join("_");
+}
+
+/** SQLITE_BUSY (5) in any of its extended forms. */
+export function isBusy(error: unknown): boolean {
+  const errno = (error as { errno?: unknown }).errno;
+  return typeof errno === "number" && (errno & 255) === 5;
+}

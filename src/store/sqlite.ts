@@ -1,0 +1,82 @@
+// The embedded store: one SQLite file, one queued writer, one read-only reader that never waits for it (WAL).
+// Bun's own `new SQL("sqlite://")` is not used: it acknowledged writes that then vanished (docs/decisions.md).
+
+import { chmodSync } from "node:fs";
+import { unavailable } from "../errors.ts";
+import { isBusy, SqliteConnection } from "./sqlite-connection.ts";
+import { SqliteWriter } from "./sqlite-writer.ts";
+import type { Sql, Store } from "./store.ts";
+
+/** Older versions can corrupt a database whose WAL is reset at the wrong moment (sqlite.org/wal.html#walresetbug). */
+const OLDEST_SQLITE = [3, 51, 3] as const;
+const OPEN_TRIES = 100;
+
+export async function openSqlite(path: string, options: { readonly deadlineMs: number }): Promise<Store> {
+  const connection = await openWriter(path);
+  const writer = new SqliteWriter(connection);
+  const reader = new SqliteConnection(path, { readonly: true });
+  const sql = reader.tag();
+  let isClosed = false;
+
+  return {
+    engine: "sqlite",
+    place: path,
+    read: async (run) => run(sql),
+    begin: (run, { deadlineMs = options.deadlineMs } = {}) => writer.submit(run, deadlineMs),
+    migrate: (run) => writer.submit(run, options.deadlineMs),
+    snapshot: (run) => withSnapshot(path, run),
+    load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      await writer.idle();
+      connection.database.run("pragma optimize");
+      // Fails while another process reads; the WAL is then left to that process.
+      connection.database.run("pragma wal_checkpoint(truncate)");
+      reader.close();
+      connection.close();
+    },
+  };
+}
+
+/** Processes that start at once race to create the file and switch it to WAL; losing that race is waited out, not an error. */
+async function openWriter(path: string): Promise<SqliteConnection> {
+  for (let attempt = 1; ; attempt++) {
+    let connection: SqliteConnection | undefined;
+    try {
+      connection = new SqliteConnection(path, { readonly: false });
+      assertVersion(connection);
+      connection.database.run("pragma journal_mode = wal");
+      connection.database.run("pragma synchronous = full");
+      chmodSync(path, 0o600);
+      return connection;
+    } catch (error) {
+      connection?.close();
+      if (!isBusy(error) || attempt === OPEN_TRIES)
+        throw unavailable(`cannot open the embedded store ${path}`, { cause: error });
+      await Bun.sleep(attempt);
+    }
+  }
+}
+
+function assertVersion(connection: SqliteConnection): void {
+  const [row] = connection.all("select sqlite_version() as version", []) as { version: string }[];
+  const found = (row?.version ?? "0").split(".").map(Number);
+  for (const [index, least] of OLDEST_SQLITE.entries()) {
+    const part = found[index] ?? 0;
+    if (part > least) return;
+    if (part < least)
+      throw new Error(`SQLite ${row?.version} is too old: ${OLDEST_SQLITE.join(".")} or later is needed`);
+  }
+}
+
+async function withSnapshot<T>(path: string, run: (sql: Sql) => Promise<T>): Promise<T> {
+  const connection = new SqliteConnection(path, { readonly: true });
+  try {
+    connection.database.run("begin");
+    return await run(connection.tag());
+  } finally {
+    if (connection.database.inTransaction) connection.database.run("rollback");
+    connection.close();
+  }
+}

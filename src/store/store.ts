@@ -1,0 +1,95 @@
+// What a store is, for everybody above it: one tag for queries, transactions, snapshots, and one kind of error.
+// Two engines implement it (postgres.ts, sqlite.ts) in the shape of postgres.js; queries are written once, in queries/.
+
+import type { DeadletterError } from "../errors.ts";
+
+/** The types on which both engines agree. */
+export type Value = string | number | Uint8Array | null;
+
+/** A statement or a fragment of one. It runs when awaited; put into another query's template it becomes a part of it. */
+export interface Query<Row> extends Promise<Row[]> {}
+
+/** A list for `in ${sql([1, 2])}`; it must not be empty. */
+export interface List {
+  readonly first: readonly Value[];
+}
+
+export interface Sql {
+  <Row = unknown>(strings: TemplateStringsArray, ...values: readonly (Value | Query<unknown> | List)[]): Query<Row>;
+  (list: readonly (string | number)[]): List;
+}
+
+export type SubjectTable = "urls" | "users" | "keys";
+
+export interface Tx extends Sql {
+  /** `for update` where rows are locked one by one; nothing where there is one writer. */
+  readonly forUpdate: Query<unknown>;
+  /** An expression that draws the next unused id of a table. */
+  nextId(table: SubjectTable): Query<unknown>;
+  /** Tells the id source that ids up to `id` were given by somebody else (an import). */
+  reserveIds(table: SubjectTable, id: number): Promise<void>;
+}
+
+export interface MigrationTx extends Tx {
+  /** Runs a whole script of statements, none of them parametrised. */
+  script(text: string): Promise<void>;
+}
+
+export interface StoreLoad {
+  /** Calls that hold a connection or the writer now, calls that wait for one, and how many can be held at once. */
+  readonly active: number;
+  readonly waiting: number;
+  readonly size: number;
+}
+
+export interface Store {
+  readonly engine: "postgres" | "sqlite";
+  /** Where the data is, for people: a path, or host, port and database without the password. */
+  readonly place: string;
+  /** Runs read-only queries. Throws unavailable past the deadline or when the database is down. */
+  read<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T>;
+  /**
+   * Runs `run` in one transaction and resolves once it is durably committed. What `run` throws rolls everything back.
+   * `run` may be called again after a serialization failure, so it must have no effect but its queries.
+   * Throws StoreError for a broken rule and unavailable when the database is down or the deadline passes.
+   */
+  begin<T>(run: (tx: Tx) => Promise<T>, options?: { readonly deadlineMs?: number }): Promise<T>;
+  /** Runs read-only queries that all see one and the same committed state, for as long as they take. */
+  snapshot<T>(run: (sql: Sql) => Promise<T>): Promise<T>;
+  /** One transaction that no other process's migration runs beside. */
+  migrate<T>(run: (tx: MigrationTx) => Promise<T>): Promise<T>;
+  load(): StoreLoad;
+  close(): Promise<void>;
+}
+
+export type StoreErrorKind = "unique" | "foreign_key" | "check" | "guard" | "missing_table" | "serialization" | "other";
+
+/** A statement that broke one of the database's own rules. `constraint` has the same name on both engines. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly kind: StoreErrorKind;
+  readonly constraint: string;
+
+  constructor(kind: StoreErrorKind, constraint: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.kind = kind;
+    this.constraint = constraint;
+  }
+}
+
+export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  return error instanceof StoreError && error.kind === "unique" && error.constraint === constraint;
+}
+
+/** Settles as `work` does, or rejects with `late()` after `ms`. The work itself is not stopped: its own timeout must end it. */
+export async function withDeadline<T>(work: Promise<T>, ms: number, late: () => DeadletterError): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
