@@ -1,0 +1,218 @@
+// A whole deadletter on a fresh store of either engine, for tests: real files, a real PostgreSQL, a real listener.
+
+import { Database } from "bun:sqlite";
+import { afterAll, beforeAll, describe } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { encodeLogKey, createLogKey } from "../../src/audit/log-key.ts";
+import { type Finding, verify } from "../../src/audit/verify.ts";
+import { type Config, loadConfig } from "../../src/config.ts";
+import { type Deadletter, type Listeners, open } from "../../src/deadletter.ts";
+import { createLogger, type Logger } from "../../src/log.ts";
+import { createFirstAdmin } from "../../src/operations/bootstrap.ts";
+import { createDatabase } from "./postgres.ts";
+
+export type Engine = "sqlite" | "postgres";
+export const ENGINES: readonly Engine[] = ["sqlite", "postgres"];
+
+/** A key with a fixed seed: tags in golden vectors depend on it. */
+export const TEST_LOG_KEY = createLogKey("test.example/log", new Uint8Array(32).fill(7));
+
+export interface TestStore {
+  readonly engine: Engine;
+  readonly environment: Record<string, string>;
+  readonly config: Config;
+  /** Runs SQL as somebody who is inside the database, past this program; with its guards off where asked. */
+  readonly tamper: (statement: string, options?: { guardsOff?: boolean }) => Promise<void>;
+  readonly query: <Row>(statement: string) => Promise<Row[]>;
+  readonly remove: () => void;
+}
+
+export async function createStore(engine: Engine): Promise<TestStore> {
+  const directory = mkdtempSync(join(tmpdir(), "deadletter-test-"));
+  const url = engine === "postgres" ? await createDatabase() : undefined;
+  const environment: Record<string, string> = {
+    DEADLETTER_DATA_DIR: directory,
+    PORT: "0",
+    DEADLETTER_LOG_KEY: encodeLogKey(TEST_LOG_KEY),
+    DEADLETTER_MIGRATE: "true",
+    DEADLETTER_POOL_SIZE: "5",
+    ...(url === undefined ? {} : { DATABASE_URL: url, HOST: "127.0.0.1" }),
+  };
+  const file = join(directory, "deadletter.db");
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const base = { engine, environment, config: loadConfig(environment).config, remove };
+  return url === undefined ? { ...base, ...sqliteAccess(file) } : { ...base, ...postgresAccess(url) };
+}
+
+function sqliteAccess(file: string): Pick<TestStore, "tamper" | "query"> {
+  const withFile = <Result>(run: (database: Database) => Result): Result => {
+    const database = new Database(file);
+    try {
+      database.run("pragma busy_timeout = 5000");
+      return run(database);
+    } finally {
+      database.close();
+    }
+  };
+  return {
+    async tamper(statement, { guardsOff = false } = {}) {
+      withFile((database) => {
+        if (guardsOff) {
+          const triggers = database.query<{ name: string }, []>("select name from sqlite_master where type = 'trigger' and name like '%guard%'").all();
+          for (const { name } of triggers) database.run(`drop trigger ${name}`);
+        } else {
+          database.run("pragma foreign_keys = on");
+          database.run("pragma recursive_triggers = on");
+        }
+        database.run(statement);
+      });
+    },
+    query: async <Row>(statement: string) => withFile((database) => database.query<Row, []>(statement).all()),
+  };
+}
+
+function postgresAccess(url: string): Pick<TestStore, "tamper" | "query"> {
+  const withSql = async <Result>(run: (sql: postgres.Sql) => Promise<Result>): Promise<Result> => {
+    const types = { bigint: { to: 20, from: [20], parse: Number, serialize: String } };
+    const sql = postgres(url, { max: 1, onnotice: () => {}, types });
+    try {
+      return await run(sql);
+    } finally {
+      await sql.end();
+    }
+  };
+  return {
+    tamper: (statement, { guardsOff = false } = {}) =>
+      withSql(async (sql) => {
+        // As a superuser would: no trigger fires and no reference is checked.
+        if (guardsOff) await sql.unsafe("set session_replication_role = replica");
+        await sql.unsafe(statement);
+      }),
+    query: <Row>(statement: string) => withSql(async (sql) => [...(await sql.unsafe(statement))] as unknown as Row[]),
+  };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: an answer's JSON is whatever the server sent; tests look into it.
+  readonly json: any;
+}
+
+export interface TestServer {
+  readonly store: TestStore;
+  readonly deadletter: Deadletter;
+  readonly listeners: Listeners;
+  readonly adminKey: string;
+  readonly adminId: number;
+  readonly logLines: () => Record<string, unknown>[];
+  readonly setClock: (clock: () => number) => void;
+  /** Sends JSON (or a body as it is) with the admin's key, unless `key` says otherwise. Never follows a redirect. */
+  readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
+  readonly verify: () => Promise<Finding[]>;
+  readonly close: () => Promise<void>;
+}
+
+export interface CallOptions {
+  readonly key?: string | null;
+  readonly headers?: Record<string, string>;
+}
+
+export async function startServer(store: TestStore, environment: Record<string, string> = {}): Promise<TestServer> {
+  let clock: () => number = Date.now;
+  const { log, lines } = captureLog();
+  const { config } = loadConfig({ ...store.environment, ...environment });
+  const deadletter = await open(config, { log, via: "http", clock: () => clock() });
+  const admin = await createFirstAdmin(deadletter.core, deadletter.self);
+  const listeners = deadletter.listen();
+  const adminKey = admin?.key.key ?? "";
+  return {
+    store,
+    deadletter,
+    listeners,
+    adminKey,
+    adminId: admin?.user.id ?? 0,
+    logLines: lines,
+    setClock: (next) => {
+      clock = next;
+    },
+    call: (method, path, body, options = {}) => callServer(listeners.apiUrl, adminKey, method, path, body, options),
+    verify: () => findFalsehoods(deadletter),
+    async close() {
+      await listeners.stop(1_000);
+      await deadletter.close();
+    },
+  };
+}
+
+export async function findFalsehoods({ core }: Pick<Deadletter, "core">): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  await verify(core.store, core.logKey, { onFinding: (finding) => findings.push(finding) });
+  return findings;
+}
+
+async function callServer(base: string, adminKey: string, method: string, path: string, body: unknown, options: CallOptions): Promise<Answer> {
+  const key = options.key === undefined ? adminKey : options.key;
+  const response = await fetch(base + path, {
+    method,
+    redirect: "manual",
+    headers: {
+      ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...options.headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: parse(text) };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function captureLog(): { log: Logger; lines: () => Record<string, unknown>[] } {
+  let text = "";
+  const log = createLogger("info", {
+    write: (more) => {
+      text += more;
+    },
+    flush: () => 0,
+  });
+  return { log, lines: () => text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+/** The same cases on both engines, each with a server of its own that is closed at the end. */
+export function describeEachEngine(name: string, define: (server: () => TestServer, engine: Engine) => void, environment: Record<string, string> = {}): void {
+  describe.each([...ENGINES])(`${name} on %s`, (engine) => {
+    let server: TestServer | undefined;
+    beforeAll(async () => {
+      server = await startServer(await createStore(engine), environment);
+    });
+    afterAll(async () => {
+      await server?.close();
+      server?.store.remove();
+    });
+    define(() => {
+      if (!server) throw new Error("the server has not started");
+      return server;
+    }, engine);
+  });
+}
+
+/** Waits for a condition with a deadline; never for a time. */
+export async function until(claim: string, isTrue: () => boolean | Promise<boolean>, deadlineMs = 10_000): Promise<void> {
+  const deadline = performance.now() + deadlineMs;
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${claim}`);
+    await Bun.sleep(5);
+  }
+}
