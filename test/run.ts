@@ -1,5 +1,7 @@
 // Runs the tests and ends with the line `N passed, N failed`. Arguments go to `bun test`.
 
+export {};
+
 const child = Bun.spawn([process.execPath, "test", "--no-orphans", ...process.argv.slice(2)], {
   stdin: "ignore",
   stdout: "inherit",

@@ -1,8 +1,9 @@
 -- Subjects (users, keys, links), their audit events, and the guards that bind the two together.
 -- Times are milliseconds since the epoch; booleans are 0 or 1, so that both engines speak of the same values.
 
+-- Event ids are never used again, not even after somebody has removed the newest event.
 create table events (
-  id           integer primary key,
+  id           integer primary key autoincrement,
   subject_type text    not null check (subject_type in ('url', 'user', 'key')),
   subject_id   integer not null,
   version      integer not null check (version >= 1),

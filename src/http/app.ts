@@ -68,6 +68,7 @@ export function createApi(service: Service) {
         path: "/openapi",
         specPath: "/openapi.json",
         provider: null,
+        exclude: { staticFile: false },
         documentation: {
           info: {
             title: "deadletter",
@@ -132,7 +133,8 @@ function createBase(service: Service, access: { readonly table?: AccessTable }) 
     })
     .onRequest(async ({ request }) => {
       const exchange = exchangeOf(request);
-      const match = access.table?.match(request.method, new URL(request.url).pathname);
+      const { pathname } = new URL(request.url);
+      const match = isDecodable(pathname) ? access.table?.match(request.method, pathname) : undefined;
       if (!match) throw notFound("there is nothing at this path");
       exchange.route = match.template;
       if (match.needs !== "public") exchange.caller = await authorize(service, request, exchange, match.needs);
@@ -148,6 +150,16 @@ function withOpenApi(routes: readonly { method: string; path: string; hooks?: ob
       ? { ...route, hooks: { ...route.hooks, ...needs("reader", "This API, as OpenAPI") } }
       : route,
   );
+}
+
+/** Whether the path's percent-encoding is well-formed: Elysia's router throws a bare URIError where it is not. */
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A closed set: a method is whatever a client likes to send. */

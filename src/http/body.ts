@@ -70,9 +70,22 @@ function checkShape(text: string): void {
     } else if (token === "}" || token === "]") {
       open.pop();
     } else if (members && token.startsWith('"') && (previous === "{" || previous === ",")) {
-      if (members.has(token)) throw badRequest(`the body has the member ${token.slice(0, 100)} twice`);
-      members.add(token);
+      const member = decodeMember(token);
+      if (members.has(member)) throw badRequest(`the body has the member ${token.slice(0, 100)} twice`);
+      // An object with it would pass for one without, since its schema never sees it as a member of its own.
+      if (member === "__proto__") throw badRequest("__proto__: is not a member this request knows");
+      members.add(member);
     }
     previous = token;
+  }
+}
+
+/** Two spellings of one member (`"a"` and `"\\u0061"`) are the same member. */
+function decodeMember(token: string): string {
+  if (!token.includes("\\")) return token.slice(1, -1);
+  try {
+    return JSON.parse(token) as string;
+  } catch {
+    return token;
   }
 }

@@ -1,5 +1,6 @@
 // Links over HTTP: reads the request, calls the operation, shapes the answer.
 
+import { Type } from "@sinclair/typebox";
 import { type Static, t } from "elysia";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -25,7 +26,8 @@ export const NewLinkBody = t.Object(
     title: t.Optional(t.String()),
     short_code: t.Optional(t.String({ description: "3-64 of A-Za-z0-9_-, not all digits; generated when absent" })),
     expires_at: t.Optional(t.Union([t.String(), t.Null()])),
-    user_id: t.Optional(t.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    // Not t.Integer, which would take the text "1" for the number.
+    user_id: t.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
     reason: t.Optional(t.String()),
   },
   strict,

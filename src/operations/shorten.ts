@@ -2,6 +2,7 @@
 
 import { badRequest, conflict, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { checkReason } from "../model/event.ts";
 import { isAtLeast } from "../model/key.ts";
 import { parseTime } from "../model/time.ts";
 import {
@@ -24,7 +25,7 @@ export interface NewLink {
   readonly short_code?: string;
   readonly expires_at?: string | null;
   readonly user_id?: number;
-  readonly reason?: string | null;
+  readonly reason?: string;
 }
 
 /**
@@ -38,11 +39,12 @@ export async function shorten(core: Core, caller: Caller, input: NewLink): Promi
     expires_at_ms: input.expires_at == null ? null : parseTime("expires_at", input.expires_at),
     user_id: ownerOf(caller, input.user_id),
   };
+  const reason = checkReason(input.reason);
   const givenCode = input.short_code === undefined ? undefined : checkCode(input.short_code);
   for (let attempt = 1; ; attempt++) {
     const code = givenCode ?? generateCode(core.randomBytes);
     try {
-      return await createLink(core, caller, { ...draft, short_code: code }, input.reason ?? null);
+      return await createLink(core, caller, { ...draft, short_code: code }, reason);
     } catch (error) {
       if (!isUniqueViolation(error, "urls_short_code_key")) throw error;
       if (givenCode !== undefined)

@@ -130,7 +130,6 @@ export class SqliteWriter {
     });
     return Object.assign(tag, {
       forUpdate: tag`` as Query<unknown>,
-      // Rows are never deleted and there is one writer, so the next id is always one past the largest.
       nextId: (table: SubjectTable): Query<unknown> => NEXT_ID[table](tag),
       reserveIds: () => Promise.resolve(),
       script: async (text: string) => connection.script(text),
@@ -138,8 +137,17 @@ export class SqliteWriter {
   }
 }
 
-const NEXT_ID: Record<SubjectTable, (sql: MigrationTx | ReturnType<SqliteConnection["tag"]>) => Query<unknown>> = {
-  urls: (sql) => sql`(select coalesce(max(id), 0) + 1 from urls)`,
-  users: (sql) => sql`(select coalesce(max(id), 0) + 1 from users)`,
-  keys: (sql) => sql`(select coalesce(max(id), 0) + 1 from keys)`,
+type Tag = ReturnType<SqliteConnection["tag"]>;
+
+/** One past the largest id that a row or an event ever had: an id is not given again even where a row was removed. */
+const NEXT_ID: Record<SubjectTable, (sql: Tag) => Query<unknown>> = {
+  urls: (sql) => sql`(select 1 + max(
+    coalesce((select max(id) from urls), 0),
+    coalesce((select max(subject_id) from events where subject_type = 'url'), 0)))`,
+  users: (sql) => sql`(select 1 + max(
+    coalesce((select max(id) from users), 0),
+    coalesce((select max(subject_id) from events where subject_type = 'user'), 0)))`,
+  keys: (sql) => sql`(select 1 + max(
+    coalesce((select max(id) from keys), 0),
+    coalesce((select max(subject_id) from events where subject_type = 'key'), 0)))`,
 };

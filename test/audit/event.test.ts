@@ -1,7 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import canonicalize from "canonicalize";
 import fc from "fast-check";
-import { contradictionsOf, digestOf, disclose, encodeLeaf, hashLeaf, type NewEvent, sealEvent, tagOf } from "../../src/audit/event.ts";
+import {
+  contradictionsOf,
+  digestOf,
+  disclose,
+  encodeLeaf,
+  hashLeaf,
+  type NewEvent,
+  sealEvent,
+  tagOf,
+} from "../../src/audit/event.ts";
 import { createLogKey, encodeLogKey, encodeVerifierKey, parseLogKey } from "../../src/audit/log-key.ts";
 import { EVENT_TYPES, type EventRow, SUBJECT_TYPES } from "../../src/model/event.ts";
 import vectors from "./vectors/event.json" with { type: "json" };
@@ -52,7 +61,11 @@ describe("golden vectors, made by Python and openssl", () => {
 
   test("its successor carries its hash", () => {
     const previousHash = sealEvent(key, first, vectorSalts()).leaf_hash;
-    const event = sealEvent(key, { ...first, version: 2, op: "updated", atMs: Date.UTC(2026, 10, 22, 15, 53, 2), previousHash }, vectorSalts());
+    const event = sealEvent(
+      key,
+      { ...first, version: 2, op: "updated", atMs: Date.UTC(2026, 10, 22, 15, 53, 2), previousHash },
+      vectorSalts(),
+    );
     expect(Buffer.from(event.leaf).toString()).toBe(vectors.events[1]?.leaf ?? "");
     expect(hex(event.leaf_hash)).toBe(vectors.events[1]?.leaf_hash ?? "");
     expect(hex(event.tag)).toBe(vectors.events[1]?.tag ?? "");
@@ -60,7 +73,9 @@ describe("golden vectors, made by Python and openssl", () => {
 });
 
 test("leaf bytes are RFC 8785's canonical form, in ASCII (property, against another implementation)", () => {
-  const digest = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("base64url"));
+  const digest = fc
+    .uint8Array({ minLength: 32, maxLength: 32 })
+    .map((bytes) => Buffer.from(bytes).toString("base64url"));
   fc.assert(
     fc.property(
       fc.record({
@@ -112,24 +127,37 @@ describe("contradictionsOf()", () => {
 
   test("sees any flipped bit of what is stored (property)", () => {
     fc.assert(
-      fc.property(fc.constantFrom("leaf", "leaf_hash", "tag" as const), fc.nat(), fc.integer({ min: 0, max: 7 }), (field, at, bit) => {
-        const bytes = Uint8Array.from(sealed[field as "leaf"]);
-        const index = at % bytes.length;
-        bytes[index] = (bytes[index] ?? 0) ^ (1 << bit);
-        expect(contradictionsOf(key, { ...sealed, [field]: bytes }, null)).not.toEqual([]);
-      }),
+      fc.property(
+        fc.constantFrom("leaf", "leaf_hash", "tag" as const),
+        fc.nat(),
+        fc.integer({ min: 0, max: 7 }),
+        (field, at, bit) => {
+          const bytes = Uint8Array.from(sealed[field as "leaf"]);
+          const index = at % bytes.length;
+          bytes[index] = (bytes[index] ?? 0) ^ (1 << bit);
+          expect(contradictionsOf(key, { ...sealed, [field]: bytes }, null)).not.toEqual([]);
+        },
+      ),
     );
   });
 
   test("an event tagged under another key is not ours", () => {
     const other = createLogKey(vectors.origin, new Uint8Array(32).fill(8));
     const forged = { ...sealed, tag: tagOf(other, hashLeaf(sealed.leaf)) };
-    expect(contradictionsOf(key, forged, null)).toEqual(["admission tag is false: the event was not written by this program"]);
+    expect(contradictionsOf(key, forged, null)).toEqual([
+      "admission tag is false: the event was not written by this program",
+    ]);
   });
 });
 
 describe("parseLogKey()", () => {
-  test.each(["", "x", "PRIVATE+KEY+a+00000000+AAAA", vectors.signer_key.slice(0, -4), vectors.signer_key.replace("test", "tent")])("refuses %p without repeating it", (text) => {
+  test.each([
+    "",
+    "x",
+    "PRIVATE+KEY+a+00000000+AAAA",
+    vectors.signer_key.slice(0, -4),
+    vectors.signer_key.replace("test", "tent"),
+  ])("refuses %p without repeating it", (text) => {
     let message = "";
     try {
       parseLogKey(text);

@@ -1,24 +1,42 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { fold, type FoldStep } from "../../src/audit/fold.ts";
+import { type FoldStep, fold } from "../../src/audit/fold.ts";
 import type { EventType } from "../../src/model/event.ts";
 import { formatTime } from "../../src/model/time.ts";
 
-const link = { id: 5, short_code: "abc", original_url: "https://a.b/", title: "", is_active: true, expires_at: null, user_id: 1 };
+const link = {
+  id: 5,
+  short_code: "abc",
+  original_url: "https://a.b/",
+  title: "",
+  is_active: true,
+  expires_at: null,
+  user_id: 1,
+};
 
 /** A history that could have happened: each step is one of those its predecessor allows. */
-const history = fc.array(fc.tuple(fc.constantFrom<EventType>("updated", "deleted", "restored"), fc.string(), fc.nat(1_000)), { maxLength: 30 }).map((wishes) => {
-  let atMs = 1_000;
-  let state = { ...link, created_at: formatTime(atMs), updated_at: formatTime(atMs), version: 1 };
-  const steps: FoldStep[] = [{ subjectType: "url", subjectId: 5, version: 1, op: "created", atMs, state }];
-  for (const [wish, title, passed] of wishes) {
-    const op: EventType = !state.is_active ? "restored" : wish === "restored" ? "updated" : wish;
-    atMs += passed;
-    state = { ...state, title: op === "updated" ? title : state.title, is_active: op !== "deleted", updated_at: formatTime(atMs), version: state.version + 1 };
-    steps.push({ subjectType: "url", subjectId: 5, version: state.version, op, atMs, state });
-  }
-  return steps;
-});
+const history = fc
+  .array(fc.tuple(fc.constantFrom<EventType>("updated", "deleted", "restored"), fc.string(), fc.nat(1_000)), {
+    maxLength: 30,
+  })
+  .map((wishes) => {
+    let atMs = 1_000;
+    let state = { ...link, created_at: formatTime(atMs), updated_at: formatTime(atMs), version: 1 };
+    const steps: FoldStep[] = [{ subjectType: "url", subjectId: 5, version: 1, op: "created", atMs, state }];
+    for (const [wish, title, passed] of wishes) {
+      const op: EventType = !state.is_active ? "restored" : wish === "restored" ? "updated" : wish;
+      atMs += passed;
+      state = {
+        ...state,
+        title: op === "updated" ? title : state.title,
+        is_active: op !== "deleted",
+        updated_at: formatTime(atMs),
+        version: state.version + 1,
+      };
+      steps.push({ subjectType: "url", subjectId: 5, version: state.version, op, atMs, state });
+    }
+    return steps;
+  });
 
 describe("fold()", () => {
   test("of a possible history is the last state (property)", () => {
@@ -50,8 +68,20 @@ describe("fold()", () => {
     );
   });
 
-  const created: FoldStep = { subjectType: "url", subjectId: 5, version: 1, op: "created", atMs: 0, state: { ...link, created_at: formatTime(0), updated_at: formatTime(0), version: 1 } };
-  const second = (op: EventType, state: object): FoldStep => ({ ...created, op, version: 2, state: { ...created.state, version: 2, ...state } });
+  const created: FoldStep = {
+    subjectType: "url",
+    subjectId: 5,
+    version: 1,
+    op: "created",
+    atMs: 0,
+    state: { ...link, created_at: formatTime(0), updated_at: formatTime(0), version: 1 },
+  };
+  const second = (op: EventType, state: object): FoldStep => ({
+    ...created,
+    op,
+    version: 2,
+    state: { ...created.state, version: 2, ...state },
+  });
 
   test.each<[string, FoldStep]>([
     ["short_code can never change", second("updated", { short_code: "xyz" })],
@@ -67,7 +97,12 @@ describe("fold()", () => {
   });
 
   test("keeps an imported subject's own times, and its old history out of the state", () => {
-    const imported: FoldStep = { ...created, op: "imported", atMs: 99, state: { ...created.state, legacy_history: [{ id: "1" }] } };
+    const imported: FoldStep = {
+      ...created,
+      op: "imported",
+      atMs: 99,
+      state: { ...created.state, legacy_history: [{ id: "1" }] },
+    };
     expect(fold([imported])).toEqual(created.state);
   });
 });

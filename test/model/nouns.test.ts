@@ -19,15 +19,30 @@ describe("parseTime()", () => {
   });
 
   test.each([
-    "", "now", "2027-01-31", "2027-01-31 12:00:00", "2027-01-31T12:00:00", "2027-02-30T00:00:00Z", "2027-13-01T00:00:00Z",
-    "2027-01-31T24:00:00Z", "2027-01-31T12:60:00Z", "2027-01-31T23:59:60Z", "1969-12-31T23:59:59Z", "10000-01-01T00:00:00Z",
-    "9999-12-31T23:59:59-01:00", "2027-01-31T12:00:00+24:00", "0000-00-00T00:00:00Z", "2027-02-29T00:00:00Z",
+    "",
+    "now",
+    "2027-01-31",
+    "2027-01-31 12:00:00",
+    "2027-01-31T12:00:00",
+    "2027-02-30T00:00:00Z",
+    "2027-13-01T00:00:00Z",
+    "2027-01-31T24:00:00Z",
+    "2027-01-31T12:60:00Z",
+    "2027-01-31T23:59:60Z",
+    "1969-12-31T23:59:59Z",
+    "10000-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-01:00",
+    "2027-01-31T12:00:00+24:00",
+    "0000-00-00T00:00:00Z",
+    "2027-02-29T00:00:00Z",
   ])("refuses %p", (text) => {
     expect(() => parseTime("at", text)).toThrow("at:");
   });
 
   test("reads back what formatTime() writes (property)", () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 253_402_300_799_999 }), (ms) => parseTime("at", formatTime(ms)) === ms));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 253_402_300_799_999 }), (ms) => parseTime("at", formatTime(ms)) === ms),
+    );
   });
 });
 
@@ -36,7 +51,9 @@ test("keys are long, findable by scanners, and hashed without their secret", () 
   expect(key).toMatch(/^dl_[A-Za-z0-9_-]{43}$/);
   expect(isKey(key)).toBe(true);
   expect(isKey("dl_short")).toBe(false);
-  expect(hashKey("dl_x")).toBe(Buffer.from(new Bun.CryptoHasher("sha256").update("dl_x").digest()).toString("base64url"));
+  expect(hashKey("dl_x")).toBe(
+    Buffer.from(new Bun.CryptoHasher("sha256").update("dl_x").digest()).toString("base64url"),
+  );
 });
 
 test("each role may do what the ones before it may", () => {
@@ -51,7 +68,8 @@ test("usernames and emails are ASCII and bounded", () => {
   expect(checkUsername(" ada.l-1_ ")).toBe("ada.l-1_");
   expect(checkEmail("a+b@example.com")).toBe("a+b@example.com");
   for (const bad of ["", "a b", "ä", "a".repeat(65), "a\u0000"]) expect(() => checkUsername(bad)).toThrow("username");
-  for (const bad of ["", "a", "@b", "a@", "a@b@c", "a b@c", "ä@b.c", `${"a".repeat(255)}@b.c`]) expect(() => checkEmail(bad)).toThrow("email");
+  for (const bad of ["", "a", "@b", "a@", "a@b@c", "a b@c", "ä@b.c", `${"a".repeat(255)}@b.c`])
+    expect(() => checkEmail(bad)).toThrow("email");
 });
 
 test("reasons: a closed list for deletions, free text elsewhere", () => {
@@ -64,7 +82,9 @@ test("reasons: a closed list for deletions, free text elsewhere", () => {
 
 test("changes are what differs, and a key's hash is never among what is shown", () => {
   const before = { id: 1, title: "a", is_active: true, version: 1, updated_at: "x" };
-  expect(changesBetween(before, { ...before, title: "b", version: 2, updated_at: "y" })).toEqual({ title: { from: "a", to: "b" } });
+  expect(changesBetween(before, { ...before, title: "b", version: 2, updated_at: "y" })).toEqual({
+    title: { from: "a", to: "b" },
+  });
   expect(changesBetween(null, { id: 1, title: "a", key_hash: "secret" })).toEqual({ title: { from: null, to: "a" } });
   expect(visibleState({ id: 1, key_hash: "secret" })).toEqual({ id: 1 });
 });

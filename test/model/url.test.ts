@@ -56,21 +56,28 @@ describe("checkOriginalUrl()", () => {
 
   test("what it accepts is http or https with a host, and never longer or changed (property)", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.webUrl(), fc.string({ unit: "binary" }), fc.string().map((text) => `https://${text}`)), (text) => {
-        let accepted: string;
-        try {
-          accepted = checkOriginalUrl(text, none);
-        } catch {
-          return;
-        }
-        const parsed = new URL(accepted);
-        expect(["http:", "https:"]).toContain(parsed.protocol);
-        expect(parsed.host).not.toBe("");
-        expect(accepted).toBe(text.trim());
-        expect(Buffer.byteLength(accepted)).toBeLessThanOrEqual(LIMITS.urlBytes);
-        expect(accepted).not.toMatch(/\p{Cc}/u);
-        expect(Buffer.from(accepted).toString()).toBe(accepted);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.webUrl(),
+          fc.string({ unit: "binary" }),
+          fc.string().map((text) => `https://${text}`),
+        ),
+        (text) => {
+          let accepted: string;
+          try {
+            accepted = checkOriginalUrl(text, none);
+          } catch {
+            return;
+          }
+          const parsed = new URL(accepted);
+          expect(["http:", "https:"]).toContain(parsed.protocol);
+          expect(parsed.host).not.toBe("");
+          expect(accepted).toBe(text.trim());
+          expect(Buffer.byteLength(accepted)).toBeLessThanOrEqual(LIMITS.urlBytes);
+          expect(accepted).not.toMatch(/\p{Cc}/u);
+          expect(Buffer.from(accepted).toString()).toBe(accepted);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -81,9 +88,12 @@ describe("short codes", () => {
     expect(checkCode(code)).toBe(code);
   });
 
-  test.each(["", "ab", "a".repeat(65), "123456", "a b c", "a/b", "äbc", "abc\n", "%00x", "a.b.c"])("%p may not", (code) => {
-    expect(() => checkCode(code)).toThrow("short_code");
-  });
+  test.each(["", "ab", "a".repeat(65), "123456", "a b c", "a/b", "äbc", "abc\n", "%00x", "a.b.c"])(
+    "%p may not",
+    (code) => {
+      expect(() => checkCode(code)).toThrow("short_code");
+    },
+  );
 
   test.each(["urls", "URLS", "health", "metrics", "Events"])("%p is reserved", (code) => {
     expect(() => checkCode(code)).toThrow("reserved");
@@ -94,7 +104,8 @@ describe("short codes", () => {
       fc.property(fc.uint8Array({ minLength: 64, maxLength: 64 }), (seed) => {
         let at = 0;
         // The drawn bytes first, then real randomness, so that every draw ends.
-        const bytes = (size: number) => (at + size <= seed.length ? seed.slice(at, (at += size)) : new Uint8Array(randomBytes(size)));
+        const bytes = (size: number) =>
+          at + size <= seed.length ? seed.slice(at, (at += size)) : new Uint8Array(randomBytes(size));
         const code = generateCode(bytes);
         expect(code).toMatch(/^[A-Za-z0-9]{6}$/);
         expect(code).toMatch(/[A-Za-z]/);
@@ -107,7 +118,8 @@ describe("short codes", () => {
 
   test("generated codes use all 62 characters about equally", () => {
     const counts = new Map<string, number>();
-    for (let index = 0; index < 20_000; index++) for (const char of generateCode(randomBytes)) counts.set(char, (counts.get(char) ?? 0) + 1);
+    for (let index = 0; index < 20_000; index++)
+      for (const char of generateCode(randomBytes)) counts.set(char, (counts.get(char) ?? 0) + 1);
     expect(counts.size).toBe(62);
     const mean = 120_000 / 62;
     // Six standard deviations: a fair draw fails this less than once in a million runs.

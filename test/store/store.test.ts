@@ -29,19 +29,35 @@ describe.each([...ENGINES])("a store on %s", (engine) => {
   beforeAll(async () => {
     fresh = await openFresh(engine);
     store = await fresh.open();
-    await store.migrate((tx) => tx.script("create table t (id integer primary key, name text not null, n bigint, b " + (engine === "postgres" ? "bytea" : "blob") + "); create unique index t_name_key on t (name)"));
+    await store.migrate((tx) =>
+      tx.script(
+        "create table t (id integer primary key, name text not null, n bigint, b " +
+          (engine === "postgres" ? "bytea" : "blob") +
+          "); create unique index t_name_key on t (name)",
+      ),
+    );
   });
   afterAll(async () => {
     await store.close();
     fresh.remove();
   });
-  const names = async () => (await store.read((sql) => sql<{ name: string }>`select name from t order by name`)).map((row) => row.name);
+  const names = async () =>
+    (await store.read((sql) => sql<{ name: string }>`select name from t order by name`)).map((row) => row.name);
 
   test("round-trips text, integers, bytes and null", async () => {
     const bytes = Uint8Array.from([0, 1, 255]);
-    await store.begin((tx) => tx`insert into t (id, name, n, b) values (${1}, ${"ünï 'quoted'"}, ${Number.MAX_SAFE_INTEGER}, ${bytes})`);
+    await store.begin(
+      (tx) => tx`insert into t (id, name, n, b) values (${1}, ${"ünï 'quoted'"}, ${Number.MAX_SAFE_INTEGER}, ${bytes})`,
+    );
     await store.begin((tx) => tx`insert into t (id, name, n, b) values (${2}, ${"none"}, ${null}, ${null})`);
-    const rows = await store.read((sql) => sql<{ n: number | null; b: Uint8Array | null; name: string }>`select name, n, b from t where id in ${sql([1, 2])} order by id`);
+    const rows = await store.read(
+      (sql) =>
+        sql<{
+          n: number | null;
+          b: Uint8Array | null;
+          name: string;
+        }>`select name, n, b from t where id in ${sql([1, 2])} order by id`,
+    );
     expect(rows.map((row) => ({ ...row, b: row.b && [...row.b] }))).toEqual([
       { name: "ünï 'quoted'", n: Number.MAX_SAFE_INTEGER, b: [0, 1, 255] },
       { name: "none", n: null, b: null },
@@ -50,7 +66,16 @@ describe.each([...ENGINES])("a store on %s", (engine) => {
   });
 
   test("binds parameters by where they stand, also through fragments", async () => {
-    const row = (await store.read((sql) => sql<{ a: string; b: string; c: string }>`select cast(${"1"} as text) as a, ${sql`cast(${"2"} as text)`} as b, cast(${"3"} as text) as c`))[0];
+    const row = (
+      await store.read(
+        (sql) =>
+          sql<{
+            a: string;
+            b: string;
+            c: string;
+          }>`select cast(${"1"} as text) as a, ${sql`cast(${"2"} as text)`} as b, cast(${"3"} as text) as c`,
+      )
+    )[0];
     expect({ ...row }).toEqual({ a: "1", b: "2", c: "3" });
   });
 
@@ -110,7 +135,12 @@ describe.each([...ENGINES])("a store on %s", (engine) => {
 
   test("refuses an undefined parameter", async () => {
     const work = store.read((sql) => sql`select ${undefined as never} as a`);
-    expect(await work.then(() => "answered", () => "refused")).toBe("refused");
+    expect(
+      await work.then(
+        () => "answered",
+        () => "refused",
+      ),
+    ).toBe("refused");
   });
 
   test("closes twice without complaint", async () => {
@@ -156,7 +186,11 @@ describe("PostgreSQL", () => {
     const hole: Server = createServer(() => {});
     await new Promise<void>((listening) => hole.listen(0, "127.0.0.1", listening));
     const { port } = hole.address() as { port: number };
-    const store = await openPostgres(`postgres://u@127.0.0.1:${port}/d`, { poolSize: 1, deadlineMs: 300, isPooled: false });
+    const store = await openPostgres(`postgres://u@127.0.0.1:${port}/d`, {
+      poolSize: 1,
+      deadlineMs: 300,
+      isPooled: false,
+    });
     const read = await store.read((sql) => sql`select 1`).catch((error: unknown) => error);
     expect(read as object).toMatchObject({ code: "unavailable" });
     const write = await store.begin(async (tx) => tx`select 1`).catch((error: unknown) => error);
@@ -203,9 +237,13 @@ describe.each([...ENGINES])("migrations on %s", (engine) => {
     const fresh = await openFresh(engine);
     const store = await fresh.open();
     await migrate(store, { nowMs: 1 });
-    await store.begin((tx) => tx`insert into schema_migrations (version, name, checksum, applied_at_ms) values (999, 'future', 'x', 1)`);
+    await store.begin(
+      (tx) => tx`insert into schema_migrations (version, name, checksum, applied_at_ms) values (999, 'future', 'x', 1)`,
+    );
     expect(String(await schemaStatus(store).catch((error: unknown) => error))).toContain("newer than this binary");
-    expect(String(await migrate(store, { nowMs: 1 }).catch((error: unknown) => error))).toContain("newer than this binary");
+    expect(String(await migrate(store, { nowMs: 1 }).catch((error: unknown) => error))).toContain(
+      "newer than this binary",
+    );
     await store.begin((tx) => tx`delete from schema_migrations where version = 999`);
     await store.begin((tx) => tx`update schema_migrations set checksum = 'edited' where version = 1`);
     expect(String(await schemaStatus(store).catch((error: unknown) => error))).toContain("checksum differs");

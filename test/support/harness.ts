@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
-import { encodeLogKey, createLogKey } from "../../src/audit/log-key.ts";
+import { createLogKey, encodeLogKey } from "../../src/audit/log-key.ts";
 import { type Finding, verify } from "../../src/audit/verify.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 import { type Deadletter, type Listeners, open } from "../../src/deadletter.ts";
@@ -61,7 +61,11 @@ function sqliteAccess(file: string): Pick<TestStore, "tamper" | "query"> {
     async tamper(statement, { guardsOff = false } = {}) {
       withFile((database) => {
         if (guardsOff) {
-          const triggers = database.query<{ name: string }, []>("select name from sqlite_master where type = 'trigger' and name like '%guard%'").all();
+          const triggers = database
+            .query<{ name: string }, []>(
+              "select name from sqlite_master where type = 'trigger' and name like '%guard%'",
+            )
+            .all();
           for (const { name } of triggers) database.run(`drop trigger ${name}`);
         } else {
           database.run("pragma foreign_keys = on");
@@ -155,7 +159,14 @@ export async function findFalsehoods({ core }: Pick<Deadletter, "core">): Promis
   return findings;
 }
 
-async function callServer(base: string, adminKey: string, method: string, path: string, body: unknown, options: CallOptions): Promise<Answer> {
+async function callServer(
+  base: string,
+  adminKey: string,
+  method: string,
+  path: string,
+  body: unknown,
+  options: CallOptions,
+): Promise<Answer> {
   const key = options.key === undefined ? adminKey : options.key;
   const response = await fetch(base + path, {
     method,
@@ -165,7 +176,9 @@ async function callServer(base: string, adminKey: string, method: string, path: 
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...options.headers,
     },
-    ...(body === undefined ? {} : { body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body) }),
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, json: parse(text) };
@@ -187,11 +200,22 @@ function captureLog(): { log: Logger; lines: () => Record<string, unknown>[] } {
     },
     flush: () => 0,
   });
-  return { log, lines: () => text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>) };
+  return {
+    log,
+    lines: () =>
+      text
+        .split("\n")
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
 }
 
 /** The same cases on both engines, each with a server of its own that is closed at the end. */
-export function describeEachEngine(name: string, define: (server: () => TestServer, engine: Engine) => void, environment: Record<string, string> = {}): void {
+export function describeEachEngine(
+  name: string,
+  define: (server: () => TestServer, engine: Engine) => void,
+  environment: Record<string, string> = {},
+): void {
   describe.each([...ENGINES])(`${name} on %s`, (engine) => {
     let server: TestServer | undefined;
     beforeAll(async () => {
@@ -209,7 +233,11 @@ export function describeEachEngine(name: string, define: (server: () => TestServ
 }
 
 /** Waits for a condition with a deadline; never for a time. */
-export async function until(claim: string, isTrue: () => boolean | Promise<boolean>, deadlineMs = 10_000): Promise<void> {
+export async function until(
+  claim: string,
+  isTrue: () => boolean | Promise<boolean>,
+  deadlineMs = 10_000,
+): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${claim}`);

@@ -1,0 +1,191 @@
+// Each way of lying to the store, with the guards off, and that verify names it.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createStore, ENGINES, findFalsehoods, startServer, type TestServer } from "../support/harness.ts";
+
+describe.each([...ENGINES])("verify on %s", (engine) => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer(await createStore(engine));
+  });
+  afterAll(async () => {
+    await server.close();
+    server.store.remove();
+  });
+  const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
+  /** A link with three events; what it is called in a finding. */
+  async function makeLink(code: string) {
+    const { id } = (await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: code })).json;
+    await server.call("PUT", `/urls/${id}`, { title: "two" });
+    await server.call("PUT", `/urls/${id}`, { title: "three" });
+    return { id: id as number, name: `url:${id} (${code})`, where: `subject_type = 'url' and subject_id = ${id}` };
+  }
+  /** Findings that were not there before. */
+  async function findingsAfter(statement: string) {
+    const before = new Set((await findFalsehoods(server.deadletter)).map((finding) => JSON.stringify(finding)));
+    await server.store.tamper(statement, { guardsOff: true });
+    return (await findFalsehoods(server.deadletter)).filter((finding) => !before.has(JSON.stringify(finding)));
+  }
+
+  test("a true store has nothing false in it", async () => {
+    await makeLink("honest");
+    expect(await findFalsehoods(server.deadletter)).toEqual([]);
+  });
+
+  test.each<[string, (link: { id: number; where: string }) => string, string]>([
+    [
+      "a link changed without an event",
+      ({ id }) => `update urls set original_url = 'https://evil.example/' where id = ${id}`,
+      "original_url is not what its history says",
+    ],
+    [
+      "a link revived without an event",
+      ({ id }) => `update urls set is_active = 0 where id = ${id}`,
+      "is_active is not what its history says",
+    ],
+    [
+      "a link's version moved",
+      ({ id }) => `update urls set version = 7 where id = ${id}`,
+      "version is not what its history says",
+    ],
+    [
+      "the last event deleted",
+      ({ where }) => `delete from events where ${where} and version = 3`,
+      "one was removed or added",
+    ],
+    [
+      "a middle event deleted",
+      ({ where }) => `delete from events where ${where} and version = 2`,
+      "version 2 is missing",
+    ],
+    [
+      "the first event deleted",
+      ({ where }) => `delete from events where ${where} and version = 1`,
+      "version 1 is missing",
+    ],
+    ["a row deleted", ({ id }) => `delete from urls where id = ${id}`, "its row is gone"],
+    ["the whole history deleted", ({ where }) => `delete from events where ${where}`, "has no history"],
+    [
+      "an actor changed",
+      ({ where }) =>
+        `update events set actor = replace(actor, '"via":"http"', '"via":"nobody"') where ${where} and version = 2`,
+      "a disclosure does not match its digest",
+    ],
+    [
+      "a state changed",
+      ({ where }) =>
+        `update events set state = replace(state, 'https://a.b/', 'https://evil/') where ${where} and version = 2`,
+      "a disclosure does not match its digest",
+    ],
+    [
+      "a disclosure removed",
+      ({ where }) => `update events set actor = null where ${where} and version = 2`,
+      "a disclosure is missing",
+    ],
+    [
+      "who did it changed",
+      ({ where }) => `update events set user_id = 77 where ${where} and version = 2`,
+      "user_id is not the actor's",
+    ],
+    [
+      "what happened changed",
+      ({ where }) => `update events set op = 'restored' where ${where} and version = 2`,
+      "op in the leaf is not the row's",
+    ],
+    [
+      "when it happened changed",
+      ({ where }) => `update events set at_ms = at_ms - 1000 where ${where} and version = 2`,
+      "at in the leaf is not the row's",
+    ],
+    [
+      "a leaf rewritten",
+      ({ where }) =>
+        `update events set leaf = ${engine === "sqlite" ? "cast(replace(cast(leaf as text), 'updated', 'deleted') as blob)" : "convert_to(replace(convert_from(leaf, 'UTF8'), 'updated', 'deleted'), 'UTF8')"} where ${where} and version = 2`,
+      "leaf hash is not the hash of the leaf",
+    ],
+    [
+      "a tag cleared",
+      ({ where }) =>
+        `update events set tag = ${engine === "sqlite" ? "zeroblob(32)" : "decode(repeat('00', 32), 'hex')"} where ${where} and version = 3`,
+      "admission tag is false",
+    ],
+    [
+      "two events swapped",
+      ({ where }) =>
+        `update events set version = case version when 2 then 903 else 902 end where ${where} and version in (2, 3); `,
+      "is missing",
+    ],
+  ])("names the link for %s", async (title, statement, detail) => {
+    const link = await makeLink(title.replaceAll(/[^a-z]/g, "-"));
+    const findings = await findingsAfter(statement(link));
+    const ofLink = findings.filter(({ subject }) => subject === link.name || subject === `url:${link.id}`);
+    expect(ofLink.map((finding) => finding.detail).join("; ")).toContain(detail);
+    const strangers = findings.filter(
+      ({ subject }) => subject.startsWith("url:") && subject !== link.name && subject !== `url:${link.id}`,
+    );
+    expect(strangers).toEqual([]);
+  });
+
+  test("names an event inserted by SQL, even a faithful copy of a true one's form", async () => {
+    const link = await makeLink("forged-event");
+    const [event] = await server.store.query<{ leaf: Uint8Array; actor: string; state: string }>(
+      `select leaf, actor, state from events where ${link.where} and version = 3`,
+    );
+    const { encodeLeaf, hashLeaf, digestOf } = await import("../../src/audit/event.ts");
+    const [head] = await server.store.query<{ head: Uint8Array }>(`select head from urls where id = ${link.id}`);
+    // Everything is right but the tag, whose key is not in the database.
+    const state = (event?.state ?? "").replace('"version":3', '"version":4');
+    const leaf = encodeLeaf(
+      {
+        subjectType: "url",
+        subjectId: link.id,
+        version: 4,
+        op: "updated",
+        atMs: 1_900_000_000_000,
+        previousHash: new Uint8Array(head?.head ?? []),
+      },
+      [digestOf(event?.actor ?? ""), digestOf(state)],
+    );
+    const bytes = (value: Uint8Array) =>
+      engine === "sqlite"
+        ? `x'${Buffer.from(value).toString("hex")}'`
+        : `decode('${Buffer.from(value).toString("hex")}', 'hex')`;
+    const findings = await findingsAfter(
+      `insert into events (subject_type, subject_id, version, op, at_ms, leaf, leaf_hash, tag, actor, state, user_id) values ('url', ${link.id}, 4, 'updated', 1900000000000, ${bytes(leaf)}, ${bytes(hashLeaf(leaf))}, ${bytes(new Uint8Array(32))}, ${quoted(event?.actor ?? "")}, ${quoted(state)}, ${server.adminId})`,
+    );
+    const details = findings
+      .filter(({ subject }) => subject.startsWith(`url:${link.id}`))
+      .map(({ detail }) => detail)
+      .join("; ");
+    expect(details).toContain("version 4: admission tag is false");
+    expect(details).toContain("one was removed or added");
+    expect(details).toContain("waits in no queue");
+  });
+
+  test("names a key whose role or hash was changed, and a user who was renamed", async () => {
+    const user = (await server.call("POST", "/users", { username: "victim", email: "v@example.com" })).json;
+    const key = (await server.call("POST", `/users/${user.id}/keys`, { name: "k", role: "reader" })).json;
+    expect(await findingsAfter(`update keys set role = 'admin' where id = ${key.id}`)).toContainEqual({
+      subject: `key:${key.id}`,
+      detail: "role is not what its history says",
+    });
+    expect(await findingsAfter(`update keys set key_hash = 'mine' where id = ${key.id}`)).toContainEqual({
+      subject: `key:${key.id}`,
+      detail: "key_hash is not what its history says",
+    });
+    expect(await findingsAfter(`update users set email = 'evil@example.com' where id = ${user.id}`)).toContainEqual({
+      subject: `user:${user.id} (victim)`,
+      detail: "email is not what its history says",
+    });
+  });
+
+  test("names a queue row taken away, and counters that lie", async () => {
+    const link = await makeLink("unqueued");
+    const findings = await findingsAfter(
+      `delete from log_queue where event_id in (select id from events where ${link.where} and version = 2)`,
+    );
+    expect(findings).toContainEqual({ subject: `url:${link.id}`, detail: "version 2 waits in no queue for the log" });
+    const lies = await findingsAfter("update counters set value = value + 5 where name = 'events:url:created'");
+    expect(lies.some(({ subject }) => subject === "counter events:url:created")).toBe(true);
+  });
+});

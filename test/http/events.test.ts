@@ -1,0 +1,211 @@
+import { expect, test } from "bun:test";
+import { describeEachEngine } from "../support/harness.ts";
+
+describeEachEngine("events and operations", (server, engine) => {
+  test("GET /events filters by link, code, actor, type and time, newest first, each event once", async () => {
+    const { call, adminId, setClock } = server();
+    const start = Date.UTC(2035, 0, 1);
+    const codes = ["ev-a", "ev-b"];
+    for (const [index, code] of codes.entries()) {
+      setClock(() => start + index * 10_000);
+      await call("POST", "/urls", { original_url: "https://a.b/", short_code: code });
+      setClock(() => start + index * 10_000 + 1_000);
+      await call("PUT", `/urls/${code}`, { title: "x" });
+      setClock(() => start + index * 10_000 + 2_000);
+      await call("DELETE", `/urls/${code}`);
+    }
+    setClock(Date.now);
+    const types = async (query: string) =>
+      (await call("GET", `/events?${query}`)).json.map((event: { event_type: string }) => event.event_type);
+    const { id } = (await call("GET", "/urls/ev-a")).json;
+    expect(await types("short_code=ev-a")).toEqual(["deleted", "updated", "created"]);
+    expect(await types(`url_id=${id}`)).toEqual(["deleted", "updated", "created"]);
+    expect(await types(`url_id=${id}&event_type=updated&user_id=${adminId}`)).toEqual(["updated"]);
+    expect(await types(`url_id=${id}&short_code=ev-b`)).toEqual([]);
+    expect(await types("short_code=nobody")).toEqual([]);
+    expect(await types("short_code=%00")).toEqual([]);
+    expect(await types("user_id=424242")).toEqual([]);
+    expect(await types("since=2035-01-01T00:00:01Z&until=2035-01-01T00:00:10Z")).toEqual(["deleted", "updated"]);
+
+    const seen: number[] = [];
+    let path: string | undefined = "/events?since=2035-01-01T00:00:00Z&per_page=4";
+    while (path !== undefined) {
+      const page = await call("GET", path);
+      seen.push(...page.json.map((event: { id: number }) => event.id));
+      path = /^<([^>]+)>; rel="next"$/.exec(page.headers.get("link") ?? "")?.[1];
+    }
+    expect(seen).toHaveLength(6);
+    expect(new Set(seen).size).toBe(6);
+    const event = await call("GET", `/events/${seen[0]}`);
+    expect(event.json).toMatchObject({ id: seen[0], event_type: "deleted", timestamp: "2035-01-01T00:00:12.000Z" });
+    expect(Object.keys(event.json)).toEqual([
+      "id",
+      "subject",
+      "url_id",
+      "user_id",
+      "event_type",
+      "timestamp",
+      "details",
+      "version",
+      "actor",
+      "request_id",
+      "reason",
+      "leaf_hash",
+    ]);
+  });
+
+  test("a link's own history pages oldest first", async () => {
+    const { call } = server();
+    const { id } = (await call("POST", "/urls", { original_url: "https://a.b/" })).json;
+    for (let index = 0; index < 4; index++) await call("PUT", `/urls/${id}`, { title: `t${index}` });
+    const first = await call("GET", `/urls/${id}/events?per_page=3`);
+    expect(first.json.map((event: { version: number }) => event.version)).toEqual([1, 2, 3]);
+    const next = /^<([^>]+)>/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
+    const second = await call("GET", next);
+    expect(second.json.map((event: { version: number }) => event.version)).toEqual([4, 5]);
+    expect(second.json[0].details.changes).toEqual({ title: { from: "t1", to: "t2" } });
+    expect(second.headers.get("link")).toBeNull();
+  });
+
+  test("a link with more than 100 events shows the newest 100 and where the rest is", async () => {
+    const { call } = server();
+    const { id, short_code } = (await call("POST", "/urls", { original_url: "https://a.b/" })).json;
+    for (let index = 0; index < 102; index++) await call("PUT", `/urls/${id}`, { title: `t${index}` });
+    const answer = await call("GET", `/urls/${id}`);
+    expect(answer.json.events).toHaveLength(100);
+    expect([answer.json.events[0].version, answer.json.events[99].version]).toEqual([4, 103]);
+    expect(answer.headers.get("link")).toBe(`</urls/${short_code}/events>; rel="first"`);
+  });
+
+  test("nobody writes events over HTTP", async () => {
+    const { call } = server();
+    for (const [method, path] of [
+      ["POST", "/events"],
+      ["PUT", "/events/1"],
+      ["PATCH", "/events/1"],
+      ["DELETE", "/events/1"],
+      ["DELETE", "/events"],
+    ] as const) {
+      const answer = await call(method, path, {});
+      expect(answer).toMatchObject({ status: 405, json: { error: "method_not_allowed" } });
+      expect(answer.json.detail).toContain("cannot be written");
+      expect(answer.headers.get("allow")).toBe("GET, HEAD");
+    }
+  });
+
+  test("health, livez, readyz and robots need no key", async () => {
+    const { call } = server();
+    expect(await call("GET", "/health", undefined, { key: null })).toMatchObject({
+      status: 200,
+      text: '{"status":"ok"}',
+    });
+    expect(await call("GET", "/livez", undefined, { key: null })).toMatchObject({
+      status: 200,
+      json: { status: "alive" },
+    });
+    expect(await call("GET", "/readyz", undefined, { key: null })).toMatchObject({
+      status: 200,
+      json: { status: "ready", checks: { database: { ok: true }, schema: { ok: true }, draining: { ok: true } } },
+    });
+    expect((await call("GET", "/robots.txt", undefined, { key: null })).text).toContain("Disallow: /");
+  });
+
+  test("/stats counts links by state and events by type, as the tables would", async () => {
+    const { call, store } = server();
+    const { links, events } = (await call("GET", "/stats")).json;
+    const [counted] = await store.query<{ active: number; total: number }>(
+      "select sum(is_active) as active, count(*) as total from urls",
+    );
+    expect([links.active, links.total]).toEqual([Number(counted?.active), Number(counted?.total)]);
+    for (const { name, n } of await store.query<{ name: string; n: number }>(
+      "select subject_type || '_' || op as name, count(*) as n from events group by 1",
+    )) {
+      expect([name, events[name]]).toEqual([name, Number(n)]);
+    }
+  });
+
+  test("/metrics speaks Prometheus: closed label sets, nothing of a link or a user in them", async () => {
+    const { call } = server();
+    await call("GET", "/nobody-has-this-code", undefined, { key: null });
+    await call("BREW", "/urls");
+    const answer = await call("GET", "/metrics");
+    expect(answer.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+    for (const line of [
+      /^deadletter_redirects_total\{outcome="missing"\} [1-9]/m,
+      /^deadletter_mutations_total\{subject="url",op="created"\} [1-9]/m,
+      /^deadletter_http_requests_total\{method="POST",route="\/urls",status="201"\} [1-9]/m,
+      /^deadletter_http_request_duration_seconds_bucket\{le="0.001",route="\/urls"\} \d/m,
+      /^deadletter_database_calls\{state="size"\} \d/m,
+      /^process_resident_memory_bytes \d/m,
+    ])
+      expect(answer.text).toMatch(line);
+    expect(answer.text).not.toContain("nobody-has-this-code");
+    expect(answer.text).not.toContain("BREW");
+    expect(answer.text).not.toContain("ev-a");
+  });
+
+  test("/openapi.json describes every route and who may use it", async () => {
+    const { call, deadletter } = server();
+    const { json } = await call("GET", "/openapi.json");
+    expect(json.openapi).toStartWith("3.");
+    expect(json.paths["/urls"].post["x-needs"]).toBe("creator");
+    const described = Object.entries(json.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`),
+    );
+    for (const { method, path } of deadletter.api.routes)
+      if (path !== "/openapi.json") expect(described).toContain(`${method} ${path}`);
+  });
+
+  test("log lines are JSON with the request's id, and never a key", async () => {
+    const { call, logLines, deadletter, adminKey } = server();
+    await call("GET", "/urls", undefined, { headers: { "x-request-id": `trace-${engine}` } });
+    await call("GET", "/urls", undefined, { headers: { "x-request-id": "bad id with spaces" } });
+    await deadletter.service.log.flush();
+    const lines = logLines();
+    expect(lines.find((line) => line.request_id === `trace-${engine}`)).toMatchObject({
+      msg: "request",
+      method: "GET",
+      route: "/urls",
+      status: 200,
+      user_id: 1,
+    });
+    expect(JSON.stringify(lines)).not.toContain("bad id with spaces");
+    expect(JSON.stringify(lines)).not.toContain(adminKey);
+  });
+
+  test("while draining, readyz says 503 and everything else still answers", async () => {
+    const { call, deadletter } = server();
+    deadletter.startDraining();
+    expect(await call("GET", "/readyz", undefined, { key: null })).toMatchObject({
+      status: 503,
+      json: { checks: { draining: { ok: false } } },
+    });
+    expect((await call("GET", "/health", undefined, { key: null })).status).toBe(200);
+  });
+});
+
+describeEachEngine(
+  "with ADMIN_LISTEN",
+  (server) => {
+    test("the main listener answers only the public routes, the other one the API", async () => {
+      const { call, listeners, adminKey } = server();
+      await call("POST", "/urls", { original_url: "https://a.b/", short_code: "split" });
+      const main = (path: string, init: RequestInit = {}) =>
+        fetch(listeners.baseUrl + path, {
+          redirect: "manual",
+          headers: { authorization: `Bearer ${adminKey}` },
+          ...init,
+        });
+      expect((await main("/split")).status).toBe(302);
+      expect((await main("/health")).status).toBe(200);
+      for (const path of ["/urls", "/urls/split", "/metrics", "/openapi.json", "/stats", "/whoami", "/users"]) {
+        const answer = await main(path);
+        expect([path, answer.status]).toEqual([path, 404]);
+        expect(((await answer.json()) as { error: string }).error).toBe("not_found");
+      }
+      expect((await main("/urls", { method: "POST", body: "{}" })).status).toBeOneOf([404, 405]);
+      expect((await call("GET", "/metrics")).status).toBe(200);
+    });
+  },
+  { ADMIN_LISTEN: "127.0.0.1:0" },
+);
