@@ -21,9 +21,9 @@ export async function createAdmin(core: Core, caller: Caller, input: NewUser, se
   if (secret !== undefined && !isKey(secret))
     throw badRequest("admin key: must be dl_ and at least 32 characters of A-Z a-z 0-9 _ -");
   try {
-    return await mutate(core, async (tx, changes) => {
-      const user = await insertNewUser(core, caller, tx, changes, input);
-      const key = await insertNewKey(core, caller, tx, changes, {
+    return await mutate(core, caller, async (work) => {
+      const user = await insertNewUser(work, input);
+      const key = await insertNewKey(work, {
         name: "first key",
         role: "admin",
         userId: user.id,

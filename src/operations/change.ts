@@ -6,8 +6,7 @@ import { checkDeleteReason, checkReason } from "../model/event.ts";
 import { parseTime } from "../model/time.ts";
 import { checkOriginalUrl, checkTitle, type Link, type LinkRow, linkFromRow } from "../model/url.ts";
 import { lockLink, updateLink } from "../store/queries/urls.ts";
-import type { Tx } from "../store/store.ts";
-import { type Caller, type Change, type Core, checkPrecondition, mutate, nextTime, record } from "./core.ts";
+import { type Caller, type Core, checkPrecondition, mutate, nextTime, record, type Work } from "./core.ts";
 import { findLink } from "./find.ts";
 
 export interface LinkEdit {
@@ -42,11 +41,11 @@ export async function update(
   };
   const op = edit.is_active === false ? "deleted" : "updated";
   const reason = op === "deleted" ? checkDeleteReason(edit.reason) : checkReason(edit.reason);
-  return withLockedLink(core, codeOrId, expected, async (tx, changes, row) => {
+  return withLockedLink(core, caller, codeOrId, expected, async (work, row) => {
     if (row.is_active === 0) throw notFound(`link "${row.short_code}" is inactive`, "restore it first");
     const fields = Object.keys(next) as (keyof Writable)[];
     if (fields.every((field) => next[field] === row[field])) return linkFromRow(row);
-    return write(core, caller, tx, changes, { row, next, op, reason });
+    return write(work, { row, next, op, reason });
   });
 }
 
@@ -59,9 +58,9 @@ export async function retire(
   expected: Expectation = {},
 ): Promise<Link> {
   const reason = checkDeleteReason(reasonText);
-  return withLockedLink(core, codeOrId, expected, async (tx, changes, row) => {
+  return withLockedLink(core, caller, codeOrId, expected, async (work, row) => {
     if (row.is_active === 0) throw conflict(`link "${row.short_code}" is inactive already`);
-    return write(core, caller, tx, changes, { row, next: { is_active: 0 }, op: "deleted", reason });
+    return write(work, { row, next: { is_active: 0 }, op: "deleted", reason });
   });
 }
 
@@ -74,9 +73,9 @@ export async function restore(
   expected: Expectation = {},
 ): Promise<Link> {
   const reason = checkReason(reasonText);
-  return withLockedLink(core, codeOrId, expected, async (tx, changes, row) => {
+  return withLockedLink(core, caller, codeOrId, expected, async (work, row) => {
     if (row.is_active === 1) throw conflict(`link "${row.short_code}" is active already`);
-    return write(core, caller, tx, changes, { row, next: { is_active: 1 }, op: "restored", reason });
+    return write(work, { row, next: { is_active: 1 }, op: "restored", reason });
   });
 }
 
@@ -85,31 +84,29 @@ type Writable = Pick<LinkRow, "original_url" | "title" | "expires_at_ms" | "is_a
 /** Finds without a lock, then locks by id and decides on what the lock shows: nobody can change the row in between. */
 async function withLockedLink(
   core: Core,
+  caller: Caller,
   codeOrId: string,
   expected: Expectation,
-  run: (tx: Tx, changes: Change[], row: LinkRow) => Promise<Link>,
+  run: (work: Work, row: LinkRow) => Promise<Link>,
 ): Promise<Link> {
   const { id } = await core.store.read((sql) => findLink(sql, codeOrId));
-  return mutate(core, async (tx, changes) => {
-    const [row] = await lockLink(tx, id);
+  return mutate(core, caller, async (work) => {
+    const [row] = await lockLink(work.tx, id);
     if (!row) throw notFound(`no link ${id}`);
     checkPrecondition(expected.versions, row.version);
-    return run(tx, changes, row);
+    return run(work, row);
   });
 }
 
 async function write(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
+  work: Work,
   change: { row: LinkRow; next: Partial<Writable>; op: EventType; reason: string | null },
 ): Promise<Link> {
   const { row, next, op, reason } = change;
-  const atMs = nextTime(core, row);
+  const atMs = nextTime(work.core, row);
   const changed: LinkRow = { ...row, ...next, updated_at_ms: atMs, version: row.version + 1 };
   const link = linkFromRow(changed);
-  await record(core, caller, tx, changes, {
+  await record(work, {
     type: "url",
     op,
     row: changed,

@@ -48,30 +48,37 @@ export interface Record<Row> {
   readonly write: (tx: Tx, row: Row) => Promise<unknown>;
 }
 
-/** A transaction whose changes are announced once they are committed, and not before. */
+/** One transaction on somebody's behalf, and what it has changed so far. */
+export interface Work {
+  readonly core: Core;
+  readonly caller: Caller;
+  readonly tx: Tx;
+  readonly changes: Change[];
+}
+
+/** Runs a transaction whose changes are announced once they are committed, and not before. */
 export async function mutate<T>(
   core: Core,
-  run: (tx: Tx, changes: Change[]) => Promise<T>,
+  caller: Caller,
+  run: (work: Work) => Promise<T>,
   options: { readonly deadlineMs?: number } = {},
 ): Promise<T> {
   let committed: Change[] = [];
   const result = await core.store.begin((tx) => {
     // A retried transaction starts its list anew.
     committed = [];
-    return run(tx, committed);
+    return run({ core, caller, tx, changes: committed });
   }, options);
   if (committed.length > 0) core.onCommit(committed);
   return result;
 }
 
-/** Writes a subject's row and the event that says so, in `tx`; the constraint that either breaks rejects both. */
+/** Writes a subject's row and the event that says so; the constraint that either breaks rejects both. */
 export async function record<Row extends { readonly head: Uint8Array }>(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
+  work: Work,
   change: Record<Row>,
 ): Promise<void> {
+  const { core, caller, tx, changes } = work;
   const { type, op, row, reason } = change;
   const event = sealEvent(
     core.logKey,

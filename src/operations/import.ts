@@ -10,7 +10,7 @@ import { listHistory } from "../store/queries/events.ts";
 import { insertLink } from "../store/queries/urls.ts";
 import { findUser, insertUser } from "../store/queries/users.ts";
 import { StoreError, type Tx } from "../store/store.ts";
-import { type Caller, type Change, type Core, mutate, record } from "./core.ts";
+import { type Caller, type Core, mutate, record, type Work } from "./core.ts";
 import type { LegacyData, LegacyLink, LegacyUser } from "./legacy.ts";
 
 export interface ImportReport {
@@ -49,35 +49,30 @@ export async function importLegacy(
   data: LegacyData,
   options: ImportOptions,
 ): Promise<ImportReport> {
+  const at = { row: "" };
   try {
-    return await mutate(core, (tx, changes) => importAll(core, caller, tx, changes, data, options), {
-      deadlineMs: LIMITS.importMs,
-    });
+    return await mutate(core, caller, (work) => importAll(work, data, at, options), { deadlineMs: LIMITS.importMs });
   } catch (error) {
     // Rolling the whole run back is what makes a dry run one: it has met every rule of the database.
     if (error instanceof DryRunEnd) return error.report;
-    throw error;
+    if (!(error instanceof StoreError) || error.kind !== "unique") throw error;
+    const taken = error.constraint.replace(/^[a-z]+_|_key$/g, "");
+    throw conflict(`${at.row}: its ${taken} is taken`, "import into an empty store");
   }
 }
 
-async function importAll(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
-  data: LegacyData,
-  options: ImportOptions,
-): Promise<ImportReport> {
+async function importAll(work: Work, data: LegacyData, at: At, options: ImportOptions): Promise<ImportReport> {
+  const { tx, core } = work;
   const total = data.users.length + data.links.length;
   const users = { imported: 0, unchanged: 0 };
   const links = { imported: 0, unchanged: 0 };
   const atMs = core.clock();
   for (const user of data.users) {
-    users[await importUser(core, caller, tx, changes, user, atMs)] += 1;
+    users[await importUser(work, user, at, atMs)] += 1;
     options.onProgress?.(users.imported + users.unchanged, total);
   }
   for (const link of data.links) {
-    links[await importLink(core, caller, tx, changes, link, atMs)] += 1;
+    links[await importLink(work, link, at, atMs)] += 1;
     options.onProgress?.(data.users.length + links.imported + links.unchanged, total);
   }
   const report = { users, links, events: data.events, contradictions: findContradictions(data.links) };
@@ -87,16 +82,14 @@ async function importAll(
   return report;
 }
 
+/** Which row is being written: what a broken rule is about, whichever engine reports it. */
+interface At {
+  row: string;
+}
+
 type Outcome = "imported" | "unchanged";
 
-async function importUser(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
-  user: LegacyUser,
-  atMs: number,
-): Promise<Outcome> {
+async function importUser(work: Work, user: LegacyUser, at: At, atMs: number): Promise<Outcome> {
   const row: Omit<UserRow, "head"> = {
     id: user.id,
     username: user.username,
@@ -108,31 +101,22 @@ async function importUser(
   };
   const state = userFromRow({ ...row, head: new Uint8Array() });
   const name = `users line ${user.line}: user ${user.id} (${user.username})`;
-  if (await isImportedAlready(tx, "user", row.id, state, name)) return "unchanged";
-  const write = insertUser;
-  await refusingTaken(name, () =>
-    record(core, caller, tx, changes, {
-      type: "user",
-      op: "imported",
-      row,
-      state,
-      atMs,
-      previousHead: null,
-      reason: null,
-      write,
-    }),
-  );
+  if (await isImportedAlready(work.tx, "user", row.id, state, name)) return "unchanged";
+  at.row = name;
+  await record(work, {
+    type: "user",
+    op: "imported",
+    row,
+    state,
+    atMs,
+    previousHead: null,
+    reason: null,
+    write: insertUser,
+  });
   return "imported";
 }
 
-async function importLink(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
-  link: LegacyLink,
-  atMs: number,
-): Promise<Outcome> {
+async function importLink(work: Work, link: LegacyLink, at: At, atMs: number): Promise<Outcome> {
   const row: Omit<LinkRow, "head"> = {
     id: link.id,
     short_code: link.code,
@@ -147,21 +131,19 @@ async function importLink(
   };
   const state = { ...linkFromRow({ ...row, head: new Uint8Array() }), legacy_history: link.history };
   const name = `urls line ${link.line}: link ${link.id} (${link.code})`;
-  if (await isImportedAlready(tx, "url", row.id, state, name)) return "unchanged";
-  if ((await findUser(tx, link.userId)).length === 0) throw badRequest(`${name}: there is no user ${link.userId}`);
-  const write = insertLink;
-  await refusingTaken(name, () =>
-    record(core, caller, tx, changes, {
-      type: "url",
-      op: "imported",
-      row,
-      state,
-      atMs,
-      previousHead: null,
-      reason: null,
-      write,
-    }),
-  );
+  if (await isImportedAlready(work.tx, "url", row.id, state, name)) return "unchanged";
+  if ((await findUser(work.tx, link.userId)).length === 0) throw badRequest(`${name}: there is no user ${link.userId}`);
+  at.row = name;
+  await record(work, {
+    type: "url",
+    op: "imported",
+    row,
+    state,
+    atMs,
+    previousHead: null,
+    reason: null,
+    write: insertLink,
+  });
   return "imported";
 }
 
@@ -179,18 +161,6 @@ async function isImportedAlready(
     `${name}: the id is in use by something that this data did not bring in`,
     "import into an empty store",
   );
-}
-
-async function refusingTaken(name: string, write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.kind !== "unique") throw error;
-    throw conflict(
-      `${name}: its ${error.constraint.replace(/^[a-z]+_|_key$/g, "")} is taken`,
-      "import into an empty store",
-    );
-  }
 }
 
 export function findContradictions(links: readonly LegacyLink[]): Contradictions {

@@ -15,8 +15,7 @@ import {
 } from "../model/key.ts";
 import { parseTime } from "../model/time.ts";
 import { insertKey, lockKeysOf, nextKeyId, revokeKey } from "../store/queries/keys.ts";
-import type { Tx } from "../store/store.ts";
-import { type Caller, type Change, type Core, mutate, nextTime, record } from "./core.ts";
+import { type Caller, type Core, mutate, nextTime, record, type Work } from "./core.ts";
 import { lockActiveUser } from "./find.ts";
 
 export interface NewKey {
@@ -31,28 +30,25 @@ export type KeyWithSecret = Key & { readonly key: string };
 
 /** Throws not_found for a missing or inactive user, conflict past LIMITS.keysPerUser live keys. */
 export function createKey(core: Core, caller: Caller, userId: number, input: NewKey): Promise<KeyWithSecret> {
-  return mutate(core, async (tx, changes) => {
-    await lockActiveUser(tx, userId);
-    const live = (await lockKeysOf(tx, userId)).filter((key) => key.revoked_at_ms === null);
+  return mutate(core, caller, async (work) => {
+    await lockActiveUser(work.tx, userId);
+    const live = (await lockKeysOf(work.tx, userId)).filter((key) => key.revoked_at_ms === null);
     if (live.length >= LIMITS.keysPerUser)
       throw conflict(`a user has at most ${LIMITS.keysPerUser} keys`, "revoke one first");
-    return insertNewKey(core, caller, tx, changes, { ...input, userId, secret: generateKey(core.randomBytes) });
+    return insertNewKey(work, { ...input, userId, secret: generateKey(core.randomBytes) });
   });
 }
 
 /** The same within a transaction that does more, for a secret that the caller already has. */
 export async function insertNewKey(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
+  work: Work,
   input: NewKey & { readonly userId: number; readonly secret: string },
 ): Promise<KeyWithSecret> {
-  const atMs = core.clock();
+  const atMs = work.core.clock();
   const expiresAtMs = input.expires_at == null ? null : parseTime("expires_at", input.expires_at);
   if (expiresAtMs !== null && expiresAtMs <= atMs) throw badRequest("expires_at: must lie in the future");
   const row = {
-    id: (await nextKeyId(tx))[0]?.id ?? 0,
+    id: (await nextKeyId(work.tx))[0]?.id ?? 0,
     user_id: input.userId,
     name: checkKeyName(input.name),
     role: input.role,
@@ -64,7 +60,7 @@ export async function insertNewKey(
     version: 1,
   };
   const full: KeyRow = { ...row, head: new Uint8Array() };
-  await record(core, caller, tx, changes, {
+  await record(work, {
     type: "key",
     op: "created",
     row,
@@ -86,25 +82,22 @@ export function deleteKey(
   reasonText: string | undefined,
 ): Promise<Key> {
   const reason = checkReason(reasonText);
-  return mutate(core, async (tx, changes) => {
-    const row = (await lockKeysOf(tx, userId)).find((key) => key.id === keyId);
+  return mutate(core, caller, async (work) => {
+    const row = (await lockKeysOf(work.tx, userId)).find((key) => key.id === keyId);
     if (!row) throw notFound(`user ${userId} has no key ${keyId}`);
     if (row.revoked_at_ms !== null) throw conflict(`key ${keyId} is revoked already`);
-    return revoke(core, caller, tx, changes, { row, reason });
+    return revoke(work, { row, reason });
   });
 }
 
 /** Revokes a locked, live key within a transaction. */
 export async function revoke(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
+  work: Work,
   { row, reason }: { readonly row: KeyRow; readonly reason: string | null },
 ): Promise<Key> {
-  const atMs = nextTime(core, row);
+  const atMs = nextTime(work.core, row);
   const changed: KeyRow = { ...row, revoked_at_ms: atMs, updated_at_ms: atMs, version: row.version + 1 };
-  await record(core, caller, tx, changes, {
+  await record(work, {
     type: "key",
     op: "deleted",
     row: changed,

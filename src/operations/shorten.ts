@@ -58,16 +58,16 @@ export async function shorten(core: Core, caller: Caller, input: NewLink): Promi
 type Draft = Pick<LinkRow, "original_url" | "title" | "expires_at_ms" | "user_id" | "short_code">;
 
 function createLink(core: Core, caller: Caller, draft: Draft, reason: string | null): Promise<Link> {
-  return mutate(core, async (tx, changes) => {
+  return mutate(core, caller, async (work) => {
     if (draft.user_id !== null && draft.user_id !== caller.userId) {
-      const [owner] = await findUser(tx, draft.user_id);
+      const [owner] = await findUser(work.tx, draft.user_id);
       if (!owner || owner.is_active === 0) throw badRequest(`user_id: there is no active user ${draft.user_id}`);
     }
-    const id = (await nextLinkId(tx))[0]?.id ?? 0;
+    const id = (await nextLinkId(work.tx))[0]?.id ?? 0;
     const atMs = core.clock();
     const row = { ...draft, id, is_active: 1, created_at_ms: atMs, updated_at_ms: atMs, version: 1 };
     const link = linkFromRow({ ...row, head: new Uint8Array() });
-    await record(core, caller, tx, changes, {
+    await record(work, {
       type: "url",
       op: "created",
       row,

@@ -5,8 +5,8 @@ import { checkReason } from "../model/event.ts";
 import { checkEmail, checkUsername, type User, type UserRow, userFromRow } from "../model/user.ts";
 import { lockKeysOf } from "../store/queries/keys.ts";
 import { insertUser, lockUser, nextUserId, updateUser } from "../store/queries/users.ts";
-import { isUniqueViolation, type Tx } from "../store/store.ts";
-import { type Caller, type Change, type Core, mutate, nextTime, record } from "./core.ts";
+import { isUniqueViolation } from "../store/store.ts";
+import { type Caller, type Core, mutate, nextTime, record, type Work } from "./core.ts";
 import { lockActiveUser } from "./find.ts";
 import { revoke } from "./keys.ts";
 
@@ -24,23 +24,17 @@ export interface UserEdit {
 
 /** Throws bad_request, or conflict when the username or email is in use (compared without case). */
 export function createUser(core: Core, caller: Caller, input: NewUser): Promise<User> {
-  return refusingDuplicates(mutate(core, (tx, changes) => insertNewUser(core, caller, tx, changes, input)));
+  return refusingDuplicates(mutate(core, caller, (work) => insertNewUser(work, input)));
 }
 
 /** The same within a transaction that does more. */
-export async function insertNewUser(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
-  input: NewUser,
-): Promise<User> {
+export async function insertNewUser(work: Work, input: NewUser): Promise<User> {
   const fields = { username: checkUsername(input.username), email: checkEmail(input.email) };
-  const id = (await nextUserId(tx))[0]?.id ?? 0;
-  const atMs = core.clock();
+  const id = (await nextUserId(work.tx))[0]?.id ?? 0;
+  const atMs = work.core.clock();
   const row = { ...fields, id, is_active: 1, created_at_ms: atMs, updated_at_ms: atMs, version: 1 };
   const user = userFromRow({ ...row, head: new Uint8Array() });
-  await record(core, caller, tx, changes, {
+  await record(work, {
     type: "user",
     op: "created",
     row,
@@ -60,11 +54,11 @@ export function editUser(core: Core, caller: Caller, id: number, edit: UserEdit)
     ...(edit.email === undefined ? {} : { email: checkEmail(edit.email) }),
   };
   const reason = checkReason(edit.reason);
-  const work = mutate(core, async (tx, changes) => {
-    const row = await lockActiveUser(tx, id);
+  const work = mutate(core, caller, async (work) => {
+    const row = await lockActiveUser(work.tx, id);
     const fields = Object.keys(next) as (keyof typeof next)[];
     if (fields.every((field) => next[field] === row[field])) return userFromRow(row);
-    return writeUser(core, caller, tx, changes, { row, next, op: "updated", reason });
+    return writeUser(work, { row, next, op: "updated", reason });
   });
   return refusingDuplicates(work);
 }
@@ -72,29 +66,26 @@ export function editUser(core: Core, caller: Caller, id: number, edit: UserEdit)
 /** Deactivates the user and revokes every key it has, in one transaction. Throws conflict where it is inactive already. */
 export function deactivateUser(core: Core, caller: Caller, id: number, reasonText: string | undefined): Promise<User> {
   const reason = checkReason(reasonText);
-  return mutate(core, async (tx, changes) => {
-    const [row] = await lockUser(tx, id);
+  return mutate(core, caller, async (work) => {
+    const [row] = await lockUser(work.tx, id);
     if (!row) throw notFound(`no user ${id}`);
     if (row.is_active === 0) throw conflict(`user "${row.username}" is inactive already`);
-    for (const key of await lockKeysOf(tx, id)) {
-      if (key.revoked_at_ms === null) await revoke(core, caller, tx, changes, { row: key, reason: "user deactivated" });
+    for (const key of await lockKeysOf(work.tx, id)) {
+      if (key.revoked_at_ms === null) await revoke(work, { row: key, reason: "user deactivated" });
     }
-    return writeUser(core, caller, tx, changes, { row, next: { is_active: 0 }, op: "deleted", reason });
+    return writeUser(work, { row, next: { is_active: 0 }, op: "deleted", reason });
   });
 }
 
 async function writeUser(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  changes: Change[],
+  work: Work,
   change: { row: UserRow; next: Partial<UserRow>; op: "updated" | "deleted"; reason: string | null },
 ): Promise<User> {
   const { row, next, op, reason } = change;
-  const atMs = nextTime(core, row);
+  const atMs = nextTime(work.core, row);
   const changed: UserRow = { ...row, ...next, updated_at_ms: atMs, version: row.version + 1 };
   const user = userFromRow(changed);
-  await record(core, caller, tx, changes, {
+  await record(work, {
     type: "user",
     op,
     row: changed,
