@@ -2,7 +2,7 @@
 
 export {};
 
-const child = Bun.spawn([process.execPath, "test", "--no-orphans", ...process.argv.slice(2)], {
+const child = Bun.spawn([process.execPath, "test", "--no-orphans", "--timeout=60000", ...process.argv.slice(2)], {
   stdin: "ignore",
   stdout: "inherit",
   stderr: "pipe",

@@ -80,6 +80,8 @@ export async function unwrapPage<Data>(
   } catch (error) {
     throw unavailable("the server cannot be reached", { cause: error });
   }
+  if (reply.error?.value instanceof Error)
+    throw unavailable("the server cannot be reached", { cause: reply.error.value });
   if (reply.error) throw asOurs(reply.error.value);
   const cursor = /[?&]cursor=([^&>]+)/.exec(reply.response.headers.get("link") ?? "")?.[1];
   return { data: reply.data as Data, cursor };

@@ -35,31 +35,26 @@ export const serveCommand: Command = {
     const log = createLogger(config.logLevel, Bun.stdout.writer());
     const deadletter = await open(config, { log, via: "http" });
     surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
-    let listeners: Listeners;
     try {
       const greeting = await welcome(deadletter);
-      listeners = deadletter.listen();
-      io.err(
-        `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${deadletter.core.store.place}\n${greeting(listeners)}`,
-      );
+      const listeners = deadletter.listen();
+      // Before anybody is told that it serves: who reads that may send a signal at once.
+      const exitCode = untilShutdown(log, {
+        startDraining: deadletter.startDraining,
+        graceMs: config.shutdownGraceMs,
+        finish: async () => {
+          await listeners.stop(config.drainMs);
+          await deadletter.close();
+        },
+      });
+      const { place, engine } = deadletter.core.store;
+      io.err(`deadletter ${VERSION} serves on ${listeners.baseUrl} from ${place}\n${greeting(listeners)}`);
+      log.info("listening", { version: VERSION, url: listeners.baseUrl, api_url: listeners.apiUrl, engine });
+      return await exitCode;
     } catch (error) {
       await deadletter.close();
       throw error;
     }
-    log.info("listening", {
-      version: VERSION,
-      url: listeners.baseUrl,
-      api_url: listeners.apiUrl,
-      engine: deadletter.core.store.engine,
-    });
-    return untilShutdown(log, {
-      startDraining: deadletter.startDraining,
-      graceMs: config.shutdownGraceMs,
-      finish: async () => {
-        await listeners.stop(config.drainMs);
-        await deadletter.close();
-      },
-    });
   },
 };
 

@@ -52,10 +52,14 @@ export class SqliteConnection {
     }
   }
 
-  close(): void {
-    // An unfinalised statement keeps the file and its WAL open.
+  finalizeStatements(): void {
     for (const statement of this.#statements.values()) statement.finalize();
     this.#statements.clear();
+  }
+
+  close(): void {
+    // An unfinalised statement keeps the file and its WAL open.
+    this.finalizeStatements();
     this.database.close();
   }
 

@@ -92,7 +92,7 @@ export class SqliteWriter {
       }
       database.run("commit");
     } catch (error) {
-      if (database.inTransaction) database.run("rollback");
+      this.#abandon();
       const reason = unavailable("the change was not saved: the database could not write it", { cause: error });
       for (const { job } of finished) job.reject(reason);
       return;
@@ -100,7 +100,7 @@ export class SqliteWriter {
     for (const { job, value } of finished) job.resolve(value);
   }
 
-  /** Throws only when SQLite itself has rolled the whole group back (disk full, I/O error). */
+  /** Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */
   async #runJob(job: Job, finished: { job: Job; value: unknown }[]): Promise<void> {
     const { database } = this.#connection;
     const life = { isOpen: true };
@@ -111,16 +111,27 @@ export class SqliteWriter {
       finished.push({ job, value });
     } catch (error) {
       const reason = mapSqliteError(error);
-      if (!database.inTransaction) {
-        job.reject(unavailable("the change was not saved: the database could not write it", { cause: reason }));
-        throw reason;
-      }
+      const isGroupAlive = database.inTransaction;
+      job.reject(
+        isGroupAlive
+          ? reason
+          : unavailable("the change was not saved: the database could not write it", { cause: reason }),
+      );
+      if (!isGroupAlive) throw reason;
       database.run("rollback to job");
       database.run("release job");
-      job.reject(reason);
     } finally {
       life.isOpen = false;
     }
+  }
+
+  /** Ends a group that cannot be committed, whatever state it is in: the next one must find a clean connection. */
+  #abandon(): void {
+    const { database } = this.#connection;
+    if (!database.inTransaction) return;
+    // A statement that is still stepping would refuse the rollback.
+    this.#connection.finalizeStatements();
+    database.run("rollback");
   }
 
   #tx(life: { isOpen: boolean }): MigrationTx {

@@ -165,6 +165,27 @@ describe("the embedded store", () => {
     fresh.remove();
   });
 
+  test("a transaction that cannot be ended is refused, and the next one works", async () => {
+    const fresh = await openFresh("sqlite");
+    const store = await fresh.open();
+    await store.migrate((tx) => tx.script("create table t (id integer)"));
+    // EXPLAIN leaves its statement unfinished in Bun, so that SQLite refuses to release the savepoint.
+    const stuck = store.begin(async (tx) => {
+      await tx`insert into t values (1)`;
+      await tx`explain insert into t values (2)`;
+    });
+    expect(
+      await stuck.then(
+        () => "committed",
+        () => "refused",
+      ),
+    ).toBe("refused");
+    await store.begin((tx) => tx`insert into t values (3)`);
+    expect([...(await store.read((sql) => sql<{ id: number }>`select id from t`))]).toEqual([{ id: 3 }]);
+    await store.close();
+    fresh.remove();
+  });
+
   test("an outer transaction that waits for a writer in another process is refused at its deadline, not for ever", async () => {
     const fresh = await openFresh("sqlite");
     const store = await fresh.open();

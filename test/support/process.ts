@@ -1,5 +1,6 @@
 // Runs deadletter as a process of its own: from source, or as the built binary where DEADLETTER_TEST_BINARY names one.
 
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -20,7 +21,7 @@ export function spawnDeadletter(
   command = commandLine(),
 ) {
   return Bun.spawn([...command, ...words], {
-    cwd: environment.DEADLETTER_DATA_DIR ?? ROOT,
+    cwd: tmpdir(),
     // Nothing of the developer's own settings may reach the process.
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", NO_COLOR: "1", ...environment },
     stdin: "ignore",
