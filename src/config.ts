@@ -219,7 +219,7 @@ function findValue(
   const flag = setting.flag === undefined ? undefined : flags[setting.flag];
   if (flag !== undefined) {
     const text = String(flag);
-    if (setting.name === "databaseUrl" && /^[a-z]+:\/\/[^/@]*:[^/@]+@/.test(text))
+    if (setting.name === "databaseUrl" && URL.parse(text)?.password)
       throw badRequest(
         "--database-url: must not contain a password, which every user of this host could read",
         "use DATABASE_URL or DATABASE_URL_FILE",
@@ -297,6 +297,11 @@ function readDatabaseUrl(text: string): string {
   const url = URL.parse(text);
   if (!url || !/^postgres(ql)?:$/.test(url.protocol))
     throw new RangeError("must be a PostgreSQL address such as postgres://user@host:5432/database");
+  try {
+    decodeURIComponent(url.username + url.password + url.pathname);
+  } catch {
+    throw new RangeError("has a % that is not part of an escape; in a user name or password write it as %25");
+  }
   return text;
 }
 
@@ -314,6 +319,12 @@ function readListen(text: string): { host: string; port: number } {
   return { host: (match[1] ?? "").replace(/^\[(.*)\]$/, "$1"), port };
 }
 
+/** A listen address as it stands in a URL: a wildcard is reached on this host, IPv6 in brackets (RFC 3986 section 3.2.2). */
+export function urlHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
 /** What a person may be shown: secrets hidden, a database address without its password. */
 export function describeValue(setting: Setting, value: unknown): string {
   if (value === undefined) return "";
@@ -327,7 +338,7 @@ export function describeValue(setting: Setting, value: unknown): string {
   if (setting.isSecret) return "(hidden)";
   if (setting.name === "adminListen") {
     const { host, port } = value as { host: string; port: number };
-    return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    return `${host === "0.0.0.0" || host === "::" ? host : urlHost(host)}:${port}`;
   }
   return String(value);
 }

@@ -5,7 +5,7 @@ import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSyn
 import { join } from "node:path";
 import { hashLeaf, tagOf } from "./audit/event.ts";
 import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "./audit/log-key.ts";
-import type { Config } from "./config.ts";
+import { type Config, urlHost } from "./config.ts";
 import { badRequest, DeadletterError, messageOf } from "./errors.ts";
 import { type Api, createApi, createPublic } from "./http/app.ts";
 import { listen } from "./http/server.ts";
@@ -13,6 +13,7 @@ import type { Service } from "./http/service.ts";
 import type { Logger } from "./log.ts";
 import { describeError } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { hostKey } from "./model/url.ts";
 import type { Caller, Core } from "./operations/core.ts";
 import { createClicks } from "./redirect/clicks.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
@@ -58,8 +59,7 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
   const store = await openStore(config);
   try {
     await bringSchemaUp(store, config, options.clock ?? Date.now);
-    const logKey = loadLogKey(config);
-    await refuseForeignKey(store, logKey);
+    const logKey = await loadLogKey(config, store);
     return assemble(config, store, logKey, options);
   } catch (error) {
     await store.close();
@@ -121,9 +121,25 @@ async function bringSchemaUp(store: Store, config: Config, clock: () => number):
     });
 }
 
-/** From the configuration; on the embedded store a first start makes one, readable by its owner alone. */
-export function loadLogKey(config: Config): LogKey {
-  if (config.logKey !== undefined) return parseLogKey(config.logKey);
+/**
+ * From the configuration, or from the data directory of the embedded store, which makes one on its first start. Throws
+ * where the key is missing or is another than the one the store was written with: its events would fail every verification.
+ */
+export async function loadLogKey(config: Config, store: Store): Promise<LogKey> {
+  const [newest] = await store.read(findNewestEvent);
+  const key = config.logKey === undefined ? loadEmbeddedKey(config, newest !== undefined) : parseLogKey(config.logKey);
+  if (newest === undefined) return key;
+  const isIntact = Buffer.compare(hashLeaf(newest.leaf), newest.leaf_hash) === 0;
+  // An event that is damaged says nothing of the key: that is for `verify` to report.
+  if (isIntact && Buffer.compare(tagOf(key, newest.leaf_hash), newest.tag) !== 0)
+    throw badRequest(
+      `the log key ${key.origin} is not the one that ${store.place} was written with`,
+      "start with the log key this store was made with",
+    );
+  return key;
+}
+
+function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
   if (config.databaseUrl !== undefined)
     throw badRequest(
       "PostgreSQL needs the audit log's key: set DEADLETTER_LOG_KEY_FILE",
@@ -131,6 +147,8 @@ export function loadLogKey(config: Config): LogKey {
     );
   const path = join(config.dataDir, "log.key");
   if (existsSync(path)) return parseLogKey(readOrExplain(path));
+  if (isInUse)
+    throw badRequest(`the log key ${path} is missing, but the store was written with one`, "restore it from a backup");
   const key = createLogKey(`deadletter.local/${randomBytes(4).toString("hex")}`, randomBytes(32));
   try {
     writeNewFile(path, `${encodeLogKey(key)}\n`);
@@ -171,19 +189,6 @@ function ensureDataDir(path: string): void {
   }
 }
 
-/** A wrong key would tag new events so that every verification fails: better not to start. */
-async function refuseForeignKey(store: Store, key: LogKey): Promise<void> {
-  const [newest] = await store.read(findNewestEvent);
-  if (!newest) return;
-  const isIntact = Buffer.compare(hashLeaf(newest.leaf), newest.leaf_hash) === 0;
-  // An event that is damaged says nothing of the key: that is for `verify` to report.
-  if (isIntact && Buffer.compare(tagOf(key, newest.leaf_hash), newest.tag) !== 0)
-    throw badRequest(
-      `the log key ${key.origin} is not the one that ${store.place} was written with`,
-      "start with the log key this store was made with",
-    );
-}
-
 function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
   const { log, via, operatorSecret } = options;
   const metrics = createMetrics(VERSION, { pool: () => store.load(), droppedLogLines: () => log.dropped });
@@ -195,7 +200,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     logKey,
     clock: options.clock ?? Date.now,
     randomBytes,
-    ownHosts: () => new Set([new URL(baseUrl).host]),
+    ownHosts: () => new Set([hostKey(new URL(baseUrl))]),
     onCommit: (changes) => {
       for (const { type, op } of changes) metrics.mutations.inc({ subject: type, op });
     },
@@ -246,10 +251,4 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       await log.flush();
     },
   };
-}
-
-/** For a URL: a wildcard address is reached on this host, IPv6 stands in brackets (RFC 3986 section 3.2.2). */
-function urlHost(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
 }

@@ -25,7 +25,7 @@ export function untilShutdown(log: Logger, steps: ShutdownSteps): Promise<number
           () => resolve(0),
           (error: unknown) => {
             log.error("stopping failed", describeError(error));
-            void log.flush().then(() => resolve(1));
+            void log.flush().finally(() => resolve(1));
           },
         );
     };

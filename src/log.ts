@@ -47,8 +47,13 @@ export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer(
       const text = buffer;
       buffer = "";
       if (text === "") return;
-      sink.write(text);
-      await sink.flush();
+      try {
+        await sink.write(text);
+        await sink.flush();
+      } catch {
+        // A full disk or a reader that went away must not end the process; the next lines are tried again.
+        dropped += text.split("\n").length - 1;
+      }
     });
     return flushing;
   }

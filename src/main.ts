@@ -15,7 +15,14 @@ const exitCode = await runCommand(process.argv.slice(2), {
   isErrTerminal: process.stderr.isTTY === true,
   environment: process.env,
 });
-// Exiting before a slow pipe has taken everything would cut the output short.
-await stdout.flush();
-await stderr.flush();
+// Exiting before a slow pipe has taken everything would cut the output short. A reader that has seen enough is no failure.
+try {
+  await stdout.flush();
+  await stderr.flush();
+} catch (error) {
+  if ((error as { code?: string }).code !== "EPIPE") {
+    process.stderr.write(`deadletter: the output was lost: ${String(error)}\n`);
+    process.exit(exitCode || 1);
+  }
+}
 process.exit(exitCode);

@@ -50,7 +50,7 @@ describe("the first start on the embedded store", () => {
       expect(await served.child.exited).toBe(0);
       const again = await startServe(home);
       expect(again.key).toBeUndefined();
-      expect(await (await fetch(`${again.url}/hello`, { redirect: "manual" })).status).toBe(302);
+      expect((await fetch(`${again.url}/hello`, { redirect: "manual" })).status).toBe(302);
       again.child.kill("SIGTERM");
       expect(await again.child.exited).toBe(0);
     }));

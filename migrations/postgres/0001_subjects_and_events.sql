@@ -4,10 +4,10 @@
 create table events (
   id           bigint generated always as identity primary key,
   subject_type text    not null check (subject_type in ('url', 'user', 'key')),
-  subject_id   bigint  not null,
+  subject_id   bigint  not null check (subject_id between 1 and 9007199254740991),
   version      integer not null check (version >= 1),
   op           text    not null check (op in ('created', 'updated', 'deleted', 'restored', 'imported')),
-  at_ms        bigint  not null,
+  at_ms        bigint  not null check (at_ms between 0 and 253402300799999),
   leaf         bytea   not null,
   leaf_hash    bytea   not null check (octet_length(leaf_hash) = 32),
   tag          bytea   not null check (octet_length(tag) = 32),
@@ -29,12 +29,12 @@ create table log_queue (
 
 create sequence users_id_seq;
 create table users (
-  id            bigint  primary key,
+  id            bigint  primary key check (id between 1 and 9007199254740991),
   username      text    not null check (char_length(username) between 1 and 64),
   email         text    not null check (char_length(email) between 3 and 254),
   is_active     integer not null check (is_active in (0, 1)),
-  created_at_ms bigint  not null,
-  updated_at_ms bigint  not null,
+  created_at_ms bigint  not null check (created_at_ms between 0 and 253402300799999),
+  updated_at_ms bigint  not null check (updated_at_ms between 0 and 253402300799999),
   version       integer not null,
   head          bytea   not null references events (leaf_hash)
 );
@@ -43,15 +43,15 @@ create unique index users_email_key on users (lower(email));
 
 create sequence keys_id_seq;
 create table keys (
-  id            bigint  primary key,
+  id            bigint  primary key check (id between 1 and 9007199254740991),
   user_id       bigint  not null references users (id),
   name          text    not null check (char_length(name) between 1 and 100),
   role          text    not null check (role in ('reader', 'creator', 'editor', 'admin')),
   key_hash      text    not null,
-  expires_at_ms bigint,
-  revoked_at_ms bigint,
-  created_at_ms bigint  not null,
-  updated_at_ms bigint  not null,
+  expires_at_ms bigint check (expires_at_ms between 0 and 253402300799999),
+  revoked_at_ms bigint check (revoked_at_ms between 0 and 253402300799999),
+  created_at_ms bigint  not null check (created_at_ms between 0 and 253402300799999),
+  updated_at_ms bigint  not null check (updated_at_ms between 0 and 253402300799999),
   version       integer not null,
   head          bytea   not null references events (leaf_hash),
   constraint keys_key_hash_key unique (key_hash)
@@ -60,15 +60,15 @@ create index keys_user on keys (user_id, id);
 
 create sequence urls_id_seq;
 create table urls (
-  id            bigint  primary key,
+  id            bigint  primary key check (id between 1 and 9007199254740991),
   short_code    text    not null check (char_length(short_code) between 3 and 64),
   original_url  text    not null check (octet_length(original_url) between 1 and 2048),
   title         text    not null check (char_length(title) <= 255),
   is_active     integer not null check (is_active in (0, 1)),
-  expires_at_ms bigint,
+  expires_at_ms bigint check (expires_at_ms between 0 and 253402300799999),
   user_id       bigint  references users (id),
-  created_at_ms bigint  not null,
-  updated_at_ms bigint  not null,
+  created_at_ms bigint  not null check (created_at_ms between 0 and 253402300799999),
+  updated_at_ms bigint  not null check (updated_at_ms between 0 and 253402300799999),
   version       integer not null,
   head          bytea   not null references events (leaf_hash),
   constraint urls_short_code_key unique (short_code)

@@ -5,10 +5,10 @@
 create table events (
   id           integer primary key autoincrement,
   subject_type text    not null check (subject_type in ('url', 'user', 'key')),
-  subject_id   integer not null,
+  subject_id   integer not null check (subject_id between 1 and 9007199254740991),
   version      integer not null check (version >= 1),
   op           text    not null check (op in ('created', 'updated', 'deleted', 'restored', 'imported')),
-  at_ms        integer not null,
+  at_ms        integer not null check (at_ms between 0 and 253402300799999),
   leaf         blob    not null,
   leaf_hash    blob    not null unique check (length(leaf_hash) = 32),
   tag          blob    not null check (length(tag) = 32),
@@ -28,12 +28,12 @@ create table log_queue (
 ) strict;
 
 create table users (
-  id            integer primary key,
+  id            integer primary key check (id between 1 and 9007199254740991),
   username      text    not null check (length(username) between 1 and 64),
   email         text    not null check (length(email) between 3 and 254),
   is_active     integer not null check (is_active in (0, 1)),
-  created_at_ms integer not null,
-  updated_at_ms integer not null,
+  created_at_ms integer not null check (created_at_ms between 0 and 253402300799999),
+  updated_at_ms integer not null check (updated_at_ms between 0 and 253402300799999),
   version       integer not null,
   head          blob    not null references events (leaf_hash)
 ) strict;
@@ -41,30 +41,30 @@ create unique index users_username_key on users (lower(username));
 create unique index users_email_key on users (lower(email));
 
 create table keys (
-  id            integer primary key,
+  id            integer primary key check (id between 1 and 9007199254740991),
   user_id       integer not null references users (id),
   name          text    not null check (length(name) between 1 and 100),
   role          text    not null check (role in ('reader', 'creator', 'editor', 'admin')),
   key_hash      text    not null unique,
-  expires_at_ms integer,
-  revoked_at_ms integer,
-  created_at_ms integer not null,
-  updated_at_ms integer not null,
+  expires_at_ms integer check (expires_at_ms between 0 and 253402300799999),
+  revoked_at_ms integer check (revoked_at_ms between 0 and 253402300799999),
+  created_at_ms integer not null check (created_at_ms between 0 and 253402300799999),
+  updated_at_ms integer not null check (updated_at_ms between 0 and 253402300799999),
   version       integer not null,
   head          blob    not null references events (leaf_hash)
 ) strict;
 create index keys_user on keys (user_id, id);
 
 create table urls (
-  id            integer primary key,
+  id            integer primary key check (id between 1 and 9007199254740991),
   short_code    text    not null unique check (length(short_code) between 3 and 64),
   original_url  text    not null check (length(cast(original_url as blob)) between 1 and 2048),
   title         text    not null check (length(title) <= 255),
   is_active     integer not null check (is_active in (0, 1)),
-  expires_at_ms integer,
+  expires_at_ms integer check (expires_at_ms between 0 and 253402300799999),
   user_id       integer references users (id),
-  created_at_ms integer not null,
-  updated_at_ms integer not null,
+  created_at_ms integer not null check (created_at_ms between 0 and 253402300799999),
+  updated_at_ms integer not null check (updated_at_ms between 0 and 253402300799999),
   version       integer not null,
   head          blob    not null references events (leaf_hash)
 ) strict;

@@ -6,7 +6,13 @@ import { type EventRow, type State, SUBJECT_TYPES, type SubjectType } from "../m
 import { keyStateFromRow } from "../model/key.ts";
 import { linkFromRow } from "../model/url.ts";
 import { userFromRow } from "../model/user.ts";
-import { countEvents, listChains, listOrphansInQueue, listUnqueued, readCounters } from "../store/queries/events.ts";
+import {
+  countEverything,
+  listChains,
+  listOrphansInQueue,
+  listUnqueued,
+  readCounters,
+} from "../store/queries/events.ts";
 import { listAllKeys } from "../store/queries/keys.ts";
 import { listAllLinks } from "../store/queries/urls.ts";
 import { listUsers } from "../store/queries/users.ts";
@@ -24,6 +30,8 @@ export interface Finding {
 export interface VerifyReport {
   readonly isTrue: boolean;
   readonly events: number;
+  /** Events of which a disclosure was erased: their leaf still verifies, what they said is gone. */
+  readonly erased: number;
   readonly subjects: Readonly<Record<SubjectType, number>>;
   readonly findings: number;
 }
@@ -40,18 +48,22 @@ export async function verify(store: Store, key: LogKey, options: VerifyOptions):
     options.onFinding(finding);
   };
   return store.snapshot(async (sql) => {
-    const [count] = await countEvents(sql);
+    const [count] = await countEverything(sql);
     const tally = new Map<string, number>([
       ["links:active", 0],
       ["links:inactive", 0],
     ]);
     const subjects = { url: 0, user: 0, key: 0 };
     let events = 0;
+    let erased = 0;
     for (const type of SUBJECT_TYPES) {
       for await (const { row, history } of pairSubjects(sql, type)) {
         events += history.length;
-        options.onProgress?.(events, count?.n ?? 0);
-        for (const event of history) add(tally, `events:${type}:${event.op}`);
+        options.onProgress?.(events, count?.events ?? 0);
+        for (const event of history) {
+          add(tally, `events:${type}:${event.op}`);
+          if (event.actor === null || event.state === null) erased += 1;
+        }
         if (row) {
           subjects[type] += 1;
           if (type === "url") add(tally, row.state.is_active === true ? "links:active" : "links:inactive");
@@ -59,9 +71,16 @@ export async function verify(store: Store, key: LogKey, options: VerifyOptions):
         checkSubject(key, type, row, history, report);
       }
     }
+    const totals = { events, ...subjects };
+    for (const [name, there] of Object.entries(count ?? {})) {
+      const walked = totals[name as keyof typeof totals];
+      // What a walk by subject and id does not come by has a type or an id that nothing of ours can have.
+      if (walked !== there)
+        report({ subject: `table of ${name}`, detail: `has ${there - walked} rows that cannot be` });
+    }
     await checkQueue(sql, report);
     await checkCounters(sql, tally, report);
-    return { isTrue: findings === 0, events, subjects, findings };
+    return { isTrue: findings === 0, events, erased, subjects, findings };
   });
 }
 
@@ -98,24 +117,20 @@ function checkSubject(
     for (const detail of contradictionsOf(key, event, previousHash)) fail(`version ${version}: ${detail}`);
     previousHash = event.leaf_hash;
     const claimed = stateOf(event.state);
-    if (claimed === null || !isFoldable) {
+    if (claimed === null) {
+      // An erased state says nothing; the next one is taken as it stands, since its digest is in the log.
       isFoldable = false;
       continue;
     }
+    const step = { subjectType: type, subjectId: id, version, op: event.op, atMs: event.at_ms, state: claimed };
     try {
-      state = applyStep(state, {
-        subjectType: type,
-        subjectId: id,
-        version,
-        op: event.op,
-        atMs: event.at_ms,
-        state: claimed,
-      });
+      state = isFoldable ? applyStep(state, step) : claimed;
     } catch (error) {
       if (!(error instanceof FoldError)) throw error;
       fail(error.message);
-      isFoldable = false;
+      state = claimed;
     }
+    isFoldable = true;
   }
   if (!row) {
     fail("has a history, but its row is gone");
@@ -127,9 +142,11 @@ function checkSubject(
         ? "has no history"
         : "its head is not the hash of its newest event: one was removed or added",
     );
-  if (isFoldable && state) {
-    for (const field of new Set([...Object.keys(state), ...Object.keys(row.state)])) {
-      if (state[field] !== row.state[field]) fail(`${field} is not what its history says`);
+  if (!isFoldable) fail("its newest state is erased, so its row cannot be checked");
+  else if (state) {
+    const { legacy_history: _, ...expected } = state;
+    for (const field of new Set([...Object.keys(expected), ...Object.keys(row.state)])) {
+      if (expected[field] !== row.state[field]) fail(`${field} is not what its history says`);
     }
   }
 }
@@ -157,29 +174,24 @@ async function* pairSubjects(sql: Sql, type: SubjectType): AsyncGenerator<Pair> 
 async function* subjectsOf(sql: Sql, type: SubjectType): AsyncGenerator<Subject, undefined> {
   const limit = LIMITS.verifyBatchRows;
   const read: Record<SubjectType, (after: number) => Promise<Subject[]>> = {
-    url: async (after) =>
-      (await listAllLinks(sql, after, limit)).map((row) => ({ id: row.id, head: row.head, state: linkFromRow(row) })),
+    url: async (after) => (await listAllLinks(sql, after, limit)).map((row) => asSubject(row, linkFromRow(row))),
     user: async (afterId) =>
-      (await listUsers(sql, { afterId, limit, offset: 0 })).map((row) => ({
-        id: row.id,
-        head: row.head,
-        state: userFromRow(row),
-      })),
-    key: async (after) =>
-      (await listAllKeys(sql, after, limit)).map((row) => ({
-        id: row.id,
-        head: row.head,
-        state: keyStateFromRow(row),
-      })),
+      (await listUsers(sql, { afterId, limit, offset: 0 })).map((row) => asSubject(row, userFromRow(row))),
+    key: async (after) => (await listAllKeys(sql, after, limit)).map((row) => asSubject(row, keyStateFromRow(row))),
   };
-  // Below every id there can be, so that a row smuggled in with a negative one is seen too.
-  let after = Number.MIN_SAFE_INTEGER;
+  let after = 0;
   for (;;) {
     const batch = await read[type](after);
     yield* batch;
     if (batch.length < limit) return undefined;
     after = batch.at(-1)?.id ?? after;
   }
+}
+
+/** With `is_active` as it is stored where it is neither 0 nor 1: that, too, is not what any history says. */
+function asSubject(row: { id: number; head: Uint8Array; is_active?: number }, state: State): Subject {
+  const isOdd = row.is_active !== undefined && row.is_active !== 0 && row.is_active !== 1;
+  return { id: row.id, head: row.head, state: isOdd ? { ...state, is_active: row.is_active } : state };
 }
 
 async function* historiesOf(sql: Sql, type: SubjectType): AsyncGenerator<EventRow[]> {
@@ -197,7 +209,7 @@ async function* historiesOf(sql: Sql, type: SubjectType): AsyncGenerator<EventRo
 async function* inBatches(
   read: (after: { subjectId: number; version: number }) => Query<EventRow>,
 ): AsyncGenerator<EventRow> {
-  let after = { subjectId: Number.MIN_SAFE_INTEGER, version: 0 };
+  let after = { subjectId: 0, version: 0 };
   for (;;) {
     const batch = await read(after);
     yield* batch;

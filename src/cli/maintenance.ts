@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { createLogKey, encodeLogKey, encodeVerifierKey } from "../audit/log-key.ts";
 import { verify } from "../audit/verify.ts";
-import { describeValue, SETTINGS } from "../config.ts";
+import { describeValue, SETTINGS, urlHost } from "../config.ts";
 import { loadLogKey, openStore, refuseMissingStore, writeNewFile } from "../deadletter.ts";
 import { badRequest, DeadletterError, messageOf, unavailable } from "../errors.ts";
 import { migrate, schemaStatus } from "../store/migrate.ts";
@@ -24,10 +24,11 @@ export const migrateCommand: Command = {
   settings: STORE_SETTINGS,
   examples: ["deadletter migrate --status", "DATABASE_URL=postgres://deadletter@db/deadletter deadletter migrate"],
   async run(input, io) {
+    const isLookingOnly = input.isSet("status") || input.isSet("dry-run");
+    if (isLookingOnly) refuseMissingStore(input.config);
     const store = await openStore(input.config);
     try {
       const before = await schemaStatus(store);
-      const isLookingOnly = input.isSet("status") || input.isSet("dry-run");
       const applied = isLookingOnly ? [] : await migrate(store, { nowMs: Date.now() });
       const { applied: known, pending } = isLookingOnly ? before : await schemaStatus(store);
       const rows = [
@@ -73,7 +74,7 @@ export const verifyCommand: Command = {
         });
       const findings: { subject: string; detail: string }[] = [];
       const meter = progress(io, "verified events");
-      const report = await verify(store, loadLogKey(input.config), {
+      const report = await verify(store, await loadLogKey(input.config, store), {
         onProgress: meter.update,
         onFinding: (finding) => {
           if (input.isJson) findings.push(finding);
@@ -81,9 +82,10 @@ export const verifyCommand: Command = {
         },
       });
       meter.end();
-      const { events, subjects } = report;
+      const { events, erased, subjects } = report;
       print(io, input.isJson, { ...report, findings }, () => {
-        const counts = `${events} events of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys`;
+        const erasures = erased === 0 ? "" : ` (${erased} with a disclosure erased)`;
+        const counts = `${events} events${erasures} of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys`;
         return report.isTrue
           ? `verified ${counts}: all true\n`
           : `verified ${counts}: ${report.findings} false, named above\n`;
@@ -178,7 +180,7 @@ export const healthcheckCommand: Command = {
   examples: ["deadletter healthcheck", "deadletter healthcheck --server http://127.0.0.1:8080 --json"],
   async run(input, io) {
     const { server, host, port } = input.config;
-    const address = server ?? `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`;
+    const address = server ?? `http://${urlHost(host)}:${port}`;
     let response: Response;
     let body: { status?: string };
     try {

@@ -3,8 +3,8 @@
 import { type Deadletter, type Listeners, open } from "../deadletter.ts";
 import { surviveUncaught, untilShutdown } from "../lifecycle.ts";
 import { createLogger } from "../log.ts";
-import { createFirstAdmin } from "../operations/bootstrap.ts";
-import { listUsers } from "../store/queries/users.ts";
+import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
+import { findAnyAdminKey } from "../store/queries/keys.ts";
 import { VERSION } from "../version.ts";
 import { type Command, STORE_SETTINGS } from "./command.ts";
 
@@ -36,8 +36,9 @@ export const serveCommand: Command = {
     const deadletter = await open(config, { log, via: "http" });
     surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
     try {
-      const greeting = await welcome(deadletter);
+      // Bound first: a key that was made and could then not be shown would be lost.
       const listeners = deadletter.listen();
+      const greeting = await welcome(deadletter);
       // Before anybody is told that it serves: who reads that may send a signal at once.
       const exitCode = untilShutdown(log, {
         startDraining: deadletter.startDraining,
@@ -66,15 +67,16 @@ async function welcome(deadletter: Deadletter): Promise<(listeners: Listeners) =
     if (!admin) return () => "";
     if (config.adminKey !== undefined)
       return () => `created user "${admin.user.username}" with the key that was configured\n`;
-    return ({ baseUrl, apiUrl }) => firstSteps(admin.key.key, baseUrl, apiUrl);
+    return ({ baseUrl, apiUrl }) => firstSteps(admin, baseUrl, apiUrl);
   }
-  const users = await core.store.read((sql) => listUsers(sql, { afterId: 0, limit: 1, offset: 0 }));
-  return () => (users.length > 0 ? "" : "nobody has a key yet; make the first with: deadletter users create --admin\n");
+  const admins = await core.store.read(findAnyAdminKey);
+  return () =>
+    admins.length > 0 ? "" : "nobody has a key yet; make the first with: deadletter users create --admin\n";
 }
 
-function firstSteps(key: string, baseUrl: string, apiUrl: string): string {
+function firstSteps({ user: { username }, key: { key } }: Admin, baseUrl: string, apiUrl: string): string {
   return `
-First start: user "admin" was created with this key. It is shown once and kept nowhere; store it now.
+First start: user "${username}" was created with this key. It is shown once and kept nowhere; store it now.
 
   ${key}
 

@@ -2,7 +2,7 @@
 
 import { openapi } from "@elysiajs/openapi";
 import { Elysia } from "elysia";
-import { notFound } from "../errors.ts";
+import { badRequest, notFound } from "../errors.ts";
 import { type AccessTable, createAccessTable, needs } from "./access.ts";
 import { authorize } from "./auth.ts";
 import { readJsonBody } from "./body.ts";
@@ -122,6 +122,7 @@ function createBase(service: Service, access: { readonly table?: AccessTable }) 
       const exchange = openExchange(request);
       let response: Response;
       try {
+        checkHost(request);
         response = await (answer as unknown as (request: Request) => Response | Promise<Response>)(request);
       } catch (error) {
         response = errorResponse(service, exchange, error);
@@ -150,6 +151,14 @@ function withOpenApi(routes: readonly { method: string; path: string; hooks?: ob
       ? { ...route, hooks: { ...route.hooks, ...needs("reader", "This API, as OpenAPI") } }
       : route,
   );
+}
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::\d{1,5})?$/i;
+
+/** RFC 9112 section 3.2: a request with a Host that is none gets a 400. Past this, the request's URL can be parsed. */
+function checkHost(request: Request): void {
+  const host = request.headers.get("host");
+  if ((host !== null && !HOST.test(host)) || !URL.canParse(request.url)) throw badRequest("Host: is not a valid host");
 }
 
 /** Whether the path's percent-encoding is well-formed: Elysia's router throws a bare URIError where it is not. */

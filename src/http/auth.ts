@@ -17,9 +17,8 @@ export async function authorize(service: Service, request: Request, exchange: Ex
 
 /** RFC 6750 section 2.1, or the X-Api-Key header that many clients have instead. */
 function presentedKey(request: Request): string {
-  const authorization = request.headers.get("authorization");
-  if (authorization === null) return request.headers.get("x-api-key") ?? "";
-  return /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1] ?? "";
+  const bearer = /^Bearer +([^\s]+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  return bearer ?? request.headers.get("x-api-key") ?? "";
 }
 
 async function authenticate(service: Service, presented: string, requestId: string): Promise<Caller> {

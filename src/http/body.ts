@@ -7,7 +7,7 @@ import { LIMITS } from "../limits.ts";
 export async function readJsonBody(request: Request): Promise<unknown> {
   const bytes = await readBytes(request);
   if (bytes.length === 0) return {};
-  checkMediaType(request.headers.get("content-type"));
+  checkMediaType(request.headers);
   return parseJson(decodeUtf8(bytes));
 }
 
@@ -29,8 +29,18 @@ function tooLarge(): DeadletterError {
   return new DeadletterError("payload_too_large", `the body must be at most ${LIMITS.bodyBytes} bytes`);
 }
 
-function checkMediaType(contentType: string | null): void {
-  const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+function checkMediaType(headers: Headers): void {
+  const [type = "", ...parameters] = (headers.get("content-type") ?? "")
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim());
+  const charset = parameters
+    .find((parameter) => parameter.startsWith("charset="))
+    ?.slice(8)
+    .replaceAll('"', "");
+  const encoding = headers.get("content-encoding")?.toLowerCase() ?? "identity";
+  if (encoding !== "identity" || (charset !== undefined && charset !== "utf-8"))
+    throw new DeadletterError("unsupported_media_type", "the body must be UTF-8 without a content encoding");
   if (type !== "" && type !== "application/json" && !/^application\/[^/]+\+json$/.test(type))
     throw new DeadletterError(
       "unsupported_media_type",
@@ -55,8 +65,8 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Strings and structure; enough to count depth and see members, since JSON.parse judges the rest. */
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/gs;
+/** Strings (also one that never ends, or each of its quotes would be tried anew) and structure; enough to count depth and see members, since JSON.parse judges the rest. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"?|[{}[\],:]/gs;
 
 /** JSON.parse overflows its stack on deep input and lets the last of two equal members win (RFC 8259 section 4). */
 function checkShape(text: string): void {

@@ -1,10 +1,12 @@
 // The public's one route: a code becomes a 302, or a JSON 404 that says why not.
 
-import { notFound } from "../errors.ts";
+import { DeadletterError } from "../errors.ts";
 import { isCode } from "../model/url.ts";
 import { type Destination, follow } from "../redirect/follow.ts";
 import { errorResponse } from "./error.ts";
 import { exchangeOf, openExchange, type Service } from "./service.ts";
+
+const NEVER_CACHED = { "cache-control": "private, no-store" };
 
 /** What a path segment may name: `/{code}` and `/r/{code}` only a code, `/urls/{code or id}/redirect` also an id. */
 export type Naming = "code" | "code-or-id";
@@ -26,7 +28,7 @@ export async function redirect(service: Service, request: Request, name: string,
   if (request.method === "GET") clicks.add(destination.urlId);
   return new Response(null, {
     status: 302,
-    headers: { location: asHeaderBytes(destination.target), "cache-control": "private, no-store" },
+    headers: { location: asHeaderBytes(destination.target), ...NEVER_CACHED },
   });
 }
 
@@ -60,8 +62,13 @@ export function finish(service: Service, request: Request, response: Response): 
 
 function refusal(name: string, outcome: "missing" | "inactive" | "expired") {
   const shown = JSON.stringify(name.slice(0, 100));
-  if (outcome === "missing") return notFound(`no link ${shown}`);
-  return notFound(outcome === "inactive" ? `link ${shown} is inactive` : `link ${shown} has expired`);
+  const message = {
+    missing: `no link ${shown}`,
+    inactive: `link ${shown} is inactive`,
+    expired: `link ${shown} has expired`,
+  };
+  // A 404 may be kept by caches unless it says otherwise (RFC 9110 section 15.1); this one may be true for a moment only.
+  return new DeadletterError("not_found", message[outcome], { headers: NEVER_CACHED });
 }
 
 /** Header values are Latin-1 to the Fetch API; carrying UTF-8 bytes through it serves the URL byte for byte as stored. */

@@ -119,9 +119,15 @@ export function checkOriginalUrl(text: string, ownHosts: ReadonlySet<string>): s
     throw badRequest(
       `original_url: cannot shorten ${quote(url)}: it must be an absolute URL such as https://example.com/page`,
     );
-  if (ownHosts.has(parsed.host))
+  if (ownHosts.has(hostKey(parsed)))
     throw badRequest(`original_url: cannot shorten ${quote(url)}: it points at this server's own redirect host`);
   return url;
+}
+
+/** A host for comparison: without the root's dot, and without a port that a browser would leave out in http or https. */
+export function hostKey(url: URL): string {
+  const name = url.hostname.replace(/\.$/, "");
+  return url.port === "" || url.port === "80" || url.port === "443" ? name : `${name}:${url.port}`;
 }
 
 export function checkTitle(text: string): string {

@@ -1,9 +1,9 @@
 // The first admin of an empty store: somebody must hold the first key.
 
-import { badRequest, conflict } from "../errors.ts";
+import { badRequest, conflict, DeadletterError } from "../errors.ts";
 import { generateKey, isKey } from "../model/key.ts";
 import type { User } from "../model/user.ts";
-import { listUsers } from "../store/queries/users.ts";
+import { findAnyAdminKey } from "../store/queries/keys.ts";
 import { isUniqueViolation } from "../store/store.ts";
 import { type Caller, type Core, mutate } from "./core.ts";
 import { insertNewKey, type KeyWithSecret } from "./keys.ts";
@@ -38,14 +38,19 @@ export async function createAdmin(core: Core, caller: Caller, input: NewUser, se
   }
 }
 
-/** Null where the store has a user already, also when another process has just created the first one. */
+/**
+ * Null where anybody was ever given an admin key, also when another process has just made the first one. The user is
+ * called admin, or admin-XXXX where an imported user has that name.
+ */
 export async function createFirstAdmin(core: Core, caller: Caller, secret?: string): Promise<Admin | null> {
-  const users = await core.store.read((sql) => listUsers(sql, { afterId: 0, limit: 1, offset: 0 }));
-  if (users.length > 0) return null;
+  const hasAdmin = async () => (await core.store.read(findAnyAdminKey)).length > 0;
+  if (await hasAdmin()) return null;
   try {
     return await createAdmin(core, caller, FIRST_ADMIN, secret);
   } catch (error) {
-    if (error instanceof Error && (error as { code?: string }).code === "conflict") return null;
-    throw error;
+    if (!(error instanceof DeadletterError) || error.code !== "conflict") throw error;
+    if (await hasAdmin()) return null;
   }
+  const username = `${FIRST_ADMIN.username}-${Buffer.from(core.randomBytes(2)).toString("hex")}`;
+  return createAdmin(core, caller, { username, email: `${username}@localhost` }, secret);
 }

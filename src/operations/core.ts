@@ -4,9 +4,10 @@ import { appendEvent } from "../audit/append.ts";
 import { sealEvent } from "../audit/event.ts";
 import type { LogKey } from "../audit/log-key.ts";
 import { DeadletterError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { EventType, State, SubjectType } from "../model/event.ts";
 import type { Role } from "../model/key.ts";
-import type { Store, Tx } from "../store/store.ts";
+import { isUniqueViolation, type Store, type Tx } from "../store/store.ts";
 
 export interface Core {
   readonly store: Store;
@@ -64,13 +65,22 @@ export async function mutate<T>(
   options: { readonly deadlineMs?: number } = {},
 ): Promise<T> {
   let committed: Change[] = [];
-  const result = await core.store.begin((tx) => {
+  const once = (tx: Tx) => {
     // A retried transaction starts its list anew.
     committed = [];
     return run({ core, caller, tx, changes: committed });
-  }, options);
-  if (committed.length > 0) core.onCommit(committed);
-  return result;
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const result = await core.store.begin(once, options);
+      if (committed.length > 0) core.onCommit(committed);
+      return result;
+    } catch (error) {
+      // An id drawn before an import took it: the next draw gives a free one.
+      const isIdTaken = isUniqueViolation(error, "events_subject_key");
+      if (!isIdTaken || attempt === LIMITS.transactionRetries) throw error;
+    }
+  }
 }
 
 /** Writes a subject's row and the event that says so; the constraint that either breaks rejects both. */

@@ -67,6 +67,9 @@ async function importAll(work: Work, data: LegacyData, at: At, options: ImportOp
   const users = { imported: 0, unchanged: 0 };
   const links = { imported: 0, unchanged: 0 };
   const atMs = core.clock();
+  // First of all, so that nobody draws an id that is about to be imported.
+  await tx.reserveIds("users", largestId(data.users));
+  await tx.reserveIds("urls", largestId(data.links));
   for (const user of data.users) {
     users[await importUser(work, user, at, atMs)] += 1;
     options.onProgress?.(users.imported + users.unchanged, total);
@@ -77,8 +80,6 @@ async function importAll(work: Work, data: LegacyData, at: At, options: ImportOp
   }
   const report = { users, links, events: data.events, contradictions: findContradictions(data.links) };
   if (options.isDryRun) throw new DryRunEnd(report);
-  if (users.imported > 0) await tx.reserveIds("users", largestId(data.users));
-  if (links.imported > 0) await tx.reserveIds("urls", largestId(data.links));
   return report;
 }
 

@@ -12,7 +12,7 @@ export type Destination =
 export async function follow(store: Store, codeOrId: string, nowMs: number): Promise<Destination> {
   const [link] = await store.read((sql) => lookUpLink(sql, codeOrId));
   if (!link) return { outcome: "missing" };
-  if (link.is_active === 0) return { outcome: "inactive" };
+  if (link.is_active !== 1) return { outcome: "inactive" };
   if (isExpired(link, nowMs)) return { outcome: "expired" };
   return { outcome: "found", urlId: link.id, target: link.original_url };
 }

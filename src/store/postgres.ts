@@ -25,7 +25,8 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     // The default backoff grows and delays recovery by 11 s.
     backoff: () => LIMITS.postgresBackoffS,
     onnotice: () => {},
-    types: { bigint: { to: 20, from: [20], parse: parseBigint, serialize: String } },
+    // Whatever is stored in an int8 fits a safe integer: the schema's own checks see to it.
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     connection: options.isPooled
       ? { application_name: "deadletter" }
       : {
@@ -126,19 +127,15 @@ function transactionTag(raw: postgres.TransactionSql): MigrationTx {
     nextId: (table: string) => tag`nextval(${`${table}_id_seq`}::regclass)`,
     reserveIds: async (table: string, id: number) => {
       const sequence = `${table}_id_seq`;
-      await tag`select setval(${sequence}::regclass, greatest(${id}, nextval(${sequence}::regclass)))`;
+      // Changes nothing, but keeps everybody else from drawing until this transaction has ended.
+      await raw.unsafe(`alter sequence ${sequence} cache 1`);
+      const [row] = await raw.unsafe<{ last_value: number }[]>(`select last_value from ${sequence}`);
+      await raw.unsafe(`alter sequence ${sequence} restart with ${Math.max(id, row?.last_value ?? 0) + 1}`);
     },
     script: async (text: string) => {
       await raw.unsafe(text).simple();
     },
   });
-}
-
-/** int8 arrives as text; everything stored in one here (ids, milliseconds, counts) is a safe integer. */
-function parseBigint(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} does not fit a safe integer`);
-  return value;
 }
 
 /** PostgreSQL error codes (appendix A of its manual) in the words both engines share. */
@@ -153,8 +150,8 @@ const KINDS: Readonly<Record<string, StoreErrorKind>> = {
   "40001": "serialization",
   "40P01": "serialization",
 };
-/** Classes and codes that say the server is not there, not ready, full, or gave up: 08 connection, 28 login, 3D no such database, 53 resources, 57 intervention. */
-const DOWN = /^(08|28|3D|53|57)/;
+/** 08 connection, 25006 a read-only standby, 25P03 idle too long, 28 login, 3D no such database, 53 resources, 57 intervention, 58 system. */
+const DOWN = /^(08|25006|25P03|28|3D|53|57|58)/;
 const NETWORK =
   /^(CONNECT|ECONN|ENOTFOUND|EAI_|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|SASL_|AUTH_TYPE)/;
 

@@ -1,29 +1,41 @@
 // The one writer of an embedded store: transactions queue here and those that wait together share one fsync (group commit).
 // Each is a savepoint inside the group's BEGIN IMMEDIATE, so one that fails takes nothing of its neighbours with it.
+// Every transaction is settled: after its group's commit, with its group's failure, or at its deadline.
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isBusy, mapSqliteError, type SqliteConnection } from "./sqlite-connection.ts";
-import type { MigrationTx, Query, SubjectTable } from "./store.ts";
+import { type MigrationTx, type Query, type SubjectTable, withDeadline } from "./store.ts";
 
 interface Job {
   readonly run: (tx: MigrationTx) => Promise<unknown>;
+  /** performance.now() past which the caller no longer waits. */
   readonly deadline: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
 }
 
+const LATE = "the database did not answer in time";
+const NOT_SAVED = "the change was not saved: the database could not write it";
+
 export class SqliteWriter {
-  readonly #connection: SqliteConnection;
-  /** Transactions that wait, oldest first; at most LIMITS.sqliteQueuedWrites. Only drain() takes from it. */
+  #connection: SqliteConnection;
+  readonly #reopen: () => Promise<SqliteConnection>;
+  /** Transactions that wait, oldest first; at most LIMITS.sqliteQueuedWrites. Only #drain() takes from it. */
   readonly #queue: Job[] = [];
   /** Marks code that runs inside a transaction, so that a nested one is refused instead of waiting for itself. */
   readonly #inside = new AsyncLocalStorage<{ isOpen: boolean }>();
   #draining: Promise<void> | undefined;
 
-  constructor(connection: SqliteConnection) {
+  /** `reopen` replaces a connection that can no longer be brought to a clean state. */
+  constructor(connection: SqliteConnection, reopen: () => Promise<SqliteConnection>) {
     this.#connection = connection;
+    this.#reopen = reopen;
+  }
+
+  get connection(): SqliteConnection {
+    return this.#connection;
   }
 
   get waiting(): number {
@@ -54,84 +66,91 @@ export class SqliteWriter {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      if (await this.#beginImmediate()) await this.#runGroup();
+      try {
+        if (await this.#beginImmediate()) await this.#runGroup();
+      } catch (error) {
+        // Nothing is known of the connection any more: those who wait are told so, and the next find a new one.
+        for (const job of this.#queue.splice(0))
+          job.reject(unavailable("the database is unavailable", { cause: error }));
+      }
     }
     this.#draining = undefined;
   }
 
-  /** False when another process held the lock until the oldest job's deadline; that job is then refused. */
+  /** False where another process held the lock until nobody waited any more. Never blocks the event loop meanwhile. */
   async #beginImmediate(): Promise<boolean> {
-    for (;;) {
+    while (this.#queue.length > 0) {
       try {
         this.#connection.database.run("begin immediate");
         return true;
       } catch (error) {
-        const oldest = this.#queue[0];
-        if (isBusy(error) && oldest && performance.now() < oldest.deadline) {
-          await Bun.sleep(LIMITS.sqliteBusyRetryMs);
-          continue;
-        }
-        this.#queue.shift()?.reject(unavailable("the database is unavailable", { cause: error }));
-        return false;
+        if (!isBusy(error)) throw error;
+        const now = performance.now();
+        const late = this.#queue.filter((job) => job.deadline <= now);
+        this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));
+        for (const job of late) job.reject(unavailable(LATE, { cause: error }));
+        await Bun.sleep(LIMITS.sqliteBusyRetryMs);
       }
     }
+    return false;
   }
 
   async #runGroup(): Promise<void> {
-    const { database } = this.#connection;
     const started = performance.now();
-    const finished: { job: Job; value: unknown }[] = [];
+    const group: Job[] = [];
+    /** What each is told once the group is committed; until then even a refusal may rest on what is not there. */
+    const outcomes: (() => void)[] = [];
     try {
       for (;;) {
         const job = this.#queue.shift();
         if (!job) break;
-        await this.#runJob(job, finished);
+        group.push(job);
+        outcomes.push(await this.#runJob(job));
         // Lets callers that this very result woke up join the group.
         if (this.#queue.length === 0) await Promise.resolve();
-        if (finished.length >= LIMITS.sqliteGroupSize || performance.now() - started > LIMITS.sqliteGroupMs) break;
+        if (group.length >= LIMITS.sqliteGroupSize || performance.now() - started > LIMITS.sqliteGroupMs) break;
       }
-      database.run("commit");
+      this.#connection.database.run("commit");
     } catch (error) {
-      this.#abandon();
-      const reason = unavailable("the change was not saved: the database could not write it", { cause: error });
-      for (const { job } of finished) job.reject(reason);
+      for (const job of group) job.reject(unavailable(NOT_SAVED, { cause: mapSqliteError(error) }));
+      await this.#abandon();
       return;
     }
-    for (const { job, value } of finished) job.resolve(value);
+    for (const tell of outcomes) tell();
   }
 
   /** Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */
-  async #runJob(job: Job, finished: { job: Job; value: unknown }[]): Promise<void> {
+  async #runJob(job: Job): Promise<() => void> {
     const { database } = this.#connection;
     const life = { isOpen: true };
+    database.run("savepoint job");
     try {
-      database.run("savepoint job");
-      const value = await this.#inside.run(life, () => job.run(this.#tx(life)));
+      const work = this.#inside.run(life, () => job.run(this.#tx(life)));
+      const value = await withDeadline(work, job.deadline - performance.now(), () => unavailable(LATE));
       database.run("release job");
-      finished.push({ job, value });
+      return () => job.resolve(value);
     } catch (error) {
-      const reason = mapSqliteError(error);
-      const isGroupAlive = database.inTransaction;
-      job.reject(
-        isGroupAlive
-          ? reason
-          : unavailable("the change was not saved: the database could not write it", { cause: reason }),
-      );
-      if (!isGroupAlive) throw reason;
+      if (!database.inTransaction) throw error;
       database.run("rollback to job");
       database.run("release job");
+      return () => job.reject(mapSqliteError(error));
     } finally {
       life.isOpen = false;
     }
   }
 
   /** Ends a group that cannot be committed, whatever state it is in: the next one must find a clean connection. */
-  #abandon(): void {
+  async #abandon(): Promise<void> {
     const { database } = this.#connection;
     if (!database.inTransaction) return;
-    // A statement that is still stepping would refuse the rollback.
-    this.#connection.finalizeStatements();
-    database.run("rollback");
+    try {
+      // A statement that is still stepping would refuse the rollback.
+      this.#connection.finalizeStatements();
+      database.run("rollback");
+    } catch {
+      this.#connection.close();
+      this.#connection = await this.#reopen();
+    }
   }
 
   #tx(life: { isOpen: boolean }): MigrationTx {

@@ -13,7 +13,7 @@ const OPEN_TRIES = 100;
 
 export async function openSqlite(path: string, options: { readonly deadlineMs: number }): Promise<Store> {
   const connection = await openWriter(path);
-  const writer = new SqliteWriter(connection);
+  const writer = new SqliteWriter(connection, () => openWriter(path));
   const reader = new SqliteConnection(path, { readonly: true });
   const sql = reader.tag();
   let isClosed = false;
@@ -30,13 +30,21 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
       if (isClosed) return;
       isClosed = true;
       await writer.idle();
-      connection.database.run("pragma optimize");
-      // Fails while another process reads; the WAL is then left to that process.
-      connection.database.run("pragma wal_checkpoint(truncate)");
       reader.close();
-      connection.close();
+      tidyUp(writer.connection);
+      writer.connection.close();
     },
   };
+}
+
+/** Best effort: while another process works on the file, the statistics and the WAL are left to it. */
+function tidyUp({ database }: SqliteConnection): void {
+  try {
+    database.run("pragma optimize");
+    database.run("pragma wal_checkpoint(truncate)");
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+  }
 }
 
 /** Processes that start at once race to create the file and switch it to WAL; losing that race is waited out, not an error. */
@@ -49,6 +57,8 @@ async function openWriter(path: string): Promise<SqliteConnection> {
       connection.database.run("pragma journal_mode = wal");
       connection.database.run("pragma synchronous = full");
       chmodSync(path, 0o600);
+      // From here on the writer waits for other processes by itself, without blocking this one.
+      connection.database.run("pragma busy_timeout = 0");
       return connection;
     } catch (error) {
       connection?.close();

@@ -114,11 +114,17 @@ describe("contradictionsOf()", () => {
     ["user_id", { user_id: 9 }],
     ["disclosure", { actor: sealed.actor?.replace("http", "ftp!") ?? null }],
     ["disclosure", { state: sealed.state?.replace("sale", "sole") ?? null }],
-    ["missing", { actor: null }],
+    ["user_id", { actor: null }],
+    ["disclosure", { actor: sealed.state, state: sealed.actor }],
     ["tag", { tag: new Uint8Array(32) }],
     ["leaf hash", { leaf: Uint8Array.from([...sealed.leaf.slice(0, -1), 32]) }],
   ])("names a changed %s", (expected, change) => {
     expect(contradictionsOf(key, { ...sealed, ...change }, null).join("; ")).toContain(expected);
+  });
+
+  test("takes an erased disclosure for what it is", () => {
+    expect(contradictionsOf(key, { ...sealed, actor: null, user_id: null }, null)).toEqual([]);
+    expect(contradictionsOf(key, { ...sealed, state: null }, null)).toEqual([]);
   });
 
   test("names a predecessor that is not the one it was written after", () => {

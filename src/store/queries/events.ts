@@ -57,7 +57,7 @@ export function listHistory(
 ): Query<EventWithPrevious> {
   return sql`
     ${selectWithPrevious(sql)}
-    where e.subject_type = ${subject.type} and e.subject_id = ${subject.id} and e.version > ${page.afterVersion}
+    where e.subject_type = ${subject.type} and e.subject_id = ${subject.id} and e.version > cast(${page.afterVersion} as bigint)
     order by e.version limit ${page.limit} offset ${page.offset}`;
 }
 
@@ -82,7 +82,8 @@ export function listChains(
 ): Query<EventRow> {
   return sql`
     select ${columns(sql)} from events e
-    where e.subject_type = ${type} and (e.subject_id, e.version) > (${after.subjectId}, ${after.version})
+    where e.subject_type = ${type} and e.subject_id <= ${Number.MAX_SAFE_INTEGER}
+      and (e.subject_id, e.version) > (${after.subjectId}, ${after.version})
     order by e.subject_id, e.version limit ${limit}`;
 }
 
@@ -90,8 +91,11 @@ export function findNewestEvent(sql: Sql): Query<EventRow> {
   return sql`select ${columns(sql)} from events e order by e.id desc limit 1`;
 }
 
-export function countEvents(sql: Sql): Query<{ n: number }> {
-  return sql`select count(*) as n from events`;
+/** Every row there is, whatever is in it. Reads whole tables: for verification only. */
+export function countEverything(sql: Sql): Query<{ events: number; url: number; user: number; key: number }> {
+  return sql`
+    select (select count(*) from events) as events, (select count(*) from urls) as url,
+           (select count(*) from users) as "user", (select count(*) from keys) as "key"`;
 }
 
 /** Events that wait in no queue: nobody would ever put them into the log. */

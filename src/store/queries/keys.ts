@@ -30,8 +30,13 @@ export function listKeysOf(sql: Sql, userId: number): Query<KeyRow> {
   return sql`select ${columns(sql)} from keys where user_id = ${userId} order by id`;
 }
 
+/** Whether anybody was ever given a key of role admin, live or not. */
+export function findAnyAdminKey(sql: Sql): Query<{ id: number }> {
+  return sql`select id from keys where role = 'admin' limit 1`;
+}
+
 export function listAllKeys(sql: Sql, afterId: number, limit: number): Query<KeyRow> {
-  return sql`select ${columns(sql)} from keys where id > ${afterId} order by id limit ${limit}`;
+  return sql`select ${columns(sql)} from keys where id > ${afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id limit ${limit}`;
 }
 
 /** The key with this hash and whether its user may still use it. */

@@ -65,7 +65,7 @@ export function listLinks(sql: Sql, page: LinkPage): Query<LinkRow> {
 }
 
 export function listAllLinks(sql: Sql, afterId: number, limit: number): Query<LinkRow> {
-  return sql`select ${columns(sql)} from urls where id > ${afterId} order by id limit ${limit}`;
+  return sql`select ${columns(sql)} from urls where id > ${afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id limit ${limit}`;
 }
 
 export function findClicks(sql: Sql, urlId: number): Query<{ clicks: number }> {

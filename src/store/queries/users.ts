@@ -42,7 +42,7 @@ export function findUserByName(sql: Sql, username: string): Query<UserRow> {
 
 export function listUsers(sql: Sql, page: UserPage): Query<UserRow> {
   return sql`
-    select ${columns(sql)} from users where id > ${page.afterId} order by id
+    select ${columns(sql)} from users where id > ${page.afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id
     limit ${page.limit} offset ${page.offset}`;
 }
 
