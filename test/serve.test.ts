@@ -1,13 +1,13 @@
 // serve as a process: first start, start-up failures, signals, many at once.
 
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createStore, ENGINES, until } from "./support/harness.ts";
 import { createDatabase, freePort } from "./support/postgres.ts";
-import { runDeadletter, startServe } from "./support/process.ts";
+import { commandLine, runDeadletter, startServe } from "./support/process.ts";
 
 async function inEmptyDirectory(
   run: (directory: string, environment: Record<string, string>) => Promise<void>,
@@ -68,6 +68,31 @@ describe("the first start on the embedded store", () => {
       expect(exitCode).toBe(0);
     }));
 
+  test("a start that cannot listen makes no key that nobody sees", () =>
+    inEmptyDirectory(async (directory, environment) => {
+      const home = { ...environment, DEADLETTER_DATA_DIR: directory };
+      const other = createServer();
+      await new Promise<void>((listening) => other.listen(0, "127.0.0.1", listening));
+      await serveFails({ ...home, PORT: String((other.address() as { port: number }).port) });
+      other.close();
+      const served = await startServe(home);
+      expect(served.key).toStartWith("dl_");
+      served.child.kill("SIGTERM");
+      expect(await served.child.exited).toBe(0);
+    }));
+
+  test("a log key that is missing from a store in use is asked for, not made anew", () =>
+    inEmptyDirectory(async (directory, environment) => {
+      const home = { ...environment, DEADLETTER_DATA_DIR: directory };
+      const served = await startServe(home);
+      served.child.kill("SIGTERM");
+      await served.child.exited;
+      rmSync(join(directory, "log.key"));
+      expect(await serveFails(home)).toContain("log.key is missing, but the store was written with one");
+      expect((await runDeadletter(["verify"], home)).exitCode).toBe(2);
+      expect(existsSync(join(directory, "log.key"))).toBe(false);
+    }));
+
   test("DEADLETTER_ADMIN_KEY_FILE brings the first key, which is not printed", async () => {
     const store = await createStore("postgres");
     const file = join(store.config.dataDir, "admin.key");
@@ -115,6 +140,18 @@ describe("serve refuses to start, with one clear line and the right exit code", 
       { DEADLETTER_LOG_KEY: "nonsense" },
       [],
       /ended with 2: deadletter: log key: not a signed-note/,
+    ],
+    [
+      "a database address with a stray %",
+      { DATABASE_URL: "postgres://u:secr%et@db/x" },
+      [],
+      /ended with 2: deadletter: DATABASE_URL: has a % that is not part of an escape/,
+    ],
+    [
+      "a password in a flag, shouting",
+      {},
+      ["--database-url", "POSTGRES://u:secret@db/x"],
+      /ended with 2: deadletter: --database-url: must not contain a password/,
     ],
     ["a bad log level", { LOG_LEVEL: "loud" }, [], /ended with 2: deadletter: LOG_LEVEL: "loud" is not one of/],
   ])("%s", (_, more, words, message) =>
@@ -218,6 +255,16 @@ describe("SIGTERM", () => {
       expect((await fetch(`${served.url}/last`, { redirect: "manual" })).status).toBe(302);
     expect(await served.child.exited).toBe(0);
     expect(await store.query("select clicks from click_totals")).toEqual([{ clicks: 5 }]);
+    store.remove();
+  });
+
+  test("is carried out although nobody takes the log lines", async () => {
+    const store = await createStore("sqlite");
+    const shell = ["sh", "-c", 'exec "$@" > /dev/full', "sh", ...commandLine()];
+    const served = await startServe(store.environment, [], shell);
+    expect((await fetch(`${served.url}/health`)).status).toBe(200);
+    served.child.kill("SIGTERM");
+    expect(await served.child.exited).toBe(0);
     store.remove();
   });
 

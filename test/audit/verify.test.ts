@@ -1,6 +1,7 @@
 // Each way of lying to the store, with the guards off, and that verify names it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { verify } from "../../src/audit/verify.ts";
 import { createStore, ENGINES, findFalsehoods, startServer, type TestServer } from "../support/harness.ts";
 
 describe.each([...ENGINES])("verify on %s", (engine) => {
@@ -78,9 +79,34 @@ describe.each([...ENGINES])("verify on %s", (engine) => {
       "a disclosure does not match its digest",
     ],
     [
-      "a disclosure removed",
+      "an actor erased but not who it was",
       ({ where }) => `update events set actor = null where ${where} and version = 2`,
-      "a disclosure is missing",
+      "user_id is not the actor's",
+    ],
+    [
+      "the newest state erased",
+      ({ where }) => `update events set state = null where ${where} and version = 3`,
+      "its row cannot be checked",
+    ],
+    [
+      "a time that is none",
+      ({ id }) => `update urls set created_at_ms = 9000000000000000 where id = ${id}`,
+      "created_at is not what its history says",
+    ],
+    [
+      "an event's time that is none",
+      ({ where }) => `update events set at_ms = 9000000000000000 where ${where} and version = 2`,
+      "at in the leaf is not the row's",
+    ],
+    [
+      "an activity that is neither",
+      ({ id }) => `update urls set is_active = 2 where id = ${id}`,
+      "is_active is not what its history says",
+    ],
+    [
+      "two disclosures exchanged",
+      ({ where }) => `update events set actor = state, state = actor, user_id = null where ${where} and version = 2`,
+      "a disclosure does not match its digest",
     ],
     [
       "who did it changed",
@@ -124,6 +150,36 @@ describe.each([...ENGINES])("verify on %s", (engine) => {
       ({ subject }) => subject.startsWith("url:") && subject !== link.name && subject !== `url:${link.id}`,
     );
     expect(strangers).toEqual([]);
+  });
+
+  test("takes erased disclosures for what they are: counted, not false", async () => {
+    const link = await makeLink("erased");
+    expect(await findingsAfter(`update events set actor = null, user_id = null where ${link.where}`)).toEqual([]);
+    expect(await findingsAfter(`update events set state = null where ${link.where} and version = 2`)).toEqual([]);
+    const { erased } = await verify(server.deadletter.core.store, server.deadletter.core.logKey, {
+      onFinding: () => {},
+    });
+    expect(erased).toBeGreaterThanOrEqual(3);
+  });
+
+  test.each([
+    ["below every id", "-9223372036854775808"],
+    ["beyond every id", "9223372036854775807"],
+    ["at zero", "0"],
+  ])("notices a link smuggled in %s", async (_, id) => {
+    const { id: from } = await makeLink(`victim${id}`.slice(0, 20).replace(/-/g, "_"));
+    const code = `x${id.replace("-", "_")}`;
+    const findings = await findingsAfter(
+      `insert into urls select ${id}, '${code}', original_url, title, is_active, expires_at_ms, user_id, created_at_ms, updated_at_ms, version, head from urls where id = ${from}`,
+    );
+    expect(findings.map(({ subject }) => subject)).toContain("table of url");
+    await server.store.tamper(`delete from urls where short_code = '${code}'`, { guardsOff: true });
+  });
+
+  test("notices an event of a subject that cannot be", async () => {
+    const link = await makeLink("strange-subject");
+    const findings = await findingsAfter(`update events set subject_type = 'foo' where ${link.where} and version = 3`);
+    expect(findings.map(({ subject }) => subject)).toContain("table of events");
   });
 
   test("names an event inserted by SQL, even a faithful copy of a true one's form", async () => {

@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { describeEachEngine } from "../support/harness.ts";
+import { rawRequest } from "../support/raw.ts";
 
 const url = "https://example.com/";
 const long = (size: number) => "a".repeat(size);
@@ -220,6 +221,38 @@ describeEachEngine("bad input", (server) => {
     const before = (await call("GET", "/stats")).json.events;
     await expectError(call(method, path, body), 400, "bad_request");
     expect((await call("GET", "/stats")).json.events).toEqual(before);
+  });
+
+  test.each(["a b", "", "[::1", "x:99999", "x/y", "é", "%zz", "x?y", "x#z", "user@h", ":80", "x\\y"])(
+    "the Host %p gets no 5xx",
+    async (host) => {
+      const { listeners } = server();
+      const text = await rawRequest(
+        listeners.baseUrl,
+        `GET /health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+      );
+      expect(text).toMatch(/^HTTP\/1\.1 (200|400) /);
+    },
+  );
+
+  test("a history cursor beyond every version is an empty page", async () => {
+    const { call } = server();
+    const { id } = (await call("POST", "/urls", { original_url: url })).json;
+    expect(await call("GET", `/urls/${id}/events?cursor=3000000000`)).toMatchObject({ status: 200, json: [] });
+  });
+
+  test("a body in another encoding is 415", async () => {
+    const { call } = server();
+    const body = { original_url: url };
+    expect((await call("POST", "/urls", body, { headers: { "content-encoding": "gzip" } })).status).toBe(415);
+    expect(
+      (await call("POST", "/urls", body, { headers: { "content-type": "application/json; charset=iso-8859-1" } }))
+        .status,
+    ).toBe(415);
+  });
+
+  test("a string that never ends is 400", async () => {
+    await expectError(server().call("POST", "/urls", `{"a":${'\\"'.repeat(30_000)}`), 400, "bad_request");
   });
 
   test("a detail names the field and the rule, and an error never carries a stack or SQL", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { connect } from "node:net";
 import { describeEachEngine, until } from "../support/harness.ts";
+import { rawRequest } from "../support/raw.ts";
 
 describeEachEngine("redirects", (server) => {
   const create = async (body: object = {}) =>
@@ -20,11 +20,11 @@ describeEachEngine("redirects", (server) => {
 
   test("the Location header is byte for byte the stored URL, beyond ASCII too", async () => {
     const { short_code } = await create({ original_url: "https://example.com/ünï€😀" });
-    const bytes = await rawRequest(
+    const answer = await rawRequest(
       server().listeners.baseUrl,
       `GET /${short_code} HTTP/1.1\r\nHost: go\r\nConnection: close\r\n\r\n`,
     );
-    expect(bytes.toString("utf8")).toContain("\r\nLocation: https://example.com/ünï€😀\r\n");
+    expect(answer).toContain("\r\nLocation: https://example.com/ünï€😀\r\n");
   });
 
   test("HEAD answers the same and is not a click; GETs are counted", async () => {
@@ -59,6 +59,7 @@ describeEachEngine("redirects", (server) => {
       expect(answer.json.detail).toContain(detail);
       expect(Object.keys(answer.json)).toEqual(["error", "detail"]);
       expect(answer.headers.get("location")).toBeNull();
+      expect(answer.headers.get("cache-control")).toBe("private, no-store");
       expect(answer.headers.get("x-request-id")).not.toBeNull();
     }
   });
@@ -105,14 +106,3 @@ describeEachEngine("redirects", (server) => {
     }
   });
 });
-
-function rawRequest(baseUrl: string, text: string): Promise<Buffer> {
-  const { hostname, port } = new URL(baseUrl);
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    const socket = connect(Number(port), hostname, () => socket.write(text));
-    socket.on("data", (chunk) => chunks.push(chunk as Buffer));
-    socket.on("end", () => resolve(Buffer.concat(chunks)));
-    socket.on("error", reject);
-  });
-}

@@ -51,6 +51,8 @@ describe("checkOriginalUrl()", () => {
     const own = new Set(["go.example.com"]);
     expect(() => checkOriginalUrl("https://GO.example.com/abc", own)).toThrow("own redirect host");
     expect(() => checkOriginalUrl("http://go.example.com:80/abc", own)).toThrow("own redirect host");
+    expect(() => checkOriginalUrl("http://go.example.com:443/abc", own)).toThrow("own redirect host");
+    expect(() => checkOriginalUrl("https://go.example.com./abc", own)).toThrow("own redirect host");
     expect(checkOriginalUrl("https://go.example.com:8443/abc", own)).toBe("https://go.example.com:8443/abc");
   });
 

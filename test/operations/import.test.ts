@@ -66,9 +66,7 @@ describe.each([...ENGINES])("import on %s", (engine) => {
     });
 
     const server = await startServer(store);
-    const { key } = JSON.parse(
-      (await runDeadletter(["users", "create", "--admin", "--json"], store.environment)).stdout,
-    ).key;
+    const key = server.adminKey;
     const read = async (path: string) => (await server.call("GET", path, undefined, { key })).json;
     expect(await read("/urls/OvfxQA")).toMatchObject({
       id: 3,
@@ -116,6 +114,39 @@ describe.each([...ENGINES])("import on %s", (engine) => {
     await server.close();
     store.remove();
   });
+
+  test("does not get in the way of those who make links meanwhile", async () => {
+    const store = await createStore(engine);
+    const server = await startServer(store);
+    const many = Array.from(
+      { length: 300 },
+      (_, index) => `${index + 1},1,imp${index}x,https://example.com/,t,True,2025-06-09 11:24:49,2025-07-15 11:30:38`,
+    );
+    await withFiles(
+      {
+        users: USERS.replace("1,ada", "11,ada"),
+        urls: `${URLS.split("\n")[0]}\n${many.join("\n").replaceAll(/,1,imp/g, ",11,imp")}\n`,
+        events: `${EVENTS.split("\n")[0]}\n`,
+      },
+      async (flags) => {
+        let isOver = false;
+        const made: number[] = [];
+        const writers = Array.from({ length: 4 }, async () => {
+          while (!isOver) made.push((await server.call("POST", "/urls", { original_url: "https://a.b/" })).status);
+        });
+        const { exitCode, stderr } = await runDeadletter(["import", ...flags], store.environment);
+        isOver = true;
+        await Promise.all(writers);
+        // The import comes second where a link has an id of its already; either way nobody else is told of a failure.
+        expect([0, 4]).toContain(exitCode);
+        if (exitCode === 4) expect(stderr).toMatch(/link \d+ \(imp\d+x\): the id is in use|its \w+ is taken/);
+        expect(made.filter((status) => status !== 201)).toEqual([]);
+      },
+    );
+    expect(await server.verify()).toEqual([]);
+    await server.close();
+    store.remove();
+  }, 60_000);
 
   test("is all or nothing: a conflict in the last row leaves no row behind", async () => {
     const store = await createStore(engine);

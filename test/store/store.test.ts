@@ -186,6 +186,79 @@ describe("the embedded store", () => {
     fresh.remove();
   });
 
+  test("waiting for another process's lock stops nobody else, and every waiter is told at its deadline", async () => {
+    const fresh = await openFresh("sqlite");
+    const store = await fresh.open();
+    const { Database } = await import("bun:sqlite");
+    const other = new Database(store.place);
+    other.run("begin immediate");
+    const order: string[] = [];
+    const writes = Array.from({ length: 50 }, () =>
+      store
+        .begin(async (tx) => tx`select 1`, { deadlineMs: 200 })
+        .catch((error: { code?: string }) => order.push(error.code ?? "?")),
+    );
+    await Bun.sleep(20);
+    for (let index = 0; index < 10; index++) {
+      await store.read((sql) => sql`select 1`);
+      await new Promise<void>((turn) => setImmediate(turn));
+      order.push("read");
+    }
+    await Promise.all(writes);
+    expect(order).toEqual([
+      ...Array.from({ length: 10 }, () => "read"),
+      ...Array.from({ length: 50 }, () => "unavailable"),
+    ]);
+    // Closing does not wait for the other process either.
+    await store.close();
+    other.close();
+    fresh.remove();
+  });
+
+  test("a transaction that never ends by itself is ended at its deadline, and takes nobody with it", async () => {
+    const fresh = await openFresh("sqlite");
+    const store = await fresh.open();
+    await store.migrate((tx) => tx.script("create table t (id integer)"));
+    const endless = store.begin(
+      async (tx) => {
+        await tx`insert into t values (1)`;
+        await new Promise(() => {});
+      },
+      { deadlineMs: 100 },
+    );
+    const beside = store.begin((tx) => tx`insert into t values (2)`);
+    expect((await endless.catch((error: unknown) => error)) as object).toMatchObject({ code: "unavailable" });
+    await beside;
+    expect([...(await store.read((sql) => sql<{ id: number }>`select id from t`))]).toEqual([{ id: 2 }]);
+    await store.close();
+    fresh.remove();
+  });
+
+  test("a refusal that rests on a neighbour is withdrawn when the neighbour's group is lost", async () => {
+    const fresh = await openFresh("sqlite");
+    const store = await fresh.open();
+    await store.migrate((tx) => tx.script("create table t (id integer primary key)"));
+    const insert = () =>
+      store
+        .begin((tx) => tx`insert into t values (1)`)
+        .then(
+          () => "saved",
+          (error: { code?: string; kind?: string }) => error.code ?? error.kind,
+        );
+    const inserts = [insert(), insert()];
+    // The third leaves a statement unfinished, so that the group cannot be committed.
+    const stuck = store
+      .begin((tx) => tx`explain insert into t values (2)`)
+      .then(
+        () => "saved",
+        (error: { code?: string }) => error.code,
+      );
+    expect(await Promise.all([...inserts, stuck])).toEqual(["unavailable", "unavailable", "unavailable"]);
+    expect(await insert()).toBe("saved");
+    await store.close();
+    fresh.remove();
+  });
+
   test("an outer transaction that waits for a writer in another process is refused at its deadline, not for ever", async () => {
     const fresh = await openFresh("sqlite");
     const store = await fresh.open();
@@ -218,6 +291,20 @@ describe("PostgreSQL", () => {
     expect(write as object).toMatchObject({ code: "unavailable" });
     void store.close();
     hole.close();
+  });
+
+  test("a read-only server is unavailable for writing, not broken", async () => {
+    const url = await createDatabase();
+    const store = await openPostgres(url, { poolSize: 1, deadlineMs: 2_000, isPooled: false });
+    await store.migrate((tx) => tx.script("create table t (id integer)"));
+    const refused = await store
+      .begin(async (tx) => {
+        await tx`set transaction read only`;
+        await tx`insert into t values (1)`;
+      })
+      .catch((error: unknown) => error);
+    expect(refused as object).toMatchObject({ code: "unavailable" });
+    await store.close();
   });
 
   test("a transaction whose caller was told it is late does not commit", async () => {
