@@ -3,16 +3,11 @@
 import { schemaStatus } from "../store/migrate.ts";
 import { readCounters } from "../store/queries/events.ts";
 import { ping } from "../store/queries/schema.ts";
-import type { Service } from "./service.ts";
+import type { Answer, Service } from "./service.ts";
 
 interface Check {
   readonly ok: boolean;
   readonly detail?: string;
-}
-
-interface Answer {
-  headers: Record<string, string | number>;
-  status?: number | string;
 }
 
 export function opsHandlers(service: Service) {

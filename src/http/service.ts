@@ -21,6 +21,12 @@ export interface Service {
   readonly isDraining: () => boolean;
 }
 
+/** What a handler may set of its answer beside the body. */
+export interface Answer {
+  headers: Record<string, string | number>;
+  status?: number | string;
+}
+
 /** One request on its way; lives as long as the request does. */
 export interface Exchange {
   readonly requestId: string;

@@ -16,7 +16,7 @@ import { listHistory } from "../store/queries/events.ts";
 import { findClicks, listLinks } from "../store/queries/urls.ts";
 import { cutPage, nextLink, PageQuery, readCursor, readId, readPage } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
-import { callerOf, type Service } from "./service.ts";
+import { type Answer, callerOf, type Service } from "./service.ts";
 
 const strict = { additionalProperties: false } as const;
 
@@ -56,11 +56,14 @@ export const ReadLinkQuery = t.Object(
 );
 export const PageOnlyQuery = t.Object(PageQuery, strict);
 
-interface Answer {
-  headers: Record<string, string | number>;
-  status?: number | string;
-}
 type LinkParams = { readonly link: string };
+
+interface Change {
+  readonly params: LinkParams;
+  readonly body: Static<typeof ReasonBody>;
+  readonly request: Request;
+  readonly set: Answer;
+}
 
 export function linkHandlers({ core }: Service) {
   const { store } = core;
@@ -144,38 +147,12 @@ export function linkHandlers({ core }: Service) {
     return tagged(set, await update(core, callerOf(request), params.link, body, { versions: readIfMatch(request) }));
   }
 
-  async function remove({
-    params,
-    body,
-    request,
-    set,
-  }: {
-    params: LinkParams;
-    body: Static<typeof ReasonBody>;
-    request: Request;
-    set: Answer;
-  }) {
-    return tagged(
-      set,
-      await retire(core, callerOf(request), params.link, body?.reason, { versions: readIfMatch(request) }),
-    );
-  }
-
-  async function bringBack({
-    params,
-    body,
-    request,
-    set,
-  }: {
-    params: LinkParams;
-    body: Static<typeof ReasonBody>;
-    request: Request;
-    set: Answer;
-  }) {
-    return tagged(
-      set,
-      await restore(core, callerOf(request), params.link, body?.reason, { versions: readIfMatch(request) }),
-    );
+  /** A handler for an operation that changes a link and takes no more than a reason. */
+  function changing(operation: typeof retire | typeof restore) {
+    return async ({ params, body, request, set }: Change) => {
+      const versions = readIfMatch(request);
+      return tagged(set, await operation(core, callerOf(request), params.link, body?.reason, { versions }));
+    };
   }
 
   async function history({
@@ -200,7 +177,7 @@ export function linkHandlers({ core }: Service) {
     return rows.map(eventFromRow);
   }
 
-  return { create, list, read, edit, remove, bringBack, history };
+  return { create, list, read, edit, remove: changing(retire), bringBack: changing(restore), history };
 }
 
 function tagged(set: Answer, link: Link): Link {

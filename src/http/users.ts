@@ -13,7 +13,7 @@ import { listLinks } from "../store/queries/urls.ts";
 import { findUser, listUsers } from "../store/queries/users.ts";
 import type { Sql } from "../store/store.ts";
 import { cutPage, nextLink, readCursor, readPage } from "./page.ts";
-import { callerOf, type Service } from "./service.ts";
+import { type Answer, callerOf, type Service } from "./service.ts";
 import type { PageOnlyQuery, ReasonBody } from "./urls.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -36,10 +36,6 @@ export const NewKeyBody = t.Object(
   strict,
 );
 
-interface Answer {
-  headers: Record<string, string | number>;
-  status?: number | string;
-}
 type UserParams = { readonly user: string };
 
 export function userHandlers({ core }: Service) {
