@@ -18,7 +18,7 @@ import type { Caller, Core } from "./operations/core.ts";
 import { createClicks } from "./redirect/clicks.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
 import { openPostgres } from "./store/postgres.ts";
-import { findNewestEvent } from "./store/queries/events.ts";
+import { findNewestEvent, readCounters } from "./store/queries/events.ts";
 import { ping } from "./store/queries/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -67,9 +67,14 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
   }
 }
 
+/** Whether there is something to open. */
+export function hasStore(config: Config): boolean {
+  return config.databaseUrl !== undefined || existsSync(embeddedPath(config));
+}
+
 /** For commands that only make sense on a store that is there: they must not leave an empty one behind. */
 export function refuseMissingStore(config: Config): void {
-  if (config.databaseUrl !== undefined || existsSync(embeddedPath(config))) return;
+  if (hasStore(config)) return;
   throw badRequest(
     `there is no store in ${config.dataDir}`,
     "start one with deadletter serve, or name one with --data-dir or DATABASE_URL",
@@ -102,9 +107,13 @@ export async function openStore(config: Config): Promise<Store> {
     return store;
   } catch (error) {
     await store.close();
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const isPooler = messageOf(cause).includes("unsupported startup parameter");
     throw new DeadletterError("unavailable", `cannot use PostgreSQL at ${store.place}`, {
-      hint: "check DATABASE_URL and that the server is up",
-      cause: error instanceof Error && error.cause !== undefined ? error.cause : error,
+      hint: isPooler
+        ? "this looks like a pooler: set DEADLETTER_PGBOUNCER=true"
+        : "check DATABASE_URL and that the server is up",
+      cause,
     });
   }
 }
@@ -189,11 +198,21 @@ function ensureDataDir(path: string): void {
   }
 }
 
+/** Where the public reaches redirects, as far as it is known before listening. */
+export function baseUrlOf(config: Config): string {
+  return config.baseUrl ?? `http://${urlHost(config.host)}:${config.port}`;
+}
+
 function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
   const { log, via, operatorSecret } = options;
-  const metrics = createMetrics(VERSION, { pool: () => store.load(), droppedLogLines: () => log.dropped });
+  const metrics = createMetrics(VERSION, {
+    pool: () => store.load(),
+    droppedLogLines: () => log.dropped,
+    // A scrape must tell of everything else also while the database is down.
+    counters: () => store.read(readCounters).catch(() => []),
+  });
   const clicks = createClicks(store, metrics, (error) => log.warn("clicks were not recorded", describeError(error)));
-  let baseUrl = config.baseUrl ?? `http://${urlHost(config.host)}:${config.port}`;
+  let baseUrl = baseUrlOf(config);
   let isDraining = false;
   const core: Core = {
     store,
@@ -231,6 +250,11 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       const admin = adminListen ? listen(service, api, adminListen) : undefined;
       const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
       baseUrl = config.baseUrl ?? address(config.host, main.port);
+      log.info("listening", {
+        host: config.host,
+        port: main.port,
+        ...(admin && adminListen ? { admin_host: adminListen.host, admin_port: admin.port } : {}),
+      });
       return {
         baseUrl,
         apiUrl: admin && adminListen ? address(adminListen.host, admin.port) : address(config.host, main.port),

@@ -32,6 +32,8 @@ export const LIMITS = {
   sqliteStatementCache: 500,
   postgresWaitingCalls: 1_000,
   postgresBackoffS: 0.2,
+  /** A readiness check must answer before the prober gives up, and say which part is slow. */
+  readinessMs: 2_000,
   migrationMs: 60_000,
   verifyBatchRows: 2_000,
   importRows: 1_000_000,

@@ -3,8 +3,8 @@
 
 import { randomBytes } from "node:crypto";
 import { type Treaty, treaty } from "@elysiajs/eden";
-import { type Config, urlHost } from "../config.ts";
-import { localOperator, open, refuseMissingStore } from "../deadletter.ts";
+import type { Config } from "../config.ts";
+import { baseUrlOf, localOperator, open, refuseMissingStore } from "../deadletter.ts";
 import { DeadletterError, ERROR_TABLE, type ErrorCode, messageOf, unavailable } from "../errors.ts";
 import type { Api } from "../http/app.ts";
 import { LIMITS } from "../limits.ts";
@@ -54,7 +54,7 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
   const headers = { authorization: `Bearer ${config.key ?? operatorSecret}` };
   return {
     api: treaty(deadletter.api, { headers, parseDate: false }),
-    baseUrl: config.baseUrl ?? `http://${urlHost(config.host)}:${config.port}`,
+    baseUrl: baseUrlOf(config),
     close: () => deadletter.close(),
   };
 }

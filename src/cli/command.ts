@@ -43,9 +43,16 @@ export interface Io {
 }
 
 /** Settings of every command that opens a store. */
-export const STORE_SETTINGS = ["databaseUrl", "dataDir", "poolSize", "databaseDeadlineMs", "pgbouncer"] as const;
+export const STORE_SETTINGS = [
+  "databaseUrl",
+  "dataDir",
+  "poolSize",
+  "databaseDeadlineMs",
+  "pgbouncer",
+  "logKey",
+] as const;
 /** Settings of every command that is a client of the API. */
-export const CLIENT_SETTINGS = ["server", ...STORE_SETTINGS, "baseUrl"] as const;
+export const CLIENT_SETTINGS = ["server", "key", ...STORE_SETTINGS, "baseUrl"] as const;
 
 const COMMON: readonly Flag[] = [
   { name: "json", help: "print JSON" },
@@ -119,7 +126,7 @@ export function helpFor(command: Command): string {
     help,
   ]);
   const shared = settings.map((setting): [string, string] => [
-    setting.flag === undefined ? "" : `--${setting.flag}`,
+    setting.flag === undefined ? "(no flag)" : `--${setting.flag}`,
     `${setting.help} [${[setting.env, setting.fileEnv].filter((name) => name !== undefined).join(" or ")}${typeof setting.default === "string" ? `, default ${setting.default}` : ""}]`,
   ]);
   return [

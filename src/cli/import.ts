@@ -1,10 +1,12 @@
 // import: the first version's three CSV files, into the configured store, all or nothing.
 
-import { readFileSync } from "node:fs";
-import { basename } from "node:path";
-import { localOperator, open } from "../deadletter.ts";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { baseUrlOf, hasStore, localOperator, open } from "../deadletter.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { createLogger } from "../log.ts";
+import { hostKey } from "../model/url.ts";
 import { type ImportReport, importLegacy } from "../operations/import.ts";
 import { type LegacyFile, parseLegacy } from "../operations/legacy.ts";
 import { type Command, type Input, STORE_SETTINGS } from "./command.ts";
@@ -15,16 +17,20 @@ export const importCommand: Command = {
   summary: "Import the first version's users, links and history, all or nothing. A second run changes nothing.",
   args: [],
   flags: [
-    { name: "users", value: "FILE", help: "users.csv: id,username,email,created_at" },
+    {
+      name: "users",
+      value: "FILE",
+      help: "users.csv: id,username,email,created_at; times are UTC, 2025-06-09 11:24:49 or RFC 3339",
+    },
     {
       name: "urls",
       value: "FILE",
-      help: "urls.csv: id,user_id,short_code,original_url,title,is_active,created_at,updated_at",
+      help: "urls.csv: id,user_id,short_code,original_url,title,is_active (True or False),created_at,updated_at",
     },
     { name: "events", value: "FILE", help: "events.csv: id,url_id,user_id,event_type,timestamp,details" },
     { name: "dry-run", help: "check everything against the store and report, but change nothing" },
   ],
-  settings: [...STORE_SETTINGS, "baseUrl", "migrate", "logKey"],
+  settings: [...STORE_SETTINGS, "baseUrl", "migrate"],
   examples: [
     "deadletter import --users users.csv --urls urls.csv --events events.csv --dry-run",
     "deadletter import --users users.csv --urls urls.csv --events events.csv --json",
@@ -35,17 +41,29 @@ export const importCommand: Command = {
       urls: readInput(input, "urls"),
       events: readInput(input, "events"),
     };
-    const deadletter = await open(input.config, { log: createLogger("error"), via: localOperator("import") });
-    const meter = progress(io, "imported");
+    const data = parseLegacy(files, new Set([hostKey(new URL(baseUrlOf(input.config)))]));
+    const isDryRun = input.isSet("dry-run");
+    // Where there is no store yet, a dry run is made on one that is gone afterwards.
+    const scratch =
+      isDryRun && !hasStore(input.config) ? mkdtempSync(join(tmpdir(), "deadletter-dry-run-")) : undefined;
+    const config = scratch === undefined ? input.config : { ...input.config, dataDir: scratch };
     try {
-      const data = parseLegacy(files, deadletter.core.ownHosts());
-      const isDryRun = input.isSet("dry-run");
-      const report = await importLegacy(deadletter.core, deadletter.self, data, { isDryRun, onProgress: meter.update });
-      meter.end();
-      print(io, input.isJson, { dry_run: isDryRun, ...report }, () => describe(report, isDryRun));
-      return 0;
+      const deadletter = await open(config, { log: createLogger("error"), via: localOperator("import") });
+      const meter = progress(io, isDryRun ? "checked" : "imported");
+      try {
+        const report = await importLegacy(deadletter.core, deadletter.self, data, {
+          isDryRun,
+          onProgress: meter.update,
+        });
+        meter.end();
+        const place = scratch === undefined ? deadletter.core.store.place : "a new store";
+        print(io, input.isJson, { dry_run: isDryRun, ...report }, () => describe(report, isDryRun, place));
+        return 0;
+      } finally {
+        await deadletter.close();
+      }
     } finally {
-      await deadletter.close();
+      if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
     }
   },
 };
@@ -60,12 +78,12 @@ function readInput(input: Input, flag: string): LegacyFile {
   }
 }
 
-function describe({ users, links, events, contradictions }: ImportReport, isDryRun: boolean): string {
+function describe({ users, links, events, contradictions }: ImportReport, isDryRun: boolean, place: string): string {
   const { active_though_deleted: active, inactive_without_deletion: inactive } = contradictions;
   const isUnchanged = users.imported + links.imported === 0;
   const outcome = isUnchanged
     ? `nothing to import: all ${users.unchanged} users and ${links.unchanged} links are here already\n`
-    : `${isDryRun ? "would import" : "imported"} ${users.imported} users and ${links.imported} links, with ${events} events of their old history` +
+    : `${isDryRun ? "would import" : "imported"} ${users.imported} users and ${links.imported} links into ${place}, with ${events} events of their old history` +
       ` (already here: ${users.unchanged} users, ${links.unchanged} links)\n`;
   const list = (title: string, codes: readonly string[]) =>
     codes.length === 0 ? "" : `  ${codes.length} ${title}: ${codes.join(" ")}\n`;

@@ -60,9 +60,9 @@ export const verifyCommand: Command = {
   summary:
     "Check every subject against its history, and every event's hashes, disclosures and tag. Exits 6 if anything is false.",
   args: [],
-  flags: [],
+  flags: [{ name: "quiet", help: "print only what is false: nothing at all where everything is true" }],
   settings: STORE_SETTINGS,
-  examples: ["deadletter verify", "deadletter verify --json | jq .findings"],
+  examples: ["deadletter verify", "deadletter verify --quiet", "deadletter verify --json | jq .findings"],
   async run(input, io) {
     refuseMissingStore(input.config);
     const store = await openStore(input.config);
@@ -73,7 +73,8 @@ export const verifyCommand: Command = {
           hint: "run: deadletter migrate",
         });
       const findings: { subject: string; detail: string }[] = [];
-      const meter = progress(io, "verified events");
+      const isQuiet = input.isSet("quiet");
+      const meter = progress(isQuiet ? { ...io, err: () => {} } : io, "verified events");
       const report = await verify(store, await loadLogKey(input.config, store), {
         onProgress: meter.update,
         onFinding: (finding) => {
@@ -83,6 +84,7 @@ export const verifyCommand: Command = {
       });
       meter.end();
       const { events, erased, subjects } = report;
+      if (isQuiet && report.isTrue) return 0;
       print(io, input.isJson, { ...report, findings }, () => {
         const erasures = erased === 0 ? "" : ` (${erased} with a disclosure erased)`;
         const counts = `${events} events${erasures} of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys`;

@@ -19,7 +19,6 @@ export const serveCommand: Command = {
     "port",
     "adminListen",
     "baseUrl",
-    "logKey",
     "adminKey",
     "migrate",
     "logLevel",
@@ -45,12 +44,13 @@ export const serveCommand: Command = {
         graceMs: config.shutdownGraceMs,
         finish: async () => {
           await listeners.stop(config.drainMs);
+          log.info("stopped");
           await deadletter.close();
         },
       });
       const { place, engine } = deadletter.core.store;
       io.err(`deadletter ${VERSION} serves on ${listeners.baseUrl} from ${place}\n${greeting(listeners)}`);
-      log.info("listening", { version: VERSION, url: listeners.baseUrl, api_url: listeners.apiUrl, engine });
+      log.info("serving", { version: VERSION, base_url: listeners.baseUrl, engine });
       return await exitCode;
     } catch (error) {
       await deadletter.close();

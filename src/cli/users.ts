@@ -140,10 +140,10 @@ export const keysListCommand: Command = {
         String(key.id),
         printable(key.name),
         key.role,
-        key.revoked_at === null ? (key.expires_at ?? "live") : "revoked",
+        key.revoked_at === null ? (key.expires_at === null ? "live" : `until ${key.expires_at}`) : "revoked",
         key.created_at,
       ]);
-      print(io, input.isJson, keys, () => table(["ID", "NAME", "ROLE", "EXPIRES", "CREATED"], rows));
+      print(io, input.isJson, keys, () => table(["ID", "NAME", "ROLE", "STATE", "CREATED"], rows));
     }),
 };
 

@@ -42,7 +42,8 @@ function explainValidation(error: ValidationError): DeadletterError {
   const first = mostTelling(error.valueError as ValueError | undefined);
   if (!first) return badRequest(`the ${error.type} is not valid`);
   const field = first.path.slice(1).replaceAll("/", ".") || error.type;
-  if (first.message === "Unexpected property") return badRequest(`${field}: is not a member this request knows`);
+  if (first.message === "Unexpected property")
+    return badRequest(`${field}: is not a ${error.type === "query" ? "query parameter" : "member"} this request knows`);
   if (first.message === "Expected required property") return badRequest(`${field}: is required`);
   return badRequest(`${field}: ${first.message.charAt(0).toLowerCase()}${first.message.slice(1)}`);
 }

@@ -1,8 +1,12 @@
 // What operators and machines ask: alive, ready, healthy, metrics, totals.
 
-import { schemaStatus } from "../store/migrate.ts";
+import { unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { EVENT_TYPES } from "../model/event.ts";
+import { countPending } from "../store/migrate.ts";
 import { readCounters } from "../store/queries/events.ts";
 import { ping } from "../store/queries/schema.ts";
+import { withDeadline } from "../store/store.ts";
 import type { Answer, Service } from "./service.ts";
 
 interface Check {
@@ -23,8 +27,8 @@ export function opsHandlers(service: Service) {
     const [database, schema] = await Promise.all([
       check("the database does not answer", () => store.read(ping)),
       check("the schema cannot be read", async () => {
-        const { pending } = await schemaStatus(store);
-        if (pending.length > 0) throw new Pending(`${pending.length} migrations are pending: run deadletter migrate`);
+        const pending = await store.read((sql) => countPending(sql, store.engine));
+        if (pending > 0) throw new Pending(`${pending} migrations are pending: run deadletter migrate`);
       }),
     ]);
     const draining: Check = service.isDraining() ? { ok: false, detail: "shutting down" } : { ok: true };
@@ -48,9 +52,11 @@ export function opsHandlers(service: Service) {
 
   async function stats() {
     const counters = new Map((await store.read(readCounters)).map(({ name, value }) => [name, value]));
-    const events: Record<string, number> = {};
-    for (const [name, value] of counters)
-      if (name.startsWith("events:")) events[name.slice(7).replace(":", "_")] = value;
+    const events: Record<string, number> = Object.fromEntries(EVENT_TYPES.map((type) => [type, 0]));
+    for (const [name, value] of counters) {
+      const [, , type] = /^events:(\w+):(\w+)$/.exec(name) ?? [];
+      if (type !== undefined) events[type] = (events[type] ?? 0) + value;
+    }
     const active = counters.get("links:active") ?? 0;
     const inactive = counters.get("links:inactive") ?? 0;
     return {
@@ -75,7 +81,7 @@ class Pending extends Error {}
 
 async function check(failure: string, run: () => Promise<unknown>): Promise<Check> {
   try {
-    await run();
+    await withDeadline(run(), LIMITS.readinessMs, () => unavailable(failure));
     return { ok: true };
   } catch (error) {
     return { ok: false, detail: error instanceof Pending ? error.message : failure };

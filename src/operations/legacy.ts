@@ -3,6 +3,7 @@
 import { CsvError, parse } from "csv-parse/sync";
 import { badRequest, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { parseTime } from "../model/time.ts";
 import { checkCode, checkOriginalUrl, checkTitle } from "../model/url.ts";
 import { checkEmail, checkUsername } from "../model/user.ts";
 
@@ -190,8 +191,9 @@ function parseLegacyBoolean(field: string, text: string): boolean {
   return lower === "true";
 }
 
-/** The first version wrote UTC as `2025-06-09 11:24:49`, with optional fractions. */
+/** The first version wrote UTC as `2025-06-09 11:24:49`, with optional fractions; RFC 3339 is taken as well. */
 function parseLegacyTime(field: string, text: string): number {
+  if (text.includes("T")) return parseTime(field, text);
   const match = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(\.\d{1,6})?$/.exec(text);
   const iso = match && `${match[1]}T${match[2]}${(match[3] ?? ".").slice(0, 4).padEnd(4, "0")}Z`;
   const ms = iso ? Date.parse(iso) : Number.NaN;

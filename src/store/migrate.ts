@@ -3,7 +3,7 @@
 import { DeadletterError } from "../errors.ts";
 import { type Migration, migrationsFor } from "./migrations.ts";
 import { type AppliedMigration, createSchemaTable, listApplied, recordMigration } from "./queries/schema.ts";
-import { type Store, StoreError } from "./store.ts";
+import { type Sql, type Store, StoreError } from "./store.ts";
 
 export interface SchemaStatus {
   readonly applied: readonly AppliedMigration[];
@@ -18,6 +18,15 @@ export async function schemaStatus(store: Store): Promise<SchemaStatus> {
     if (error instanceof StoreError && error.kind === "missing_table") return compare(store, []);
     throw error;
   }
+}
+
+/**
+ * How many migrations of this binary a store lacks. Unlike schemaStatus() it takes a newer schema as it is: a process that
+ * serves goes on while the next release migrates, since a migration keeps what the release before it needs.
+ */
+export async function countPending(sql: Sql, engine: Store["engine"]): Promise<number> {
+  const applied = await listApplied(sql);
+  return Math.max(0, migrationsFor(engine).length - applied.length);
 }
 
 /** Applies what is pending in one transaction under a lock; returns what it applied. Safe to repeat and to race. */

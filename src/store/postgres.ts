@@ -150,8 +150,8 @@ const KINDS: Readonly<Record<string, StoreErrorKind>> = {
   "40001": "serialization",
   "40P01": "serialization",
 };
-/** 08 connection, 25006 a read-only standby, 25P03 idle too long, 28 login, 3D no such database, 53 resources, 57 intervention, 58 system. */
-const DOWN = /^(08|25006|25P03|28|3D|53|57|58)/;
+/** 08 connection, 25P03 idle too long, 28 login, 3D no such database, 53 resources, 57 intervention, 58 system. */
+const DOWN = /^(08|25P03|28|3D|53|57|58)/;
 const NETWORK =
   /^(CONNECT|ECONN|ENOTFOUND|EAI_|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|SASL_|AUTH_TYPE)/;
 
@@ -159,6 +159,7 @@ export function mapPostgresError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = String((error as { code?: unknown }).code ?? "");
   if (error instanceof postgres.PostgresError) {
+    if (code === "25006") return unavailable("the database takes no changes now: it is read-only", { cause: error });
     if (DOWN.test(code)) return unavailable("the database is unavailable", { cause: error });
     return new StoreError(KINDS[code] ?? "other", error.constraint_name ?? "", error);
   }

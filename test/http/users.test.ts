@@ -39,7 +39,7 @@ describeEachEngine("users and keys", (server) => {
   test("a duplicate username or email is 409, without case, and writes no event", async () => {
     const { call } = server();
     await createUser("grace");
-    const before = (await call("GET", "/stats")).json.events.user_created;
+    const before = (await call("GET", "/stats")).json.events.created;
     for (const body of [
       { username: "GRACE", email: "x@example.com" },
       { username: "other", email: "Grace@Example.com" },
@@ -54,7 +54,7 @@ describeEachEngine("users and keys", (server) => {
       status: 409,
       json: { detail: "username or email already exists" },
     });
-    expect((await call("GET", "/stats")).json.events.user_created).toBe(before + 1);
+    expect((await call("GET", "/stats")).json.events.created).toBe(before + 1);
   });
 
   test("a key is shown once, works until revoked, and is never seen again", async () => {

@@ -24,6 +24,13 @@ export async function createDatabase(): Promise<string> {
   return url.href;
 }
 
+async function dropDatabases(): Promise<void> {
+  const sql = postgres(await serverUrl(), { max: 1, onnotice: () => {} });
+  for (let number = 1; number <= databases; number++)
+    await sql.unsafe(`drop database if exists deadletter_test_${process.pid}_${number} with (force)`);
+  await sql.end();
+}
+
 export function serverUrl(): Promise<string> {
   const given = process.env.TEST_DATABASE_URL;
   if (given !== undefined) return Promise.resolve(given);
@@ -32,6 +39,8 @@ export function serverUrl(): Promise<string> {
 }
 
 export async function stopServer(): Promise<void> {
+  // A server of our own goes with all that is in it; a borrowed one is left as it was found.
+  if (process.env.TEST_DATABASE_URL !== undefined) await dropDatabases();
   await server?.stop();
   server = undefined;
 }
