@@ -1,10 +1,9 @@
 // The composition root: from a configuration to running parts, and back. Used by serve, by every command and by the tests.
 
 import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { hashLeaf, tagOf } from "./audit/event.ts";
-import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "./audit/log-key.ts";
+import type { LogKey } from "./audit/log-key.ts";
 import { type Config, urlHost } from "./config.ts";
 import { badRequest, DeadletterError, messageOf } from "./errors.ts";
 import { type Api, createApi, createPublic } from "./http/app.ts";
@@ -12,13 +11,14 @@ import { listen } from "./http/server.ts";
 import type { Service } from "./http/service.ts";
 import type { Logger } from "./log.ts";
 import { describeError } from "./log.ts";
+import { loadLogKey } from "./log-key-file.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { hostKey } from "./model/url.ts";
 import type { Caller, Core } from "./operations/core.ts";
 import { createClicks } from "./redirect/clicks.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
 import { openPostgres } from "./store/postgres.ts";
-import { findNewestEvent, readCounters } from "./store/queries/events.ts";
+import { readCounters } from "./store/queries/events.ts";
 import { ping } from "./store/queries/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -128,63 +128,6 @@ async function bringSchemaUp(store: Store, config: Config, clock: () => number):
     throw new DeadletterError("unavailable", `the schema of ${store.place} is ${pending.length} migration(s) behind`, {
       hint: "run: deadletter migrate",
     });
-}
-
-/**
- * From the configuration, or from the data directory of the embedded store, which makes one on its first start. Throws
- * where the key is missing or is another than the one the store was written with: its events would fail every verification.
- */
-export async function loadLogKey(config: Config, store: Store): Promise<LogKey> {
-  const [newest] = await store.read(findNewestEvent);
-  const key = config.logKey === undefined ? loadEmbeddedKey(config, newest !== undefined) : parseLogKey(config.logKey);
-  if (newest === undefined) return key;
-  const isIntact = Buffer.compare(hashLeaf(newest.leaf), newest.leaf_hash) === 0;
-  // An event that is damaged says nothing of the key: that is for `verify` to report.
-  if (isIntact && Buffer.compare(tagOf(key, newest.leaf_hash), newest.tag) !== 0)
-    throw badRequest(
-      `the log key ${key.origin} is not the one that ${store.place} was written with`,
-      "start with the log key this store was made with",
-    );
-  return key;
-}
-
-function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
-  if (config.databaseUrl !== undefined)
-    throw badRequest(
-      "PostgreSQL needs the audit log's key: set DEADLETTER_LOG_KEY_FILE",
-      "make one, once for all replicas, with: deadletter log keygen --out log.key",
-    );
-  const path = join(config.dataDir, "log.key");
-  if (existsSync(path)) return parseLogKey(readOrExplain(path));
-  if (isInUse)
-    throw badRequest(`the log key ${path} is missing, but the store was written with one`, "restore it from a backup");
-  const key = createLogKey(`deadletter.local/${randomBytes(4).toString("hex")}`, randomBytes(32));
-  try {
-    writeNewFile(path, `${encodeLogKey(key)}\n`);
-    return key;
-  } catch (error) {
-    if ((error as { code?: string }).code === "EEXIST") return parseLogKey(readOrExplain(path));
-    throw badRequest(`cannot write the log key ${path}: ${messageOf(error)}`);
-  }
-}
-
-/** Whole or not at all, and only where there is none: of processes that start at once, one makes it and the others read it. */
-export function writeNewFile(path: string, text: string): void {
-  const draft = `${path}.${randomBytes(4).toString("hex")}`;
-  writeFileSync(draft, text, { mode: 0o600, flag: "wx" });
-  try {
-    linkSync(draft, path);
-  } finally {
-    unlinkSync(draft);
-  }
-}
-
-function readOrExplain(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw badRequest(`cannot read the log key ${path}: ${messageOf(error)}`);
-  }
 }
 
 function ensureDataDir(path: string): void {

@@ -20,7 +20,7 @@ const MAX_LINES = 500;
 const LAYERS: readonly (readonly string[])[] = [
   ["src/main.ts"],
   ["src/cli/"],
-  ["src/deadletter.ts", "src/lifecycle.ts"],
+  ["src/deadletter.ts", "src/log-key-file.ts", "src/lifecycle.ts"],
   ["src/http/"],
   ["src/operations/"],
   ["src/redirect/"],

@@ -10,6 +10,7 @@ import type { Api } from "../http/app.ts";
 import { LIMITS } from "../limits.ts";
 import { createLogger } from "../log.ts";
 import { generateKey } from "../model/key.ts";
+import type { Input } from "./command.ts";
 
 export interface Client {
   readonly api: Treaty.Create<Api>;
@@ -57,6 +58,21 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
     baseUrl: baseUrlOf(config),
     close: () => deadletter.close(),
   };
+}
+
+/** Runs a command's work with a client that is closed whatever happens. */
+export async function withClient(
+  input: Input,
+  run: (client: Client) => Promise<void>,
+  options: { readonly mayCreate?: boolean } = {},
+): Promise<number> {
+  const client = await connect(input.config, options);
+  try {
+    await run(client);
+    return 0;
+  } finally {
+    await client.close();
+  }
 }
 
 interface Reply<Data> {

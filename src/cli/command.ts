@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { editDistance, type LoadedConfig, loadConfig, SETTINGS, type SettingName } from "../config.ts";
 import { badRequest } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 
 export interface Flag {
   readonly name: string;
@@ -53,6 +54,14 @@ export const STORE_SETTINGS = [
 ] as const;
 /** Settings of every command that is a client of the API. */
 export const CLIENT_SETTINGS = ["server", "key", ...STORE_SETTINGS, "baseUrl"] as const;
+
+/** Flags of more than one command. */
+export const LIMIT: Flag = {
+  name: "limit",
+  value: "N",
+  help: `how many at the most, default ${LIMITS.pageSizeDefault}`,
+};
+export const REASON: Flag = { name: "reason", value: "TEXT", help: "why; it is kept in the audit log" };
 
 const COMMON: readonly Flag[] = [
   { name: "json", help: "print JSON" },
@@ -117,6 +126,23 @@ function explainWords(words: readonly string[], options: Record<string, { type: 
   }
   const bare = words.find((word) => options[word.slice(2)]?.type === "string");
   return bare === undefined ? "the flags cannot be read" : `${bare} needs a value`;
+}
+
+/** An object with the member, or without it where there is no value. */
+export function given<Name extends string, Value>(name: Name, value: Value | undefined): Partial<Record<Name, Value>> {
+  return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>);
+}
+
+/** --limit, or the size of a page. */
+export function readLimit(input: Input): number {
+  return readInteger("limit", input.value("limit")) ?? LIMITS.pageSizeDefault;
+}
+
+/** Throws bad_request unless the text is a positive integer; undefined where there is none. */
+export function readInteger(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9][0-9]{0,14}$/.test(text)) throw badRequest(`--${flag}: must be a positive integer`);
+  return Number(text);
 }
 
 export function helpFor(command: Command): string {

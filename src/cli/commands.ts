@@ -2,33 +2,18 @@
 
 import { adminCommand } from "./admin.ts";
 import type { Command } from "./command.ts";
+import { configCommand } from "./config.ts";
+import { eventsCommand } from "./events.ts";
+import { healthcheckCommand } from "./healthcheck.ts";
 import { importCommand } from "./import.ts";
-import {
-  deleteCommand,
-  eventsCommand,
-  listCommand,
-  restoreCommand,
-  shortenCommand,
-  showCommand,
-  updateCommand,
-} from "./links.ts";
-import {
-  configCommand,
-  healthcheckCommand,
-  keygenCommand,
-  migrateCommand,
-  verifyCommand,
-  versionCommand,
-} from "./maintenance.ts";
+import { keysCreateCommand, keysListCommand, keysRevokeCommand } from "./keys.ts";
+import { keygenCommand } from "./log.ts";
+import { migrateCommand } from "./migrate.ts";
 import { serveCommand } from "./serve.ts";
-import {
-  keysCreateCommand,
-  keysListCommand,
-  keysRevokeCommand,
-  usersCreateCommand,
-  usersDeactivateCommand,
-  usersListCommand,
-} from "./users.ts";
+import { deleteCommand, listCommand, restoreCommand, shortenCommand, showCommand, updateCommand } from "./urls.ts";
+import { usersCreateCommand, usersDeactivateCommand, usersListCommand } from "./users.ts";
+import { verifyCommand } from "./verify.ts";
+import { versionCommand } from "./version.ts";
 
 export const COMMANDS: readonly Command[] = [
   serveCommand,

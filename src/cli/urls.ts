@@ -1,25 +1,20 @@
-// The everyday commands about links, as clients of the API: shorten, list, show, update, delete, restore, events.
+// The everyday commands about links, as clients of the API: shorten, list, show, update, delete, restore.
 
 import { badRequest } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
-import { DELETE_REASONS, EVENT_TYPES } from "../model/event.ts";
-import { type Client, connect } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, type Flag, type Input } from "./command.ts";
+import { DELETE_REASONS } from "../model/event.ts";
+import { withClient } from "./client.ts";
+import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";
 import { describeLink, eventTable, linkTable, print, shortUrl } from "./output.ts";
 import {
   createLink,
   deleteLink,
   editLink,
   type LinkEdit,
-  listEvents,
   listLinks,
   restoreLink,
   showLink,
   showLinkAt,
 } from "./requests.ts";
-
-const LIMIT: Flag = { name: "limit", value: "N", help: `how many at the most, default ${LIMITS.pageSizeDefault}` };
-const REASON: Flag = { name: "reason", value: "TEXT", help: "why; it is kept in the audit log" };
 
 export const shortenCommand: Command = {
   name: "shorten",
@@ -173,63 +168,3 @@ export const restoreCommand: Command = {
       print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n`);
     }),
 };
-
-export const eventsCommand: Command = {
-  name: "events",
-  summary: "Read the audit log, newest first.",
-  args: [],
-  flags: [
-    { name: "code", value: "CODE", help: "only events of this link" },
-    { name: "user-id", value: "ID", help: "only what this user did" },
-    { name: "type", value: "TYPE", help: EVENT_TYPES.join(", ") },
-    { name: "since", value: "TIME", help: "RFC 3339, included" },
-    { name: "until", value: "TIME", help: "RFC 3339, excluded" },
-    LIMIT,
-  ],
-  settings: CLIENT_SETTINGS,
-  examples: [
-    "deadletter events --code sale",
-    "deadletter events --type deleted --since 2026-11-01T00:00:00Z --limit 1000 --json",
-  ],
-  run: (input, io) =>
-    withClient(input, async (client) => {
-      const filter = {
-        ...given("short_code", input.value("code")),
-        ...given("user_id", input.value("user-id")),
-        ...given("event_type", input.value("type")),
-        ...given("since", input.value("since")),
-        ...given("until", input.value("until")),
-      };
-      const events = await listEvents(client, filter, readLimit(input));
-      print(io, input.isJson, events, () => eventTable(events));
-    }),
-};
-
-/** Runs a command's work with a client that is closed whatever happens. */
-export async function withClient(
-  input: Input,
-  run: (client: Client) => Promise<void>,
-  options: { readonly mayCreate?: boolean } = {},
-): Promise<number> {
-  const client = await connect(input.config, options);
-  try {
-    await run(client);
-    return 0;
-  } finally {
-    await client.close();
-  }
-}
-
-export function given<Name extends string, Value>(name: Name, value: Value | undefined): Partial<Record<Name, Value>> {
-  return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>);
-}
-
-export function readLimit(input: Input): number {
-  return readInteger("limit", input.value("limit")) ?? LIMITS.pageSizeDefault;
-}
-
-function readInteger(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^[1-9][0-9]{0,14}$/.test(text)) throw badRequest(`--${flag}: must be a positive integer`);
-  return Number(text);
-}

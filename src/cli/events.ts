@@ -1,0 +1,38 @@
+// events: reads the audit log, as a client of the API.
+
+import { EVENT_TYPES } from "../model/event.ts";
+import { withClient } from "./client.ts";
+import { CLIENT_SETTINGS, type Command, given, LIMIT, readLimit } from "./command.ts";
+import { eventTable, print } from "./output.ts";
+import { listEvents } from "./requests.ts";
+
+export const eventsCommand: Command = {
+  name: "events",
+  summary: "Read the audit log, newest first.",
+  args: [],
+  flags: [
+    { name: "code", value: "CODE", help: "only events of this link" },
+    { name: "user-id", value: "ID", help: "only what this user did" },
+    { name: "type", value: "TYPE", help: EVENT_TYPES.join(", ") },
+    { name: "since", value: "TIME", help: "RFC 3339, included" },
+    { name: "until", value: "TIME", help: "RFC 3339, excluded" },
+    LIMIT,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    "deadletter events --code sale",
+    "deadletter events --type deleted --since 2026-11-01T00:00:00Z --limit 1000 --json",
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const filter = {
+        ...given("short_code", input.value("code")),
+        ...given("user_id", input.value("user-id")),
+        ...given("event_type", input.value("type")),
+        ...given("since", input.value("since")),
+        ...given("until", input.value("until")),
+      };
+      const events = await listEvents(client, filter, readLimit(input));
+      print(io, input.isJson, events, () => eventTable(events));
+    }),
+};
