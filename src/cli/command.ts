@@ -29,7 +29,8 @@ export interface Input extends LoadedConfig {
   readonly args: readonly string[];
   /** The value of a flag of this command, or undefined. */
   readonly value: (flag: string) => string | undefined;
-  readonly isSet: (flag: string) => boolean;
+  /** Whether a switch is on; off by default and by --no-FLAG. */
+  readonly isOn: (flag: string) => boolean;
   readonly isJson: boolean;
 }
 
@@ -93,7 +94,7 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
     ...loadConfig(io.environment, flags as Record<string, string | boolean>),
     args: positionals,
     value: (flag) => values[flag] as string | undefined,
-    isSet: (flag) => values[flag] !== undefined,
+    isOn: (flag) => values[flag] === true,
     isJson: values.json === true,
   };
 }

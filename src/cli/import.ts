@@ -42,7 +42,7 @@ export const importCommand: Command = {
       events: readInput(input, "events"),
     };
     const data = parseLegacy(files, new Set([hostKey(new URL(baseUrlOf(input.config)))]));
-    const isDryRun = input.isSet("dry-run");
+    const isDryRun = input.isOn("dry-run");
     // Where there is no store yet, a dry run is made on one that is gone afterwards.
     const scratch =
       isDryRun && !hasStore(input.config) ? mkdtempSync(join(tmpdir(), "deadletter-dry-run-")) : undefined;

@@ -16,7 +16,7 @@ export const migrateCommand: Command = {
   settings: STORE_SETTINGS,
   examples: ["deadletter migrate --status", "DATABASE_URL=postgres://deadletter@db/deadletter deadletter migrate"],
   async run(input, io) {
-    const isLookingOnly = input.isSet("status") || input.isSet("dry-run");
+    const isLookingOnly = input.isOn("status") || input.isOn("dry-run");
     if (isLookingOnly) refuseMissingStore(input.config);
     const store = await openStore(input.config);
     try {

@@ -26,7 +26,7 @@ export const usersCreateCommand: Command = {
     withClient(
       input,
       async (client) => {
-        const isAdmin = input.isSet("admin");
+        const isAdmin = input.isOn("admin");
         const username = input.value("username") ?? (isAdmin ? FIRST_ADMIN.username : undefined);
         const email =
           input.value("email") ?? (isAdmin && input.value("username") === undefined ? FIRST_ADMIN.email : undefined);

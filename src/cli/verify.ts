@@ -26,7 +26,7 @@ export const verifyCommand: Command = {
           hint: "run: deadletter migrate",
         });
       const findings: { subject: string; detail: string }[] = [];
-      const isQuiet = input.isSet("quiet");
+      const isQuiet = input.isOn("quiet");
       const meter = progress(isQuiet ? { ...io, err: () => {} } : io, "verified events");
       const report = await verify(store, await loadLogKey(input.config, store), {
         onProgress: meter.update,
