@@ -3,6 +3,7 @@
 //
 //   bun bench/creates.ts [--rounds 5] [--clients 32] [--seconds 2]
 
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { shorten } from "../src/operations/shorten.ts";
 import { createStore, ENGINES, startServer, type TestServer } from "../test/support/harness.ts";
@@ -67,6 +68,7 @@ const FLOOR_TABLES = (bytes: string) => `
 
 const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 
+console.log(`bun bench/creates.ts on ${cpus().length} x ${cpus()[0]?.model}, Bun ${Bun.version}`);
 console.log(`${clients} clients, ${rounds} rounds of ${seconds} s, medians, created links a second`);
 for (const engine of ENGINES) {
   const server = await startServer(await createStore(engine), { LOG_LEVEL: "error" });

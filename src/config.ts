@@ -308,7 +308,9 @@ function readDatabaseUrl(text: string): string {
 function readBaseUrl(text: string): string {
   const url = URL.parse(text);
   if (!url || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "" || url.username !== "")
-    throw new RangeError(`${JSON.stringify(text)} is not an address such as https://go.example.com`);
+    throw new RangeError(
+      `${text.includes("@") ? "it" : JSON.stringify(text)} is not an address such as https://go.example.com`,
+    );
   return url.href.replace(/\/+$/, "");
 }
 

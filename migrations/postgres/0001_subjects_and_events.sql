@@ -122,9 +122,16 @@ begin
     if (new.id, new.subject_type, new.subject_id, new.version, new.op, new.at_ms, new.leaf, new.leaf_hash, new.tag)
        is not distinct from
        (old.id, old.subject_type, old.subject_id, old.version, old.op, old.at_ms, old.leaf, old.leaf_hash, old.tag)
-       and (new.actor is null or new.actor is not distinct from old.actor)
-       and (new.state is null or new.state is not distinct from old.state)
-       and (new.user_id is null or new.user_id is not distinct from old.user_id) then
+       and ((new.actor is null and new.user_id is null)
+            or (new.actor is not distinct from old.actor and new.user_id is not distinct from old.user_id))
+       and (new.state is not distinct from old.state
+            or (new.state is null and not exists (
+              -- Not of a newest event: it is what the subject's row is checked against.
+              select 1 from urls where old.subject_type = 'url' and id = old.subject_id and head = old.leaf_hash
+              union all
+              select 1 from users where old.subject_type = 'user' and id = old.subject_id and head = old.leaf_hash
+              union all
+              select 1 from keys where old.subject_type = 'key' and id = old.subject_id and head = old.leaf_hash))) then
       return new;
     end if;
   end if;

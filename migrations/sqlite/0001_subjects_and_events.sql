@@ -110,9 +110,15 @@ when not (
   new.id is old.id and new.subject_type is old.subject_type and new.subject_id is old.subject_id
   and new.version is old.version and new.op is old.op and new.at_ms is old.at_ms and new.leaf is old.leaf
   and new.leaf_hash is old.leaf_hash and new.tag is old.tag
-  and (new.actor is null or new.actor is old.actor)
-  and (new.state is null or new.state is old.state)
-  and (new.user_id is null or new.user_id is old.user_id)
+  and ((new.actor is null and new.user_id is null) or (new.actor is old.actor and new.user_id is old.user_id))
+  and (new.state is old.state
+       or (new.state is null and not exists (
+         -- Not of a newest event: it is what the subject's row is checked against.
+         select 1 from urls where old.subject_type = 'url' and id = old.subject_id and head = old.leaf_hash
+         union all
+         select 1 from users where old.subject_type = 'user' and id = old.subject_id and head = old.leaf_hash
+         union all
+         select 1 from keys where old.subject_type = 'key' and id = old.subject_id and head = old.leaf_hash)))
 ) begin
   select raise(abort, 'deadletter guard: the audit log is append-only');
 end;

@@ -17,6 +17,8 @@ export async function runCommand(words: readonly string[], io: Io): Promise<numb
     }
     const command = findCommand(first === "--version" ? ["version"] : words);
     if (command === undefined) {
+      if (words.includes("--json"))
+        throw badRequest(`missing COMMAND after ${first}`, `see: deadletter ${first} --help`);
       io.out(groupHelp(first));
       return words.includes("--help") || words.includes("-h") ? 0 : 2;
     }

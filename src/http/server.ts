@@ -18,7 +18,13 @@ interface App {
 
 /** Throws bad_request when the address cannot be listened on. Port 0 takes a free one. */
 export function listen(service: Service, app: App, { host, port }: Listen): Server<undefined> {
-  const answer = (request: Request) => app.fetch(request);
+  // HTTP/1.0 asks for no Host (RFC 9112 section 3.2), and without one Bun's request has no whole URL.
+  const answer = (request: Request) =>
+    app.fetch(
+      URL.canParse(request.url) || request.headers.has("host")
+        ? request
+        : new Request(new URL(request.url, "http://localhost").href, request),
+    );
   // `/:code` shadows every path of one segment, so each of the app's own is a route of its own.
   const fixed = app.routes.map(({ path }) => path).filter((path) => /^\/[^/:]+$/.test(path));
   try {

@@ -65,6 +65,8 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         sql.begin(async (raw) => {
           // The caller has already been told that this did not happen, so it must not.
           if (isLate) throw late();
+          // A job that may take longer than other calls may also wait longer for its locks.
+          if (deadlineMs !== options.deadlineMs) await allowStatements(raw, deadlineMs);
           const value = await run(transactionTag(raw));
           if (isLate) throw late();
           isCommitting = true;
@@ -97,12 +99,13 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
         return run(tx);
       }, LIMITS.migrationMs),
-    // No deadline on the whole: verifying a large log takes as long as it takes; each statement still has its own.
+    // No deadline: verifying a large log takes as long as it takes, and some of its statements read whole tables.
     snapshot: async (run) => {
       try {
-        return (await sql.begin("isolation level repeatable read read only", (raw) =>
-          run(raw as unknown as Sql),
-        )) as Awaited<ReturnType<typeof run>>;
+        return (await sql.begin("isolation level repeatable read read only", async (raw) => {
+          await allowStatements(raw, NO_LIMIT);
+          return run(raw as unknown as Sql);
+        })) as Awaited<ReturnType<typeof run>>;
       } catch (error) {
         throw mapPostgresError(error);
       }
@@ -119,6 +122,14 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
 const NO_ANSWER = "the database did not answer in time";
 const UNKNOWN_OUTCOME =
   "the database was lost while it was saving: the change may or may not have been made; read before you try again";
+
+const NO_LIMIT = 0;
+
+/** For this transaction alone: how long a statement may take, and how long it may lie idle between two. */
+async function allowStatements(raw: postgres.TransactionSql, ms: number): Promise<void> {
+  await raw`select set_config('statement_timeout', ${String(ms)}, true),
+                   set_config('idle_in_transaction_session_timeout', ${String(ms)}, true)`;
+}
 
 function transactionTag(raw: postgres.TransactionSql): MigrationTx {
   const tag = raw as unknown as Sql;

@@ -27,6 +27,8 @@ export class SqliteWriter {
   /** Marks code that runs inside a transaction, so that a nested one is refused instead of waiting for itself. */
   readonly #inside = new AsyncLocalStorage<{ isOpen: boolean }>();
   #draining: Promise<void> | undefined;
+  /** The connection must be replaced before it is used again. */
+  #isBroken = false;
 
   /** `reopen` replaces a connection that can no longer be brought to a clean state. */
   constructor(connection: SqliteConnection, reopen: () => Promise<SqliteConnection>) {
@@ -70,6 +72,7 @@ export class SqliteWriter {
         if (await this.#beginImmediate()) await this.#runGroup();
       } catch (error) {
         // Nothing is known of the connection any more: those who wait are told so, and the next find a new one.
+        this.#isBroken = true;
         for (const job of this.#queue.splice(0))
           job.reject(unavailable("the database is unavailable", { cause: error }));
       }
@@ -79,16 +82,14 @@ export class SqliteWriter {
 
   /** False where another process held the lock until nobody waited any more. Never blocks the event loop meanwhile. */
   async #beginImmediate(): Promise<boolean> {
+    if (this.#isBroken) await this.#replaceConnection();
     while (this.#queue.length > 0) {
       try {
         this.#connection.database.run("begin immediate");
         return true;
       } catch (error) {
         if (!isBusy(error)) throw error;
-        const now = performance.now();
-        const late = this.#queue.filter((job) => job.deadline <= now);
-        this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));
-        for (const job of late) job.reject(unavailable(LATE, { cause: error }));
+        this.#rejectLate(error);
         await Bun.sleep(LIMITS.sqliteBusyRetryMs);
       }
     }
@@ -102,6 +103,7 @@ export class SqliteWriter {
     const outcomes: (() => void)[] = [];
     try {
       for (;;) {
+        this.#rejectLate();
         const job = this.#queue.shift();
         if (!job) break;
         group.push(job);
@@ -148,9 +150,27 @@ export class SqliteWriter {
       this.#connection.finalizeStatements();
       database.run("rollback");
     } catch {
-      this.#connection.close();
-      this.#connection = await this.#reopen();
+      this.#isBroken = true;
     }
+  }
+
+  async #replaceConnection(): Promise<void> {
+    try {
+      this.#connection.close();
+    } catch {
+      // It was closed already, or cannot even be: either way it is not used again.
+    }
+    this.#connection = await this.#reopen();
+    this.#isBroken = false;
+  }
+
+  /** Tells those whose deadline has passed while they waited, so that nothing is done for them any more. */
+  #rejectLate(cause?: unknown): void {
+    const now = performance.now();
+    const late = this.#queue.filter((job) => job.deadline <= now);
+    if (late.length === 0) return;
+    this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));
+    for (const job of late) job.reject(unavailable(LATE, { cause }));
   }
 
   #tx(life: { isOpen: boolean }): MigrationTx {

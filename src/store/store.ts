@@ -85,7 +85,7 @@ export function isUniqueViolation(error: unknown, constraint: string): boolean {
 export async function withDeadline<T>(work: Promise<T>, ms: number, late: () => DeadletterError): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), ms);
+    timer = setTimeout(() => reject(late()), Math.max(0, ms));
   });
   try {
     return await Promise.race([work, deadline]);

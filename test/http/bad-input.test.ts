@@ -235,6 +235,18 @@ describeEachEngine("bad input", (server) => {
     },
   );
 
+  test("the first version's bulk routes are 404", async () => {
+    for (const noun of ["users", "urls", "events"])
+      await expectError(server().call("POST", `/${noun}/bulk`, {}), 404, "not_found");
+  });
+
+  test("HTTP/1.0 without a Host is answered", async () => {
+    const { listeners } = server();
+    for (const path of ["/livez", "/readyz", "/health"])
+      expect(await rawRequest(listeners.baseUrl, `GET ${path} HTTP/1.0\r\n\r\n`)).toMatch(/^HTTP\/1\.[01] 200 /);
+    expect(await rawRequest(listeners.baseUrl, "GET /urls HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.[01] 401 /);
+  });
+
   test("a history cursor beyond every version is an empty page", async () => {
     const { call } = server();
     const { id } = (await call("POST", "/urls", { original_url: url })).json;

@@ -251,6 +251,7 @@ describeEachEngine("links", (server, engine) => {
     expect(await codes("q=50%25+off_now")).toEqual([link.id]);
     expect(await codes("q=50%25+offXnow")).toEqual([]);
     expect(await codes(`q=${encodeURIComponent("Özil")}`)).toEqual([link.id]);
+    expect(await codes(`q=${encodeURIComponent("ÖZIL")}`)).toEqual([link.id]);
     expect(await codes(`q=off_now&is_active=false&user_id=${adminId}`)).toEqual([link.id]);
     expect(await codes("q=off_now&is_active=true")).toEqual([]);
     expect(await codes("user_id=999999")).toEqual([]);

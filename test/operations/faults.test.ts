@@ -96,6 +96,12 @@ describeEachEngine("a change and its event", (server, engine) => {
     ["change an event", "update events set op = 'restored'"],
     ["move an event", "update events set at_ms = at_ms + 1"],
     ["change what an event says", "update events set state = '[]'"],
+    ["erase an actor but not who it was", "update events set actor = null where user_id is not null"],
+    ["erase who it was but not the actor", "update events set user_id = null where user_id is not null"],
+    [
+      "erase the state that a row is checked against",
+      "update events set state = null where leaf_hash in (select head from urls)",
+    ],
     ["delete an event", "delete from events"],
     ["delete a user", "delete from users"],
     ["promote a key", "update keys set role = 'admin'"],

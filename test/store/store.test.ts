@@ -234,6 +234,50 @@ describe("the embedded store", () => {
     fresh.remove();
   });
 
+  test("what has waited past its deadline is refused, and not done all the same", async () => {
+    const fresh = await openFresh("sqlite");
+    const store = await fresh.open();
+    await store.migrate((tx) => tx.script("create table t (id integer primary key)"));
+    let goOn: () => void = () => {};
+    const slow = store.begin(() => new Promise<void>((resolve) => (goOn = resolve)), { deadlineMs: 10_000 });
+    const late = store
+      .begin((tx) => tx`insert into t values (1)`, { deadlineMs: 30 })
+      .catch((error: { code?: string }) => error.code);
+    await Bun.sleep(60);
+    goOn();
+    await slow;
+    expect(await late).toBe("unavailable");
+    expect([...(await store.read((sql) => sql`select id from t`))]).toEqual([]);
+    await store.close();
+    fresh.remove();
+  });
+
+  test("a connection that is lost is replaced, also when that fails at first", async () => {
+    const fresh = await openFresh("sqlite");
+    const place = (await fresh.open()).place;
+    const { SqliteConnection } = await import("../../src/store/sqlite-connection.ts");
+    const { SqliteWriter } = await import("../../src/store/sqlite-writer.ts");
+    const connect = () => new SqliteConnection(place, { readonly: false });
+    const first = connect();
+    let tries = 0;
+    const writer = new SqliteWriter(first, async () => {
+      tries += 1;
+      if (tries === 1) throw new Error("not yet");
+      return connect();
+    });
+    first.close();
+    const outcome = () =>
+      writer
+        .submit(async (tx) => tx`select 1 as one`, 1_000)
+        .then(
+          () => "done",
+          (error: { code?: string }) => error.code,
+        );
+    expect([await outcome(), await outcome(), await outcome()]).toEqual(["unavailable", "unavailable", "done"]);
+    expect(tries).toBe(2);
+    fresh.remove();
+  });
+
   test("a refusal that rests on a neighbour is withdrawn when the neighbour's group is lost", async () => {
     const fresh = await openFresh("sqlite");
     const store = await fresh.open();
@@ -291,6 +335,16 @@ describe("PostgreSQL", () => {
     expect(write as object).toMatchObject({ code: "unavailable" });
     void store.close();
     hole.close();
+  });
+
+  test("a snapshot and a long job are not bound by the deadline of other calls", async () => {
+    const url = await createDatabase();
+    const store = await openPostgres(url, { poolSize: 2, deadlineMs: 200, isPooled: false });
+    await store.snapshot(async (sql) => sql`select pg_sleep(0.4)`);
+    await store.begin(async (tx) => tx`select pg_sleep(0.4)`, { deadlineMs: 5_000 });
+    const short = await store.read((sql) => sql`select pg_sleep(0.4)`).catch((error: unknown) => error);
+    expect(short as object).toMatchObject({ code: "unavailable" });
+    await store.close();
   });
 
   test("a read-only server is unavailable for writing, not broken", async () => {

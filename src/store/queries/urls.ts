@@ -85,15 +85,15 @@ export function addToClickSum(tx: Tx, clicks: number): Query<unknown> {
     on conflict (name, shard) do update set value = counters.value + excluded.value`;
 }
 
-/** Both spellings: `lower` folds only ASCII on SQLite, so text beyond it is also matched as it was typed. */
+/** Folded both ways: `lower` folds only ASCII on SQLite and in some of PostgreSQL's locales, all letters in others. */
 function matches(sql: Sql, search: string): Query<unknown> {
   const escaped = search.replace(/[!%_]/g, "!$&");
-  const typed = `%${escaped}%`;
-  const folded = typed.toLowerCase();
+  const folded = `%${escaped.toLowerCase()}%`;
+  const asciiFolded = `%${escaped.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())}%`;
   return sql`and (
     lower(short_code) like ${folded} escape '!'
-    or lower(original_url) like ${folded} escape '!' or original_url like ${typed} escape '!'
-    or lower(title) like ${folded} escape '!' or title like ${typed} escape '!')`;
+    or lower(original_url) like ${folded} escape '!' or lower(original_url) like ${asciiFolded} escape '!'
+    or lower(title) like ${folded} escape '!' or lower(title) like ${asciiFolded} escape '!')`;
 }
 
 function columns(sql: Sql): Query<unknown> {
