@@ -183,7 +183,6 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   updateUser: (tx) => userQueries.updateUser(tx, user),
   lockUser: (tx) => userQueries.lockUser(tx, 1),
   findUser: (tx) => userQueries.findUser(tx, 1),
-  findUserByName: (tx) => userQueries.findUserByName(tx, "a"),
   listUsers: (tx) => userQueries.listUsers(tx, { afterId: 0, limit: 1, offset: 0 }),
   nextKeyId: (tx) => keyQueries.nextKeyId(tx),
   insertKey: (tx) => keyQueries.insertKey(tx, key),

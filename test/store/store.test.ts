@@ -8,7 +8,7 @@ import { migrationsFor } from "../../src/store/migrations.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 import { isUniqueViolation, type Store, StoreError } from "../../src/store/store.ts";
-import { ENGINES, type Engine } from "../support/harness.ts";
+import { ENGINES, type Engine, until } from "../support/harness.ts";
 import { createDatabase } from "../support/postgres.ts";
 
 async function openFresh(engine: Engine): Promise<{ open: () => Promise<Store>; remove: () => void }> {
@@ -198,7 +198,7 @@ describe("the embedded store", () => {
         .begin(async (tx) => tx`select 1`, { deadlineMs: 200 })
         .catch((error: { code?: string }) => order.push(error.code ?? "?")),
     );
-    await Bun.sleep(20);
+    await until("the writer is at it", () => store.load().active === 1);
     for (let index = 0; index < 10; index++) {
       await store.read((sql) => sql`select 1`);
       await new Promise<void>((turn) => setImmediate(turn));
@@ -243,7 +243,8 @@ describe("the embedded store", () => {
     const late = store
       .begin((tx) => tx`insert into t values (1)`, { deadlineMs: 30 })
       .catch((error: { code?: string }) => error.code);
-    await Bun.sleep(60);
+    const passed = performance.now() + 30;
+    await until("its deadline has passed", () => performance.now() > passed);
     goOn();
     await slow;
     expect(await late).toBe("unavailable");

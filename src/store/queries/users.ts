@@ -35,11 +35,6 @@ export function findUser(sql: Sql, id: number): Query<UserRow> {
   return sql`select ${columns(sql)} from users where id = ${id}`;
 }
 
-/** By exact username, without case: the unique index serves it. */
-export function findUserByName(sql: Sql, username: string): Query<UserRow> {
-  return sql`select ${columns(sql)} from users where lower(username) = lower(${username})`;
-}
-
 export function listUsers(sql: Sql, page: UserPage): Query<UserRow> {
   return sql`
     select ${columns(sql)} from users where id > ${page.afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id
