@@ -79,6 +79,14 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     },
   });
 
+  // One read serves both metrics of a scrape.
+  let reading: ReturnType<Gauges["counters"]> | undefined;
+  const readCounters = () => {
+    reading ??= gauges.counters().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
   new Counter({
     name: "deadletter_events_total",
     help: "Audit events in the store, whichever process wrote them.",
@@ -86,7 +94,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     registers,
     async collect() {
       this.reset();
-      for (const { name, value } of await gauges.counters()) {
+      for (const { name, value } of await readCounters()) {
         const [kind, subject, event_type] = name.split(":");
         if (kind === "events" && subject !== undefined && event_type !== undefined)
           this.inc({ subject, event_type }, value);
@@ -100,7 +108,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     registers,
     async collect() {
       this.reset();
-      for (const { name, value } of await gauges.counters()) {
+      for (const { name, value } of await readCounters()) {
         const [kind, state] = name.split(":");
         if (kind === "links" && state !== undefined) this.set({ state }, value);
       }

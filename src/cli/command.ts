@@ -93,7 +93,7 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
   return {
     ...loadConfig(io.environment, flags as Record<string, string | boolean>),
     args: positionals,
-    value: (flag) => values[flag] as string | undefined,
+    value: (flag) => values[flag]?.toString(),
     isOn: (flag) => values[flag] === true,
     isJson: values.json === true,
   };

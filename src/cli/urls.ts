@@ -66,7 +66,7 @@ export const listCommand: Command = {
       const filter = {
         ...given("q", input.value("search")),
         ...given("user_id", input.value("user-id")),
-        ...given("is_active", input.value("active")?.toString()),
+        ...given("is_active", input.value("active")),
       };
       const links = await listLinks(client, filter, readLimit(input));
       print(io, input.isJson, links, () => linkTable(links));

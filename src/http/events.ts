@@ -9,7 +9,7 @@ import { eventFromRow } from "../operations/history.ts";
 import { findEvent, listEvents } from "../store/queries/events.ts";
 import { findLinkByCode } from "../store/queries/urls.ts";
 import { cutPage, nextLink, PageQuery, readCursor, readId, readPage } from "./page.ts";
-import type { Service } from "./service.ts";
+import type { Answer, Service } from "./service.ts";
 
 export const ListEventsQuery = t.Object(
   {
@@ -32,7 +32,7 @@ export function eventHandlers({ core: { store } }: Service) {
   }: {
     query: Static<typeof ListEventsQuery>;
     request: Request;
-    set: { headers: Record<string, string | number> };
+    set: Answer;
   }) {
     const { limit, offset, cursor } = readPage(query);
     const [atMs, id] = readCursor(cursor, 2) ?? [];

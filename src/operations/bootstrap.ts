@@ -1,13 +1,12 @@
 // The first admin of an empty store: somebody must hold the first key.
 
-import { badRequest, conflict, DeadletterError } from "../errors.ts";
+import { badRequest, DeadletterError } from "../errors.ts";
 import { generateKey, isKey } from "../model/key.ts";
 import type { User } from "../model/user.ts";
 import { findAnyAdminKey } from "../store/queries/keys.ts";
-import { isUniqueViolation } from "../store/store.ts";
 import { type Caller, type Core, mutate } from "./core.ts";
 import { insertNewKey, type KeyWithSecret } from "./keys.ts";
-import { insertNewUser, type NewUser } from "./users.ts";
+import { insertNewUser, type NewUser, refusingDuplicates } from "./users.ts";
 
 export const FIRST_ADMIN: NewUser = { username: "admin", email: "admin@localhost" };
 
@@ -20,22 +19,17 @@ export interface Admin {
 export async function createAdmin(core: Core, caller: Caller, input: NewUser, secret?: string): Promise<Admin> {
   if (secret !== undefined && !isKey(secret))
     throw badRequest("admin key: must be dl_ and at least 32 characters of A-Z a-z 0-9 _ -");
-  try {
-    return await mutate(core, caller, async (work) => {
-      const user = await insertNewUser(work, input);
-      const key = await insertNewKey(work, {
-        name: "first key",
-        role: "admin",
-        userId: user.id,
-        secret: secret ?? generateKey(core.randomBytes),
-      });
-      return { user, key };
+  const work = mutate(core, caller, async (work) => {
+    const user = await insertNewUser(work, input);
+    const key = await insertNewKey(work, {
+      name: "first key",
+      role: "admin",
+      userId: user.id,
+      secret: secret ?? generateKey(core.randomBytes),
     });
-  } catch (error) {
-    if (isUniqueViolation(error, "users_username_key") || isUniqueViolation(error, "users_email_key"))
-      throw conflict("username or email already exists");
-    throw error;
-  }
+    return { user, key };
+  });
+  return refusingDuplicates(work);
 }
 
 /**

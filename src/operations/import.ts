@@ -88,6 +88,9 @@ interface At {
   row: string;
 }
 
+/** What every imported subject's first event has in common. */
+const IMPORTED = { op: "imported", previousHead: null, reason: null } as const;
+
 type Outcome = "imported" | "unchanged";
 
 async function importUser(work: Work, user: LegacyUser, at: At, atMs: number): Promise<Outcome> {
@@ -104,16 +107,7 @@ async function importUser(work: Work, user: LegacyUser, at: At, atMs: number): P
   const name = `users line ${user.line}: user ${user.id} (${user.username})`;
   if (await isImportedAlready(work.tx, "user", row.id, state, name)) return "unchanged";
   at.row = name;
-  await record(work, {
-    type: "user",
-    op: "imported",
-    row,
-    state,
-    atMs,
-    previousHead: null,
-    reason: null,
-    write: insertUser,
-  });
+  await record(work, { ...IMPORTED, type: "user", row, state, atMs, write: insertUser });
   return "imported";
 }
 
@@ -135,16 +129,7 @@ async function importLink(work: Work, link: LegacyLink, at: At, atMs: number): P
   if (await isImportedAlready(work.tx, "url", row.id, state, name)) return "unchanged";
   if ((await findUser(work.tx, link.userId)).length === 0) throw badRequest(`${name}: there is no user ${link.userId}`);
   at.row = name;
-  await record(work, {
-    type: "url",
-    op: "imported",
-    row,
-    state,
-    atMs,
-    previousHead: null,
-    reason: null,
-    write: insertLink,
-  });
+  await record(work, { ...IMPORTED, type: "url", row, state, atMs, write: insertLink });
   return "imported";
 }
 

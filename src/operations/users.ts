@@ -98,7 +98,8 @@ async function writeUser(
   return user;
 }
 
-async function refusingDuplicates<T>(work: Promise<T>): Promise<T> {
+/** Settles as `work` does, but a username or email that is in use is a conflict. */
+export async function refusingDuplicates<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {

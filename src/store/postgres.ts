@@ -95,7 +95,6 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
     migrate: (run) =>
       transact(async (tx) => {
-        await tx`select set_config('statement_timeout', ${String(LIMITS.migrationMs)}, true)`;
         await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
         return run(tx);
       }, LIMITS.migrationMs),

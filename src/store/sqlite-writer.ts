@@ -103,9 +103,12 @@ export class SqliteWriter {
     const outcomes: (() => void)[] = [];
     try {
       for (;;) {
-        this.#rejectLate();
         const job = this.#queue.shift();
         if (!job) break;
+        if (job.deadline <= performance.now()) {
+          job.reject(unavailable(LATE));
+          continue;
+        }
         group.push(job);
         outcomes.push(await this.#runJob(job));
         // Lets callers that this very result woke up join the group.
@@ -165,7 +168,7 @@ export class SqliteWriter {
   }
 
   /** Tells those whose deadline has passed while they waited, so that nothing is done for them any more. */
-  #rejectLate(cause?: unknown): void {
+  #rejectLate(cause: unknown): void {
     const now = performance.now();
     const late = this.#queue.filter((job) => job.deadline <= now);
     if (late.length === 0) return;
