@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { LogKey } from "./audit/log-key.ts";
+import { createAuditLog, type RunningAuditLog } from "./audit-log.ts";
 import { type Config, urlHost } from "./config.ts";
 import { badRequest, DeadletterError, messageOf } from "./errors.ts";
 import { type Api, createApi, createPublic } from "./http/app.ts";
@@ -18,6 +19,7 @@ import { createClicks } from "./redirect/clicks.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
 import { openPostgres } from "./store/postgres.ts";
 import { readCounters } from "./store/queries/events.ts";
+import { readHeadAndQuarantine } from "./store/queries/log.ts";
 import { ping } from "./store/queries/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -37,6 +39,7 @@ export interface Deadletter {
   readonly metrics: Metrics;
   readonly service: Service;
   readonly api: Api;
+  readonly auditLog: RunningAuditLog;
   /** Who the process itself is when it writes without a user. */
   readonly self: Caller;
   /** Starts the listeners the configuration names and returns the addresses they got. */
@@ -129,7 +132,8 @@ async function bringSchemaUp(store: Store, config: Config, clock: () => number):
     });
 }
 
-function ensureDataDir(path: string): void {
+/** Makes the data directory, 0700, where it is missing. Throws bad_request where it cannot be used. */
+export function ensureDataDir(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -152,17 +156,21 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     droppedLogLines: () => log.dropped,
     // A scrape must tell of everything else also while the database is down.
     counters: () => store.read(readCounters).catch(() => []),
+    logHead: () => store.read(readHeadAndQuarantine).catch(() => undefined),
   });
+  const clock = options.clock ?? Date.now;
+  const auditLog = createAuditLog(config, { store, key: logKey, metrics, log, clock });
   const clicks = createClicks(store, metrics, (error) => log.warn("clicks were not recorded", describeError(error)));
   let baseUrl = baseUrlOf(config);
   let isDraining = false;
   const core: Core = {
     store,
     logKey,
-    clock: options.clock ?? Date.now,
+    clock,
     randomBytes,
     ownHosts: () => new Set([hostKey(new URL(baseUrl))]),
     onCommit: (changes) => {
+      auditLog.committed(changes);
       for (const { type, op } of changes) metrics.mutations.inc({ subject: type, op });
     },
   };
@@ -171,6 +179,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     metrics,
     log,
     clicks,
+    auditLog,
     version: VERSION,
     startedMs: Date.now(),
     via,
@@ -185,6 +194,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     metrics,
     service,
     api,
+    auditLog,
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
     listen() {
       const { adminListen } = config;
@@ -210,9 +220,11 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     },
     startDraining() {
       isDraining = true;
+      auditLog.feed.releaseWaiters();
     },
     async close() {
       await clicks.close();
+      await auditLog.close();
       await store.close();
       await log.flush();
     },

@@ -36,6 +36,30 @@ export const LIMITS = {
   readinessMs: 2_000,
   migrationMs: 60_000,
   verifyBatchRows: 2_000,
+  /** Leaves that one transaction of the sequencer adds at the most: on SQLite it shares the writer with everybody else. */
+  sequencerBatch: { postgres: 256, sqlite: 64 },
+  /** Queue rows that wait for a predecessor and are looked past in one transaction. */
+  sequencerDeferred: 4_096,
+  sequencerPollMs: 100,
+  /** How long a queue id may be drawn before its transaction commits and still be found without the minute's full look. */
+  sequencerLowWaterMs: 10_000,
+  sequencerRetryMs: 1_000,
+  /** How often events that are in neither queue nor log are looked for, and how many ids one look covers. */
+  sweepMs: 60_000,
+  sweepIds: 50_000,
+  /** How often the newest checkpoint is written to the file outside of the database. */
+  rememberMs: 1_000,
+  /** How soon an event that this process committed must be in the log; past it the process raises an alarm. */
+  ownWriteMs: 30_000,
+  ownWrites: 100_000,
+  feedPollMs: 250,
+  feedRows: 1_000,
+  /** Long polls of the log that one process holds open, and how long each may wait: less than the server lets a connection idle. */
+  feedWaiters: 1_000,
+  feedWaitS: 8,
+  followPageRows: 500,
+  /** Events whose disclosures one transaction erases. */
+  eraseRows: 1_000,
   importRows: 1_000_000,
   importMs: 600_000,
   logBufferChars: 1_000_000,

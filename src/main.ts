@@ -11,6 +11,7 @@ const exitCode = await runCommand(process.argv.slice(2), {
     void stderr.write(text);
     void stderr.flush();
   },
+  flush: async () => void (await stdout.flush()),
   isInteractive: process.stdin.isTTY === true && process.stdout.isTTY === true,
   isErrTerminal: process.stderr.isTTY === true,
   environment: process.env,

@@ -17,6 +17,8 @@ export interface Metrics {
   readonly redirects: Record<RedirectOutcome, number>;
   readonly clicks: { accepted: number; recorded: number } & Record<(typeof CLICK_DROPS)[number], number>;
   readonly uncaughtErrors: Counter;
+  /** What the audit log found false or stuck; anything but 0 wants somebody's eyes. */
+  readonly logAlarms: Counter<"kind">;
 }
 
 /** Numbers that other parts keep and a scrape reads. */
@@ -25,6 +27,10 @@ export interface Gauges {
   readonly droppedLogLines: () => number;
   /** The store's own counters by name; empty while it does not answer. */
   readonly counters: () => Promise<readonly { readonly name: string; readonly value: number }[]>;
+  /** The signed log's head; undefined while the store does not answer. */
+  readonly logHead: () => Promise<
+    readonly { readonly size: number; readonly at_ms: number; readonly quarantined: number }[] | undefined
+  >;
 }
 
 export function createMetrics(version: string, gauges: Gauges): Metrics {
@@ -79,14 +85,8 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     },
   });
 
-  // One read serves both metrics of a scrape.
-  let reading: ReturnType<Gauges["counters"]> | undefined;
-  const readCounters = () => {
-    reading ??= gauges.counters().finally(() => {
-      reading = undefined;
-    });
-    return reading;
-  };
+  const readCounters = once(gauges.counters);
+  const readHead = once(gauges.logHead);
   new Counter({
     name: "deadletter_events_total",
     help: "Audit events in the store, whichever process wrote them.",
@@ -115,6 +115,44 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     },
   });
 
+  logGauge("deadletter_log_size", "Entries of the signed log.", ({ size }) => size);
+  logGauge(
+    "deadletter_log_quarantined_events",
+    "Events that are false and are kept out of the log.",
+    ({ quarantined }) => quarantined,
+  );
+  logGauge("deadletter_log_backlog_events", "Committed events that are not in the log yet.", (head, events) =>
+    Math.max(0, events - head.size - head.quarantined),
+  );
+  logGauge(
+    "deadletter_log_checkpoint_timestamp_seconds",
+    "When the newest checkpoint was signed.",
+    ({ at_ms }) => at_ms / 1000,
+  );
+  function logGauge(
+    name: string,
+    help: string,
+    read: (head: { size: number; at_ms: number; quarantined: number }, events: number) => number,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        const [head] = (await readHead()) ?? [];
+        const counters = await readCounters();
+        if (!head || counters.length === 0) return this.remove();
+        const events = counters.filter((counter) => counter.name.startsWith("events:"));
+        this.set(
+          read(
+            head,
+            events.reduce((sum, { value }) => sum + value, 0),
+          ),
+        );
+      },
+    });
+  }
+
   const mutations = new Counter({
     name: "deadletter_mutations_total",
     help: "Changes committed by this process; each wrote one audit event in the same transaction.",
@@ -141,11 +179,28 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers,
     }),
+    logAlarms: new Counter({
+      name: "deadletter_log_alarms_total",
+      help: "What this process found false or stuck in the audit log, by kind; each is in its log with what it concerns.",
+      labelNames: ["kind"] as const,
+      registers,
+    }),
     uncaughtErrors: new Counter({
       name: "deadletter_uncaught_errors_total",
       help: "Errors that no request or command caught; each is in the log.",
       registers,
     }),
+  };
+}
+
+/** The metrics of one scrape share one read. */
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let reading: Promise<T> | undefined;
+  return () => {
+    reading ??= read().finally(() => {
+      reading = undefined;
+    });
+    return reading;
   };
 }
 

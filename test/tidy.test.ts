@@ -7,6 +7,7 @@ import { openStore } from "../src/deadletter.ts";
 import { migrate } from "../src/store/migrate.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
 import * as keyQueries from "../src/store/queries/keys.ts";
+import * as logQueries from "../src/store/queries/log.ts";
 import * as schemaQueries from "../src/store/queries/schema.ts";
 import * as urlQueries from "../src/store/queries/urls.ts";
 import * as userQueries from "../src/store/queries/users.ts";
@@ -20,7 +21,7 @@ const MAX_LINES = 500;
 const LAYERS: readonly (readonly string[])[] = [
   ["src/main.ts"],
   ["src/cli/"],
-  ["src/deadletter.ts", "src/log-key-file.ts", "src/lifecycle.ts"],
+  ["src/deadletter.ts", "src/audit-log.ts", "src/log-key-file.ts", "src/lifecycle.ts"],
   ["src/http/"],
   ["src/operations/"],
   ["src/redirect/"],
@@ -213,8 +214,37 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   listChains: (tx) => eventQueries.listChains(tx, "url", { subjectId: 0, version: 0 }, 1),
   findNewestEvent: (tx) => eventQueries.findNewestEvent(tx),
   countEverything: (tx) => eventQueries.countEverything(tx),
-  listUnqueued: (tx) => eventQueries.listUnqueued(tx, 1),
-  listOrphansInQueue: (tx) => eventQueries.listOrphansInQueue(tx, 1),
+  listActorsToErase: (tx) => eventQueries.listActorsToErase(tx, 1, 1),
+  listStatesToErase: (tx) => eventQueries.listStatesToErase(tx, { id: 1, throughVersion: 1 }, 1),
+  eraseActors: (tx) => eventQueries.eraseActors(tx, [1]),
+  eraseStates: (tx) => eventQueries.eraseStates(tx, [1]),
+  lockLogHead: (tx) => logQueries.lockLogHead(tx),
+  readLogHead: (tx) => logQueries.readLogHead(tx),
+  readHeadAndQuarantine: (tx) => logQueries.readHeadAndQuarantine(tx),
+  updateLogHead: (tx) => logQueries.updateLogHead(tx, { size: 1, note: "n", at_ms: 0 }),
+  peekLog: (tx) => logQueries.peekLog(tx, 0),
+  listPending: (tx) => logQueries.listPending(tx, 0, 1),
+  insertLeaves: (tx) => logQueries.insertLeaves(tx, [{ idx: 0, event_id: 1, leaf_hash: bytes }]),
+  insertNodes: (tx) => logQueries.insertNodes(tx, [{ level: 1, idx: 0, hash: bytes }]),
+  dequeue: (tx) => logQueries.dequeue(tx, [1, 2]),
+  quarantine: (tx) => logQueries.quarantine(tx, [{ event_id: 1, reason: "r", at_ms: 0 }]),
+  listQuarantined: (tx) => logQueries.listQuarantined(tx, 1),
+  requeueQuarantined: (tx) => logQueries.requeueQuarantined(tx),
+  clearQuarantine: (tx) => logQueries.clearQuarantine(tx),
+  listForgotten: (tx) => logQueries.listForgotten(tx, 0, 1, 1),
+  enqueue: (tx) => logQueries.enqueue(tx, [1]),
+  findNewestEventId: (tx) => logQueries.findNewestEventId(tx),
+  findEventIdAt: (tx) => logQueries.findEventIdAt(tx, 0),
+  listLeafHashes: (tx) => logQueries.listLeafHashes(tx, 0, 1),
+  listNodeHashes: (tx) => logQueries.listNodeHashes(tx, 1, 0, 1),
+  listEntries: (tx) => logQueries.listEntries(tx, 0, 1),
+  listTail: (tx) => logQueries.listTail(tx, 0, 1),
+  listLoggedEvents: (tx) => logQueries.listLoggedEvents(tx, 0, 1),
+  findLeaf: (tx) => logQueries.findLeaf(tx, 1),
+  listLogged: (tx) => logQueries.listLogged(tx, [bytes, bytes]),
+  countLog: (tx) => logQueries.countLog(tx),
+  listOrphanLeaves: (tx) => logQueries.listOrphanLeaves(tx, 1),
+  listOrphansBeforeLog: (tx) => logQueries.listOrphansBeforeLog(tx, 1),
   readCounters: (tx) => eventQueries.readCounters(tx),
   listApplied: (tx) => schemaQueries.listApplied(tx),
   recordMigration: (tx) =>
@@ -222,11 +252,11 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   ping: (tx) => schemaQueries.ping(tx),
 };
 /** Run by every test that opens a store: DDL cannot be explained, and the other one runs one of two queries above. */
-const RUN_ELSEWHERE = ["createSchemaTable", "lookUpLink"];
+const RUN_ELSEWHERE = ["createSchemaTable", "lookUpLink", "eventColumns", "selectWithPrevious"];
 
 describe("queries", () => {
   test("are all in the list of calls", () => {
-    const exported = [urlQueries, userQueries, keyQueries, eventQueries, schemaQueries].flatMap((module) =>
+    const exported = [urlQueries, userQueries, keyQueries, eventQueries, logQueries, schemaQueries].flatMap((module) =>
       Object.keys(module),
     );
     expect(exported.filter((name) => !RUN_ELSEWHERE.includes(name)).sort()).toEqual(Object.keys(CALLS).sort());
@@ -246,7 +276,14 @@ describe("queries", () => {
     // EXPLAIN leaves its statement unfinished in Bun, and so a transaction of SQLite's: outside of one it does no harm.
     else
       await opened.read((sql) =>
-        explainAll(Object.assign(sql, { forUpdate: sql``, nextId: () => sql`1`, reserveIds: async () => {} })),
+        explainAll(
+          Object.assign(sql, {
+            forUpdate: sql``,
+            forUpdateSkipLocked: sql``,
+            nextId: () => sql`1`,
+            reserveIds: async () => {},
+          }),
+        ),
       );
     await opened.close();
     store.remove();

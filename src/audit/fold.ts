@@ -45,12 +45,13 @@ export function applyStep(before: State | null, step: FoldStep): State {
     const moved = FIXED[step.subjectType].find((field) => state[field] !== before[field]);
     if (moved !== undefined) throw new FoldError(`${at}: ${moved} can never change`);
     const wasActive = isActive(step.subjectType, before);
-    if ((op === "restored") === wasActive)
+    // A person may ask to be forgotten whether active or not, and is not active afterwards.
+    if (op !== "erased" && (op === "restored") === wasActive)
       throw new FoldError(`${at}: an ${wasActive ? "active" : "inactive"} subject`);
-    if (isActive(step.subjectType, state) !== (op !== "deleted"))
+    if (isActive(step.subjectType, state) !== (op !== "deleted" && op !== "erased"))
       throw new FoldError(`${at}: leaves the wrong activity`);
   }
-  const { legacy_history: _, ...subject } = state;
+  const { legacy_history: _, erasure: __, ...subject } = state;
   return subject;
 }
 

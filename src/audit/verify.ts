@@ -2,30 +2,22 @@
 // Reads only. Streams in batches of LIMITS.verifyBatchRows, so memory does not grow with the log.
 
 import { LIMITS } from "../limits.ts";
-import { type EventRow, type State, SUBJECT_TYPES, type SubjectType } from "../model/event.ts";
+import { type State, SUBJECT_TYPES, type SubjectType } from "../model/event.ts";
 import { keyStateFromRow } from "../model/key.ts";
 import { linkFromRow } from "../model/url.ts";
 import { userFromRow } from "../model/user.ts";
-import {
-  countEverything,
-  listChains,
-  listOrphansInQueue,
-  listUnqueued,
-  readCounters,
-} from "../store/queries/events.ts";
+import { countEverything, type LoggedEvent, listChains, readCounters } from "../store/queries/events.ts";
 import { listAllKeys } from "../store/queries/keys.ts";
 import { listAllLinks } from "../store/queries/urls.ts";
 import { listUsers } from "../store/queries/users.ts";
 import type { Query, Sql, Store } from "../store/store.ts";
+import { Erasures } from "./erasures.ts";
 import { contradictionsOf, stateOf } from "./event.ts";
+import type { Finding, Report } from "./finding.ts";
 import { applyStep, FoldError } from "./fold.ts";
 import type { LogKey } from "./log-key.ts";
-
-/** Something false: what it is about (`url:42 (abc123)`) and what is wrong with it. */
-export interface Finding {
-  readonly subject: string;
-  readonly detail: string;
-}
+import { isSameHash } from "./merkle.ts";
+import { type SavedCheckpoint, verifyLog } from "./verify-log.ts";
 
 export interface VerifyReport {
   readonly isTrue: boolean;
@@ -33,12 +25,16 @@ export interface VerifyReport {
   /** Events of which a disclosure was erased: their leaf still verifies, what they said is gone. */
   readonly erased: number;
   readonly subjects: Readonly<Record<SubjectType, number>>;
+  /** The log's signed size, and how many events are still on their way into it. */
+  readonly log: { readonly size: number; readonly pending: number };
   readonly findings: number;
 }
 
 export interface VerifyOptions {
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress?: (events: number, total: number) => void;
+  /** Checkpoints kept outside of the database, each with where it was kept: the log must extend them. */
+  readonly saved?: readonly SavedCheckpoint[];
 }
 
 export async function verify(store: Store, key: LogKey, options: VerifyOptions): Promise<VerifyReport> {
@@ -54,15 +50,17 @@ export async function verify(store: Store, key: LogKey, options: VerifyOptions):
       ["links:inactive", 0],
     ]);
     const subjects = { url: 0, user: 0, key: 0 };
-    let events = 0;
-    let erased = 0;
+    const erasures = new Erasures();
+    let [events, logged, pending] = [0, 0, 0];
     for (const type of SUBJECT_TYPES) {
       for await (const { row, history } of pairSubjects(sql, type)) {
         events += history.length;
         options.onProgress?.(events, count?.events ?? 0);
         for (const event of history) {
           add(tally, `events:${type}:${event.op}`);
-          if (event.actor === null || event.state === null) erased += 1;
+          erasures.see(event);
+          if (event.log_index === null) pending += 1;
+          else logged += 1;
         }
         if (row) {
           subjects[type] += 1;
@@ -78,9 +76,10 @@ export async function verify(store: Store, key: LogKey, options: VerifyOptions):
       if (walked !== there)
         report({ subject: `table of ${name}`, detail: `has ${there - walked} rows that cannot be` });
     }
-    await checkQueue(sql, report);
+    erasures.report(report);
     await checkCounters(sql, tally, report);
-    return { isTrue: findings === 0, events, erased, subjects, findings };
+    const { size } = await verifyLog(sql, key, { saved: options.saved ?? [], logged, report });
+    return { isTrue: findings === 0, events, erased: erasures.count, subjects, log: { size, pending }, findings };
   });
 }
 
@@ -92,15 +91,15 @@ interface Subject {
 
 interface Pair {
   readonly row: Subject | undefined;
-  readonly history: readonly EventRow[];
+  readonly history: readonly LoggedEvent[];
 }
 
 function checkSubject(
   key: LogKey,
   type: SubjectType,
   row: Subject | undefined,
-  history: readonly EventRow[],
-  report: (finding: Finding) => void,
+  history: readonly LoggedEvent[],
+  report: Report,
 ): void {
   const id = row?.id ?? history[0]?.subject_id ?? 0;
   const name = row?.state.short_code ?? row?.state.username ?? stateOf(history.at(-1)?.state ?? null)?.short_code;
@@ -111,9 +110,12 @@ function checkSubject(
   let state: State | null = null;
   let version = 0;
   let isFoldable = true;
+  let logIndex = -1;
   for (const event of history) {
     if (event.version !== version + 1) fail(`version ${version + 1} is missing from its history`);
     version = event.version;
+    for (const detail of checkPlace(event, logIndex)) fail(`version ${version}: ${detail}`);
+    logIndex = event.log_index ?? Number.POSITIVE_INFINITY;
     for (const detail of contradictionsOf(key, event, previousHash)) fail(`version ${version}: ${detail}`);
     previousHash = event.leaf_hash;
     const claimed = stateOf(event.state);
@@ -144,7 +146,7 @@ function checkSubject(
     );
   if (!isFoldable) fail("its newest state is erased, so its row cannot be checked");
   else if (state) {
-    const { legacy_history: _, ...expected } = state;
+    const { legacy_history: _, erasure: __, ...expected } = state;
     for (const field of new Set([...Object.keys(expected), ...Object.keys(row.state)])) {
       if (expected[field] !== row.state[field]) fail(`${field} is not what its history says`);
     }
@@ -194,8 +196,8 @@ function asSubject(row: { id: number; head: Uint8Array; is_active?: number }, st
   return { id: row.id, head: row.head, state: isOdd ? { ...state, is_active: row.is_active } : state };
 }
 
-async function* historiesOf(sql: Sql, type: SubjectType): AsyncGenerator<EventRow[]> {
-  let history: EventRow[] = [];
+async function* historiesOf(sql: Sql, type: SubjectType): AsyncGenerator<LoggedEvent[]> {
+  let history: LoggedEvent[] = [];
   for await (const event of inBatches((after) => listChains(sql, type, after, LIMITS.verifyBatchRows))) {
     if (history[0] && history[0].subject_id !== event.subject_id) {
       yield history;
@@ -207,8 +209,8 @@ async function* historiesOf(sql: Sql, type: SubjectType): AsyncGenerator<EventRo
 }
 
 async function* inBatches(
-  read: (after: { subjectId: number; version: number }) => Query<EventRow>,
-): AsyncGenerator<EventRow> {
+  read: (after: { subjectId: number; version: number }) => Query<LoggedEvent>,
+): AsyncGenerator<LoggedEvent> {
   let after = { subjectId: 0, version: 0 };
   for (;;) {
     const batch = await read(after);
@@ -219,17 +221,23 @@ async function* inBatches(
   }
 }
 
-async function checkQueue(sql: Sql, report: (finding: Finding) => void): Promise<void> {
-  for (const event of await listUnqueued(sql, LIMITS.verifyBatchRows))
-    report({
-      subject: `${event.subject_type}:${event.subject_id}`,
-      detail: `version ${event.version} waits in no queue for the log`,
-    });
-  for (const { event_id } of await listOrphansInQueue(sql, LIMITS.verifyBatchRows))
-    report({ subject: `event:${event_id}`, detail: "is queued for the log, but is gone" });
+/** What is false about where an event stands: in the log after its predecessor, or in the queue, and nowhere twice. */
+function checkPlace(event: LoggedEvent, previousIndex: number): string[] {
+  const { log_index, log_hash, queue_id, quarantine_reason } = event;
+  const found: string[] = [];
+  if (quarantine_reason !== null) found.push(`is in quarantine: ${quarantine_reason}`);
+  if (log_index === null) {
+    if (queue_id === null && quarantine_reason === null) found.push("is in neither queue nor log");
+    return found;
+  }
+  if (queue_id !== null) found.push("is in the log and still waits for it");
+  if (log_hash === null || !isSameHash(log_hash, event.leaf_hash))
+    found.push(`entry ${log_index} of the log is another`);
+  if (log_index < previousIndex) found.push(`stands at ${log_index} in the log, before its predecessor`);
+  return found;
 }
 
-async function checkCounters(sql: Sql, tally: Map<string, number>, report: (finding: Finding) => void): Promise<void> {
+async function checkCounters(sql: Sql, tally: Map<string, number>, report: Report): Promise<void> {
   const stored = new Map((await readCounters(sql)).map(({ name, value }) => [name, value]));
   for (const name of new Set([...tally.keys(), ...stored.keys()])) {
     // Clicks are traffic: nothing in the audit log could bear them out.

@@ -16,29 +16,37 @@ export interface Client {
   readonly api: Treaty.Create<Api>;
   /** Where short URLs of this server are reached, without a slash at the end. */
   readonly baseUrl: string;
+  /** A plain request of a public path, for what is not JSON. */
+  readonly get: (path: string) => Promise<Response>;
   readonly close: () => Promise<void>;
 }
 
 export interface ConnectOptions {
+  /** Whether only public paths are asked for: no key is needed then. */
+  readonly isPublic?: boolean;
   /** Whether an embedded store may be made where there is none: only for commands that start one. */
   readonly mayCreate?: boolean;
 }
 
 export async function connect(config: Config, options: ConnectOptions = {}): Promise<Client> {
-  return config.server === undefined ? connectLocal(config, options) : connectRemote(config, config.server);
+  return config.server === undefined ? connectLocal(config, options) : connectRemote(config, config.server, options);
 }
 
-function connectRemote(config: Config, server: string): Client {
-  if (config.key === undefined)
+function connectRemote(config: Config, server: string, { isPublic = false }: ConnectOptions): Client {
+  if (config.key === undefined && !isPublic)
     throw new DeadletterError("unauthorized", "a key is needed to talk to a server", {
       hint: "set DEADLETTER_KEY, or DEADLETTER_KEY_FILE to a file that holds it",
     });
-  const headers = { authorization: `Bearer ${config.key}` };
+  const headers: Record<string, string> = config.key === undefined ? {} : { authorization: `Bearer ${config.key}` };
   const fetcher = ((url: string, init: RequestInit) =>
     fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(LIMITS.clientMs) })) as typeof fetch;
   return {
     api: treaty<Api>(server, { headers, fetcher, parseDate: false }),
     baseUrl: config.baseUrl ?? server,
+    get: (path) =>
+      fetcher(server + path, {}).catch((error: unknown) => {
+        throw unavailable("the server cannot be reached", { cause: error });
+      }),
     close: () => Promise.resolve(),
   };
 }
@@ -56,6 +64,7 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
   return {
     api: treaty(deadletter.api, { headers, parseDate: false }),
     baseUrl: baseUrlOf(config),
+    get: async (path) => deadletter.api.handle(new Request(`http://localhost${path}`)),
     close: () => deadletter.close(),
   };
 }
@@ -64,7 +73,7 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
 export async function withClient(
   input: Input,
   run: (client: Client) => Promise<void>,
-  options: { readonly mayCreate?: boolean } = {},
+  options: ConnectOptions = {},
 ): Promise<number> {
   const client = await connect(input.config, options);
   try {
@@ -101,6 +110,13 @@ export async function unwrapPage<Data>(
   if (reply.error) throw asOurs(reply.error.value);
   const cursor = /[?&]cursor=([^&>]+)/.exec(reply.response.headers.get("link") ?? "")?.[1];
   return { data: reply.data as Data, cursor };
+}
+
+/** The bytes of a plain answer, or the server's own error as one of ours. */
+export async function getBytes(client: Client, path: string): Promise<Uint8Array> {
+  const response = await client.get(path);
+  if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  throw asOurs(await response.json().catch(() => `${response.status}`));
 }
 
 function asOurs(value: unknown): DeadletterError {

@@ -38,6 +38,8 @@ export interface Input extends LoadedConfig {
 export interface Io {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Resolves once all of `out` has been taken; rejects when its reader is gone. For output that never ends. */
+  readonly flush: () => Promise<void>;
   /** True where a person sits at both ends; prompts and moving progress are for them alone. */
   readonly isInteractive: boolean;
   readonly isErrTerminal: boolean;

@@ -4,14 +4,15 @@ import { adminCommand } from "./admin.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { eventsCommand } from "./events.ts";
+import { followCommand } from "./follow.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
 import { importCommand } from "./import.ts";
 import { keysCreateCommand, keysListCommand, keysRevokeCommand } from "./keys.ts";
-import { keygenCommand } from "./log.ts";
+import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyCommand } from "./log.ts";
 import { migrateCommand } from "./migrate.ts";
 import { serveCommand } from "./serve.ts";
 import { deleteCommand, listCommand, restoreCommand, shortenCommand, showCommand, updateCommand } from "./urls.ts";
-import { usersCreateCommand, usersDeactivateCommand, usersListCommand } from "./users.ts";
+import { eraseCommand, usersCreateCommand, usersDeactivateCommand, usersListCommand } from "./users.ts";
 import { verifyCommand } from "./verify.ts";
 import { versionCommand } from "./version.ts";
 
@@ -29,11 +30,17 @@ export const COMMANDS: readonly Command[] = [
   usersCreateCommand,
   usersListCommand,
   usersDeactivateCommand,
+  eraseCommand,
   keysCreateCommand,
   keysListCommand,
   keysRevokeCommand,
   verifyCommand,
   importCommand,
+  statusCommand,
+  followCommand,
+  exportCommand,
+  sequenceCommand,
+  vkeyCommand,
   keygenCommand,
   configCommand,
   healthcheckCommand,

@@ -54,14 +54,18 @@ export function linkTable(links: readonly Link[]): string {
 
 export function eventTable(events: readonly Event[]): string {
   if (events.length === 0) return "no events\n";
-  const rows = events.map((event) => [
+  return table(["WHEN", "WHAT", "HAPPENED", "WHO", "DETAILS"], events.map(eventLine));
+}
+
+/** When, what, what happened to it, who did it, and the details. */
+export function eventLine(event: Event): string[] {
+  return [
     event.timestamp,
     event.subject,
     event.event_type,
     event.user_id === null ? String(event.actor?.via ?? "-") : `user ${event.user_id}`,
     shorten(summarize(event), 70),
-  ]);
-  return table(["WHEN", "WHAT", "HAPPENED", "WHO", "DETAILS"], rows);
+  ];
 }
 
 /** `title: "a" -> "b"; is_active: true -> false (duplicate)` */

@@ -6,6 +6,8 @@ import type { Event } from "../model/event.ts";
 import type { Key, Role } from "../model/key.ts";
 import type { Link } from "../model/url.ts";
 import type { User } from "../model/user.ts";
+import type { ErasureReport } from "../operations/erase.ts";
+import type { LogEntry, LogStatus } from "../operations/log-view.ts";
 import { type Client, unwrap, unwrapPage } from "./client.ts";
 
 export type LinkWithHistory = Link & { readonly events: readonly Event[]; readonly clicks: number };
@@ -131,4 +133,21 @@ function segment(name: string): string {
   if (name === "" || name === "." || name === "..")
     throw badRequest(`${JSON.stringify(name)} is not the name of anything`);
   return encodeURIComponent(name.toWellFormed());
+}
+
+export function readLogStatus({ api }: Client): Promise<LogStatus & { readonly refused: string | null }> {
+  return unwrap(api.log.status.get());
+}
+
+/** Entries from an index on; where there is none yet, the server waits up to `waitS` for one. */
+export function readLogEntries({ api }: Client, from: number, limit: number, waitS: number): Promise<LogEntry[]> {
+  return unwrap(api.log.entries.get({ query: { from: String(from), limit: String(limit), wait: String(waitS) } }));
+}
+
+export function eraseUser(
+  { api }: Client,
+  id: string,
+  options: { reason?: string; dry_run?: boolean },
+): Promise<ErasureReport> {
+  return unwrap<ErasureReport>(api.users({ user: segment(id) }).erase.post(options));
 }

@@ -1,5 +1,6 @@
 // From words to a command to an exit code. Errors end here: one line that says what, one that says what to do next.
 
+import { CheckpointError } from "../audit/checkpoint.ts";
 import { editDistance } from "../config.ts";
 import { badRequest, DeadletterError, ERROR_TABLE, messageOf } from "../errors.ts";
 import { describeError } from "../log.ts";
@@ -68,7 +69,7 @@ function groupHelp(group: string): string {
 }
 
 function explain(thrown: unknown, isJson: boolean, io: Io): number {
-  const error = thrown instanceof DeadletterError ? thrown : undefined;
+  const error = asOurs(thrown);
   // Commands are run by operators, so they are told the cause; over HTTP nobody is.
   const cause = error?.cause === undefined ? "" : `: ${messageOf(error.cause)}`;
   const message = error ? `${error.message}${cause}` : unexpected(thrown);
@@ -80,6 +81,12 @@ function explain(thrown: unknown, isJson: boolean, io: Io): number {
     io.err(`deadletter: ${message}\n${error?.hint ? `  ${error.hint}\n` : ""}`);
   }
   return error ? ERROR_TABLE[error.code].exit : 1;
+}
+
+/** A checkpoint that must not be believed is a failed verification, whichever command met it. */
+function asOurs(thrown: unknown): DeadletterError | undefined {
+  if (thrown instanceof CheckpointError) return new DeadletterError("verification_failed", thrown.message);
+  return thrown instanceof DeadletterError ? thrown : undefined;
 }
 
 function unexpected(thrown: unknown): string {

@@ -1,6 +1,6 @@
 // serve: opens everything, makes the first admin of an empty store, listens until told to stop.
 
-import { type Deadletter, type Listeners, open } from "../deadletter.ts";
+import { type Deadletter, ensureDataDir, type Listeners, open } from "../deadletter.ts";
 import { surviveUncaught, untilShutdown } from "../lifecycle.ts";
 import { createLogger } from "../log.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
@@ -38,6 +38,8 @@ export const serveCommand: Command = {
       // Bound first: a key that was made and could then not be shown would be lost.
       const listeners = deadletter.listen();
       const greeting = await welcome(deadletter);
+      ensureDataDir(config.dataDir);
+      deadletter.auditLog.start();
       // Before anybody is told that it serves: who reads that may send a signal at once.
       const exitCode = untilShutdown(log, {
         startDraining: deadletter.startDraining,

@@ -3,9 +3,9 @@
 import { badRequest } from "../errors.ts";
 import { FIRST_ADMIN } from "../operations/bootstrap.ts";
 import { withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, LIMIT, REASON, readLimit } from "./command.ts";
+import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readLimit } from "./command.ts";
 import { print, table } from "./output.ts";
-import { createKey, createUser, deactivateUser, listUsers } from "./requests.ts";
+import { createKey, createUser, deactivateUser, eraseUser, listUsers } from "./requests.ts";
 
 export const usersCreateCommand: Command = {
   name: "users create",
@@ -88,4 +88,34 @@ export const usersDeactivateCommand: Command = {
       const user = await deactivateUser(client, input.args[0] ?? "", input.value("reason"));
       print(io, input.isJson, user, () => `deactivated user ${user.id} (${user.username}) and revoked its keys\n`);
     }),
+};
+
+export const eraseCommand: Command = {
+  name: "erase",
+  summary:
+    "Erase a person from the history, for good: name, email, and what they did. An event says so; proofs still verify.",
+  args: ["USER-ID"],
+  flags: [{ name: "yes", help: "really do it" }, { name: "dry-run", help: "only say what would be erased" }, REASON],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter erase 7 --dry-run", 'deadletter erase 7 --yes --reason "request of 2026-11-20"'],
+  run(input, io) {
+    const isDryRun = input.isOn("dry-run");
+    const id = input.args[0] ?? "";
+    if (!isDryRun && !input.isOn("yes"))
+      throw badRequest(
+        "an erasure cannot be undone: --yes is needed",
+        `see what it would erase with: deadletter erase ${id} --dry-run`,
+      );
+    return withClient(input, async (client) => {
+      const options = { ...given("reason", input.value("reason")), dry_run: isDryRun };
+      const report = await eraseUser(client, id, options);
+      const { user, erased } = report;
+      const counts = `who did ${erased.actors} events, and ${erased.states} states of user ${user.id}`;
+      print(io, input.isJson, report, () =>
+        isDryRun
+          ? `would erase ${counts} (${user.username}); nothing was changed\n`
+          : `erased ${counts}, now called ${user.username}\n`,
+      );
+    });
+  },
 };

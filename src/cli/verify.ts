@@ -1,53 +1,124 @@
-// verify: holds the store against its own history and names what is false.
+// verify: holds the store, or an exported log, against its own history, its signed log and checkpoints kept elsewhere.
 
+import { existsSync, readFileSync } from "node:fs";
+import { readCheckpoint } from "../audit/checkpoint-memory.ts";
+import type { Finding } from "../audit/finding.ts";
+import { parseVerifierKey, type VerifierKey } from "../audit/log-key.ts";
 import { verify } from "../audit/verify.ts";
+import { verifyExport } from "../audit/verify-export.ts";
+import type { SavedCheckpoint } from "../audit/verify-log.ts";
+import { checkpointPath } from "../audit-log.ts";
 import { openStore, refuseMissingStore } from "../deadletter.ts";
-import { DeadletterError } from "../errors.ts";
+import { badRequest, DeadletterError } from "../errors.ts";
 import { loadLogKey } from "../log-key-file.ts";
 import { schemaStatus } from "../store/migrate.ts";
-import { type Command, STORE_SETTINGS } from "./command.ts";
+import { type Command, type Input, type Io, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
 
 export const verifyCommand: Command = {
   name: "verify",
   summary:
-    "Check every subject against its history, and every event's hashes, disclosures and tag. Exits 6 if anything is false.",
+    "Check every subject against its history, every event's hashes, disclosures and tag, and the signed log. Exits 6 if anything is false.",
   args: [],
-  flags: [{ name: "quiet", help: "print only what is false: nothing at all where everything is true" }],
+  flags: [
+    {
+      name: "checkpoint",
+      value: "FILE",
+      help: "a checkpoint saved earlier, outside of the database: the log must extend it",
+    },
+    { name: "export", value: "DIR", help: "check an exported log instead of the store; needs --vkey" },
+    { name: "vkey", value: "KEY", help: "the log's verifier key, or a file that holds it (deadletter log vkey)" },
+    { name: "quiet", help: "print only what is false: nothing at all where everything is true" },
+  ],
   settings: STORE_SETTINGS,
-  examples: ["deadletter verify", "deadletter verify --quiet", "deadletter verify --json | jq .findings"],
-  async run(input, io) {
-    refuseMissingStore(input.config);
-    const store = await openStore(input.config);
-    try {
-      const { pending } = await schemaStatus(store);
-      if (pending.length > 0)
-        throw new DeadletterError("unavailable", `the schema of ${store.place} is not up to date`, {
-          hint: "run: deadletter migrate",
-        });
-      const findings: { subject: string; detail: string }[] = [];
-      const isQuiet = input.isOn("quiet");
-      const meter = progress(isQuiet ? { ...io, err: () => {} } : io, "verified events");
-      const report = await verify(store, await loadLogKey(input.config, store), {
-        onProgress: meter.update,
-        onFinding: (finding) => {
-          if (input.isJson) findings.push(finding);
-          else io.out(`FALSE ${printable(finding.subject)}: ${printable(finding.detail)}\n`);
-        },
-      });
-      meter.end();
-      const { events, erased, subjects } = report;
-      if (isQuiet && report.isTrue) return 0;
-      print(io, input.isJson, { ...report, findings }, () => {
-        const erasures = erased === 0 ? "" : ` (${erased} with a disclosure erased)`;
-        const counts = `${events} events${erasures} of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys`;
-        return report.isTrue
-          ? `verified ${counts}: all true\n`
-          : `verified ${counts}: ${report.findings} false, named above\n`;
-      });
-      return report.isTrue ? 0 : 6;
-    } finally {
-      await store.close();
-    }
+  examples: [
+    "deadletter verify",
+    "deadletter verify --checkpoint /mnt/elsewhere/checkpoint --quiet",
+    "deadletter verify --export ./log --vkey log.vkey",
+    "deadletter verify --json | jq .findings",
+  ],
+  run: (input, io) => {
+    const folder = input.value("export");
+    return folder === undefined ? verifyStore(input, io) : verifyFolder(input, io, folder);
   },
 };
+
+async function verifyStore(input: Input, io: Io): Promise<number> {
+  const { config } = input;
+  if (input.value("vkey") !== undefined)
+    throw badRequest("--vkey goes with --export: a store is checked with its own log key");
+  refuseMissingStore(config);
+  const store = await openStore(config);
+  try {
+    const { pending } = await schemaStatus(store);
+    if (pending.length > 0)
+      throw new DeadletterError("unavailable", `the schema of ${store.place} is not up to date`, {
+        hint: "run: deadletter migrate",
+      });
+    const key = await loadLogKey(config, store);
+    const remembered = checkpointPath(config);
+    const saved = readSaved(input, key, existsSync(remembered) ? [remembered] : []);
+    const talk = conversation(input, io, "verified events");
+    const report = await verify(store, key, { ...talk, saved });
+    return talk.conclude(report, () => {
+      const { events, erased, subjects, log } = report;
+      const erasures = erased === 0 ? "" : ` (${erased} with a disclosure erased)`;
+      const waiting = log.pending === 0 ? "" : `, ${log.pending} on their way into it`;
+      return (
+        `${events} events${erasures} of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys, ` +
+        `the signed log of ${log.size} entries${waiting}${describeSaved(saved)}`
+      );
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+function verifyFolder(input: Input, io: Io, folder: string): Promise<number> {
+  const given = input.value("vkey");
+  if (given === undefined)
+    throw badRequest("--vkey is needed: the key that the log must be signed with", "deadletter log vkey prints it");
+  const key = parseVerifierKey(existsSync(given) ? readFileSync(given, "utf8") : given);
+  const saved = readSaved(input, key, []);
+  const talk = conversation(input, io, "verified entries");
+  const report = verifyExport(folder, key, { ...talk, saved });
+  return Promise.resolve(
+    talk.conclude(
+      report,
+      () => `${report.size} entries of ${report.subjects} subjects, signed by ${key.origin}${describeSaved(saved)}`,
+    ),
+  );
+}
+
+/** The checkpoint named by --checkpoint, and what this host remembers itself. */
+function readSaved(input: Input, key: VerifierKey, others: readonly string[]): SavedCheckpoint[] {
+  const named = input.value("checkpoint");
+  const places = [...(named === undefined ? [] : [named]), ...others];
+  return places.map((place) => ({ place, checkpoint: readCheckpoint(place, key).checkpoint }));
+}
+
+function describeSaved(saved: readonly SavedCheckpoint[]): string {
+  return saved.map(({ place, checkpoint }) => `, extending ${place} at ${checkpoint.size}`).join("");
+}
+
+/** What is said while a verification runs and at its end: findings as they come, then one line or one JSON object. */
+function conversation(input: Input, io: Io, label: string) {
+  const findings: Finding[] = [];
+  const isQuiet = input.isOn("quiet");
+  const meter = progress(isQuiet ? { ...io, err: () => {} } : io, label);
+  return {
+    onProgress: meter.update,
+    onFinding(finding: Finding): void {
+      if (input.isJson) findings.push(finding);
+      else io.out(`FALSE ${printable(finding.subject)}: ${printable(finding.detail)}\n`);
+    },
+    /** The exit code. */
+    conclude<Report extends { isTrue: boolean; findings: number }>(report: Report, describe: () => string): number {
+      meter.end();
+      if (isQuiet && report.isTrue) return 0;
+      const verdict = report.isTrue ? "all true" : `${report.findings} false, named above`;
+      print(io, input.isJson, { ...report, findings }, () => `verified ${describe()}: ${verdict}\n`);
+      return report.isTrue ? 0 : 6;
+    },
+  };
+}

@@ -69,9 +69,14 @@ function methodNotAllowed(method: string, template: string, methods: readonly st
 }
 
 function parametersIn(template: string): number {
-  return template.split(":").length - 1;
+  return template.split(/[:*]/).length - 1;
 }
 
 function patternOf(template: string): RegExp {
-  return new RegExp(`^${template.replaceAll(".", "\\.").replace(/:[a-z_]+/g, "[^/]+")}$`);
+  return new RegExp(
+    `^${template
+      .replaceAll(".", "\\.")
+      .replace(/:[a-z_]+/g, "[^/]+")
+      .replace("*", ".+")}$`,
+  );
 }

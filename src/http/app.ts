@@ -8,6 +8,7 @@ import { authorize } from "./auth.ts";
 import { readJsonBody } from "./body.ts";
 import { errorResponse } from "./error.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
+import { EntriesQuery, logHandlers } from "./log.ts";
 import { opsHandlers } from "./ops.ts";
 import { finish, redirect } from "./redirect.ts";
 import { exchangeOf, openExchange, type Service } from "./service.ts";
@@ -20,7 +21,7 @@ import {
   ReadLinkQuery,
   ReasonBody,
 } from "./urls.ts";
-import { EditUserBody, NewKeyBody, NewUserBody, userHandlers } from "./users.ts";
+import { EditUserBody, EraseBody, NewKeyBody, NewUserBody, userHandlers } from "./users.ts";
 
 export type Api = ReturnType<typeof createApi>;
 
@@ -30,6 +31,7 @@ export function createApi(service: Service) {
   const users = userHandlers(service);
   const events = eventHandlers(service);
   const ops = opsHandlers(service);
+  const log = logHandlers(service);
   const access: { table?: AccessTable } = {};
   const app = createBase(service, access)
     .use(publicRoutes(service))
@@ -55,12 +57,22 @@ export function createApi(service: Service) {
       body: ReasonBody,
       ...needs("admin", "Deactivate a user and revoke its keys"),
     })
+    .post("/users/:user/erase", users.erase, {
+      body: EraseBody,
+      ...needs("admin", "Erase a person from the history: for good"),
+    })
     .post("/users/:user/keys", users.createUserKey, { body: NewKeyBody, ...needs("admin", "Make a key, shown once") })
     .get("/users/:user/keys", users.listUserKeys, needs("reader", "List a user's keys"))
     .delete("/users/:user/keys/:key", users.removeKey, { body: ReasonBody, ...needs("admin", "Revoke a key") })
     .get("/whoami", users.whoami, needs("reader", "The caller's user, key and role"))
     .get("/events", events.list, { query: ListEventsQuery, ...needs("reader", "The audit log, newest first") })
     .get("/events/:id", events.read, needs("reader", "One event"))
+    .get("/events/:id/disclosures", log.disclosures, needs("reader", "What an event's leaf holds digests of"))
+    .get("/log/entries", log.entries, {
+      query: EntriesQuery,
+      ...needs("reader", "Events in log order from an index on; waits for the next where asked to"),
+    })
+    .get("/log/status", log.status, needs("reader", "The log's size, backlog and health"))
     .get("/metrics", ops.metricsText, needs("reader", "Prometheus metrics"))
     .get("/stats", ops.stats, needs("reader", "Totals for a dashboard"))
     .use(
@@ -93,11 +105,19 @@ export function createPublic(service: Service) {
 
 function publicRoutes(service: Service) {
   const ops = opsHandlers(service);
+  const log = logHandlers(service);
   return new Elysia({ name: "public" })
     .get("/livez", ops.livez, needs("public", "Alive"))
     .get("/readyz", ops.readyz, needs("public", "Ready for traffic, check by check"))
     .get("/health", ops.health, needs("public", "Healthy, in the first version's shape"))
     .get("/robots.txt", ops.robots, needs("public", "Asks crawlers to stay away"))
+    .get(
+      "/log/checkpoint",
+      log.checkpoint,
+      needs("public", "The log's newest signed checkpoint (C2SP tlog-checkpoint)"),
+    )
+    .get("/log/tile/*", log.tile, needs("public", "Tree hashes and entries of the log (C2SP tlog-tiles)"))
+    .get("/events/:id/proof", log.proof, needs("public", "Proof that an event is in the log (C2SP tlog-proof)"))
     .get(
       "/:code",
       ({ params, request }) => redirect(service, request, params.code, "code"),

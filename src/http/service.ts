@@ -1,5 +1,6 @@
 // What the HTTP layer is given, and what it remembers of a request while it answers it.
 
+import type { LogFeed } from "../audit/feed.ts";
 import { LIMITS } from "../limits.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -11,6 +12,7 @@ export interface Service {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly clicks: Clicks;
+  readonly auditLog: AuditLog;
   readonly version: string;
   readonly startedMs: number;
   /** The front door that events name: `http`, or `cli:uid-N` when the app is mounted in a command. */
@@ -19,6 +21,13 @@ export interface Service {
   readonly operatorSecret: string | undefined;
   /** True from the first SIGTERM on: /readyz says so, and load balancers look elsewhere. */
   readonly isDraining: () => boolean;
+}
+
+/** What the server knows of the signed log beside the store. */
+export interface AuditLog {
+  readonly feed: LogFeed;
+  /** Why this process would not vouch for the stored log, where it would not. */
+  readonly refusal: () => string | undefined;
 }
 
 /** What a handler may set of its answer beside the body. */

@@ -6,6 +6,7 @@ import { LIMITS } from "../limits.ts";
 import { keyFromRow, Role } from "../model/key.ts";
 import { isId, linkFromRow } from "../model/url.ts";
 import { type UserRow, userFromRow } from "../model/user.ts";
+import { eraseUser } from "../operations/erase.ts";
 import { createKey, deleteKey } from "../operations/keys.ts";
 import { createUser, deactivateUser, editUser } from "../operations/users.ts";
 import { listKeysOf } from "../store/queries/keys.ts";
@@ -35,6 +36,11 @@ export const NewKeyBody = t.Object(
   },
   strict,
 );
+
+export const EraseBody = t.Union([
+  t.Object({ reason: t.Optional(t.String()), dry_run: t.Optional(t.Boolean()) }, strict),
+  t.Null(),
+]);
 
 type UserParams = { readonly user: string };
 
@@ -94,6 +100,10 @@ export function userHandlers({ core }: Service) {
     return deactivateUser(core, callerOf(request), userId(params.user), body?.reason);
   }
 
+  function erase({ params, body, request }: { params: UserParams; body: Static<typeof EraseBody>; request: Request }) {
+    return eraseUser(core, callerOf(request), userId(params.user), body ?? {});
+  }
+
   async function createUserKey({
     params,
     body,
@@ -139,7 +149,7 @@ export function userHandlers({ core }: Service) {
     return { user: userFromRow(user), key: key ? keyFromRow(key) : null, role };
   }
 
-  return { create, list, read, edit, remove, createUserKey, listUserKeys, removeKey, whoami };
+  return { create, list, read, edit, remove, erase, createUserKey, listUserKeys, removeKey, whoami };
 }
 
 function userId(text: string): number {

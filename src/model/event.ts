@@ -8,8 +8,8 @@ import { cleanText } from "./text.ts";
 export const SUBJECT_TYPES = ["url", "user", "key"] as const;
 export type SubjectType = (typeof SUBJECT_TYPES)[number];
 
-/** What can happen to a subject. Deleting a user deactivates it, deleting a key revokes it. */
-export const EVENT_TYPES = ["created", "updated", "deleted", "restored", "imported"] as const;
+/** What can happen to a subject. Deleting a user deactivates it, deleting a key revokes it; only a user can be erased. */
+export const EVENT_TYPES = ["created", "updated", "deleted", "restored", "imported", "erased"] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 export const DELETE_REASONS = ["user_requested", "policy_cleanup", "duplicate", "expired"] as const;
@@ -63,7 +63,7 @@ export interface EventRow {
 }
 
 /** Bookkeeping that every event moves; naming it as a change would say nothing. */
-const NOT_A_CHANGE = new Set(["id", "created_at", "updated_at", "version", "legacy_history"]);
+const NOT_A_CHANGE = new Set(["id", "created_at", "updated_at", "version", "legacy_history", "erasure"]);
 /** Audited, but never shown. */
 const HIDDEN = new Set(["key_hash"]);
 

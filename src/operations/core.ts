@@ -24,6 +24,7 @@ export interface Change {
   readonly type: SubjectType;
   readonly id: number;
   readonly op: EventType;
+  readonly leafHash: Uint8Array;
 }
 
 /** Who asks for a change, and through which door. */
@@ -105,7 +106,7 @@ export async function record<Row extends { readonly head: Uint8Array }>(
     core.randomBytes,
   );
   await appendEvent(tx, event, (head) => change.write(tx, { ...row, head } as unknown as Row));
-  changes.push({ type, id: row.id, op });
+  changes.push({ type, id: row.id, op, leafHash: event.leaf_hash });
 }
 
 /** The time of a subject's next event: the clock, but never before its last one, so that histories read in order. */

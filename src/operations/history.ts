@@ -1,5 +1,6 @@
 // Reads what happened: events as the world sees them, and a link as it stood at a moment.
 
+import type { Erasure } from "../audit/erasures.ts";
 import { actorOf, stateOf } from "../audit/event.ts";
 import { notFound } from "../errors.ts";
 import { changesBetween, type Event, type State, visibleState } from "../model/event.ts";
@@ -31,6 +32,10 @@ export function eventFromRow(row: EventWithPrevious): Event {
 function detailsOf(row: EventWithPrevious, state: State, reason: string | null): Record<string, unknown> {
   const changes = changesBetween(stateOf(row.previous_state), state);
   if (row.op === "deleted") return { reason, changes };
+  if (row.op === "erased") {
+    const { actors, states } = state.erasure as Erasure;
+    return { erased: { actors: actors.length, states: states.length } };
+  }
   if (row.op !== "created" && row.op !== "imported") return { changes };
   const { legacy_history, ...visible } = visibleState(state);
   if (row.subject_type !== "url") return { changes, [row.subject_type]: visible };

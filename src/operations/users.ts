@@ -70,11 +70,15 @@ export function deactivateUser(core: Core, caller: Caller, id: number, reasonTex
     const [row] = await lockUser(work.tx, id);
     if (!row) throw notFound(`no user ${id}`);
     if (row.is_active === 0) throw conflict(`user "${row.username}" is inactive already`);
-    for (const key of await lockKeysOf(work.tx, id)) {
-      if (key.revoked_at_ms === null) await revoke(work, { row: key, reason: "user deactivated" });
-    }
+    await revokeKeysOf(work, id, "user deactivated");
     return writeUser(work, { row, next: { is_active: 0 }, op: "deleted", reason });
   });
+}
+
+export async function revokeKeysOf(work: Work, userId: number, reason: string): Promise<void> {
+  for (const key of await lockKeysOf(work.tx, userId)) {
+    if (key.revoked_at_ms === null) await revoke(work, { row: key, reason });
+  }
 }
 
 async function writeUser(

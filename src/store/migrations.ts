@@ -2,7 +2,9 @@
 
 import { createHash } from "node:crypto";
 import postgres0001 from "../../migrations/postgres/0001_subjects_and_events.sql" with { type: "text" };
+import postgres0002 from "../../migrations/postgres/0002_signed_log.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_subjects_and_events.sql" with { type: "text" };
+import sqlite0002 from "../../migrations/sqlite/0002_signed_log.sql" with { type: "text" };
 import type { Store } from "./store.ts";
 
 export interface Migration {
@@ -15,7 +17,7 @@ export interface Migration {
 
 /** Ordered by version, without gaps; both engines have the same versions. */
 export function migrationsFor(engine: Store["engine"]): readonly Migration[] {
-  const scripts = engine === "postgres" ? [postgres0001] : [sqlite0001];
+  const scripts = engine === "postgres" ? [postgres0001, postgres0002] : [sqlite0001, sqlite0002];
   return scripts.map((script, index) => ({
     version: index + 1,
     name: NAMES[index] ?? "unnamed",
@@ -24,4 +26,4 @@ export function migrationsFor(engine: Store["engine"]): readonly Migration[] {
   }));
 }
 
-const NAMES = ["subjects_and_events"];
+const NAMES = ["subjects_and_events", "signed_log"];

@@ -16,6 +16,9 @@ export interface PostgresOptions {
 /** Any number, the same in every release: processes that migrate one database take turns on it. */
 const MIGRATION_LOCK = 7_305_161_501;
 
+/** Carries no payload: who hears it reads the log. */
+const LOG_CHANNEL = "deadletter_log";
+
 export async function openPostgres(url: string, options: PostgresOptions): Promise<Store> {
   const sql = postgres(url, {
     max: options.poolSize,
@@ -109,6 +112,20 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         throw mapPostgresError(error);
       }
     },
+    notify: () =>
+      call(
+        async () => {
+          await sql`select pg_notify(${LOG_CHANNEL}, '')`;
+        },
+        options.deadlineMs,
+        () => unavailable(NO_ANSWER),
+      ),
+    async listen(onNotify) {
+      // A transaction pooler gives a session to nobody, so nothing can be heard through one.
+      if (options.isPooled) return { close: () => Promise.resolve() };
+      const { unlisten } = await sql.listen(LOG_CHANNEL, onNotify, onNotify);
+      return { close: () => unlisten().catch(() => {}) };
+    },
     load: () => ({
       active: Math.min(calls, options.poolSize),
       waiting: Math.max(0, calls - options.poolSize),
@@ -134,6 +151,7 @@ function transactionTag(raw: postgres.TransactionSql): MigrationTx {
   const tag = raw as unknown as Sql;
   return Object.assign(tag, {
     forUpdate: tag`for update`,
+    forUpdateSkipLocked: tag`for update skip locked`,
     nextId: (table: string) => tag`nextval(${`${table}_id_seq`}::regclass)`,
     reserveIds: async (table: string, id: number) => {
       const sequence = `${table}_id_seq`;

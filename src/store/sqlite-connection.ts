@@ -3,9 +3,18 @@
 
 import { Database, type Statement } from "bun:sqlite";
 import { LIMITS } from "../limits.ts";
-import { type List, type Query, type Sql, StoreError, type StoreErrorKind, type Value } from "./store.ts";
+import {
+  type List,
+  type MigrationTx,
+  type Query,
+  type Sql,
+  StoreError,
+  type StoreErrorKind,
+  type SubjectTable,
+  type Value,
+} from "./store.ts";
 
-type Part = Value | SqliteQuery | SqliteList;
+type Part = Value | SqliteQuery | SqliteList | SqliteRows;
 
 export class SqliteConnection {
   readonly database: Database;
@@ -31,9 +40,23 @@ export class SqliteConnection {
       const bound: Value[] = [];
       return this.all(render(query, bound), bound);
     };
-    const tag = (first: TemplateStringsArray | readonly Value[], ...parts: Part[]): SqliteQuery | SqliteList =>
-      "raw" in first ? new SqliteQuery(run, first, parts) : new SqliteList(first);
+    const tag = (first: TemplateStringsArray | readonly Value[] | readonly Row[], ...parts: Part[]) => {
+      if ("raw" in first) return new SqliteQuery(run, first, parts);
+      return isRows(first) ? new SqliteRows(first, parts as string[]) : new SqliteList(first);
+    };
     return tag as unknown as Sql;
+  }
+
+  /** The tag of one transaction; `check` as above. */
+  transaction(check: () => void = () => {}): MigrationTx {
+    const sql = this.tag(check);
+    return Object.assign(sql, {
+      forUpdate: sql`` as Query<unknown>,
+      forUpdateSkipLocked: sql`` as Query<unknown>,
+      nextId: (table: SubjectTable): Query<unknown> => NEXT_ID[table](sql),
+      reserveIds: () => Promise.resolve(),
+      script: async (text: string) => this.script(text),
+    });
   }
 
   all(text: string, values: readonly Value[]): unknown[] {
@@ -79,11 +102,39 @@ export class SqliteConnection {
   }
 }
 
+/** One past the largest id that a row or an event ever had: an id is not given again even where a row was removed. */
+const NEXT_ID: Record<SubjectTable, (sql: Sql) => Query<unknown>> = {
+  urls: (sql) => sql`(select 1 + max(
+    coalesce((select max(id) from urls), 0),
+    coalesce((select max(subject_id) from events where subject_type = 'url'), 0)))`,
+  users: (sql) => sql`(select 1 + max(
+    coalesce((select max(id) from users), 0),
+    coalesce((select max(subject_id) from events where subject_type = 'user'), 0)))`,
+  keys: (sql) => sql`(select 1 + max(
+    coalesce((select max(id) from keys), 0),
+    coalesce((select max(subject_id) from events where subject_type = 'key'), 0)))`,
+};
+
 class SqliteList implements List {
   readonly first: readonly Value[];
   constructor(first: readonly Value[]) {
     if (first.length === 0) throw new TypeError("a list for `in` must not be empty");
     this.first = first;
+  }
+}
+
+type Row = Readonly<Record<string, Value>>;
+
+function isRows(list: readonly Value[] | readonly Row[]): list is readonly Row[] {
+  return typeof list[0] === "object" && list[0] !== null && !(list[0] instanceof Uint8Array);
+}
+
+class SqliteRows {
+  readonly first: readonly Row[];
+  readonly columns: readonly string[];
+  constructor(first: readonly Row[], columns: readonly string[]) {
+    this.first = first;
+    this.columns = columns;
   }
 }
 
@@ -135,6 +186,11 @@ function renderPart(part: Part, bound: Value[]): string {
   if (part instanceof SqliteList) {
     bound.push(...part.first);
     return `(${part.first.map(() => "?").join(", ")})`;
+  }
+  if (part instanceof SqliteRows) {
+    for (const row of part.first) bound.push(...part.columns.map((column) => row[column] ?? null));
+    const places = `(${part.columns.map(() => "?").join(", ")})`;
+    return `(${part.columns.join(", ")}) values ${part.first.map(() => places).join(", ")}`;
   }
   if (part === undefined || typeof part === "boolean") throw new TypeError(`cannot bind ${String(part)} to a query`);
   bound.push(part);

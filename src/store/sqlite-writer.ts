@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isBusy, mapSqliteError, type SqliteConnection } from "./sqlite-connection.ts";
-import { type MigrationTx, type Query, type SubjectTable, withDeadline } from "./store.ts";
+import { type MigrationTx, withDeadline } from "./store.ts";
 
 interface Job {
   readonly run: (tx: MigrationTx) => Promise<unknown>;
@@ -130,7 +130,13 @@ export class SqliteWriter {
     const life = { isOpen: true };
     database.run("savepoint job");
     try {
-      const work = this.#inside.run(life, () => job.run(this.#tx(life)));
+      const work = this.#inside.run(life, () =>
+        job.run(
+          this.#connection.transaction(() => {
+            if (!life.isOpen) throw new TypeError("a transaction's tag was used after the transaction ended");
+          }),
+        ),
+      );
       const value = await withDeadline(work, job.deadline - performance.now(), () => unavailable(LATE));
       database.run("release job");
       return () => job.resolve(value);
@@ -175,32 +181,4 @@ export class SqliteWriter {
     this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));
     for (const job of late) job.reject(unavailable(LATE, { cause }));
   }
-
-  #tx(life: { isOpen: boolean }): MigrationTx {
-    const connection = this.#connection;
-    const tag = connection.tag(() => {
-      if (!life.isOpen) throw new TypeError("a transaction's tag was used after the transaction ended");
-    });
-    return Object.assign(tag, {
-      forUpdate: tag`` as Query<unknown>,
-      nextId: (table: SubjectTable): Query<unknown> => NEXT_ID[table](tag),
-      reserveIds: () => Promise.resolve(),
-      script: async (text: string) => connection.script(text),
-    });
-  }
 }
-
-type Tag = ReturnType<SqliteConnection["tag"]>;
-
-/** One past the largest id that a row or an event ever had: an id is not given again even where a row was removed. */
-const NEXT_ID: Record<SubjectTable, (sql: Tag) => Query<unknown>> = {
-  urls: (sql) => sql`(select 1 + max(
-    coalesce((select max(id) from urls), 0),
-    coalesce((select max(subject_id) from events where subject_type = 'url'), 0)))`,
-  users: (sql) => sql`(select 1 + max(
-    coalesce((select max(id) from users), 0),
-    coalesce((select max(subject_id) from events where subject_type = 'user'), 0)))`,
-  keys: (sql) => sql`(select 1 + max(
-    coalesce((select max(id) from keys), 0),
-    coalesce((select max(subject_id) from events where subject_type = 'key'), 0)))`,
-};

@@ -3,9 +3,10 @@
 
 import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
-import { isBusy, SqliteConnection } from "./sqlite-connection.ts";
+import { LIMITS } from "../limits.ts";
+import { isBusy, mapSqliteError, SqliteConnection } from "./sqlite-connection.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
-import type { Sql, Store } from "./store.ts";
+import { type MigrationTx, type Sql, type Store, StoreError } from "./store.ts";
 
 /** Older versions can corrupt a database whose WAL is reset at the wrong moment (sqlite.org/wal.html#walresetbug). */
 const OLDEST_SQLITE = [3, 51, 3] as const;
@@ -23,7 +24,9 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
     place: path,
     read: async (run) => run(sql),
     begin: (run, { deadlineMs = options.deadlineMs } = {}) => writer.submit(run, deadlineMs),
-    migrate: (run) => writer.submit(run, options.deadlineMs),
+    migrate: (run) => migrateFile(path, run),
+    notify: () => Promise.resolve(),
+    listen: () => Promise.resolve({ close: () => Promise.resolve() }),
     snapshot: (run) => withSnapshot(path, run),
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
     async close() {
@@ -77,6 +80,41 @@ function assertVersion(connection: SqliteConnection): void {
     if (part > least) return;
     if (part < least)
       throw new Error(`SQLite ${row?.version} is too old: ${OLDEST_SQLITE.join(".")} or later is needed`);
+  }
+}
+
+/**
+ * On a connection of its own with foreign keys off, as SQLite asks for where a table is made anew
+ * (lang_altertable.html, section 7); before the commit every reference is checked.
+ */
+async function migrateFile<T>(path: string, run: (tx: MigrationTx) => Promise<T>): Promise<T> {
+  const connection = new SqliteConnection(path, { readonly: false });
+  const { database } = connection;
+  try {
+    database.run("pragma foreign_keys = off");
+    await beginImmediate(connection, LIMITS.migrationMs);
+    const value = await run(connection.transaction());
+    const broken = connection.all("pragma foreign_key_check", []);
+    if (broken.length > 0) throw new StoreError("foreign_key", "", `a migration broke ${JSON.stringify(broken[0])}`);
+    database.run("commit");
+    return value;
+  } finally {
+    if (database.inTransaction) database.run("rollback");
+    connection.close();
+  }
+}
+
+async function beginImmediate({ database }: SqliteConnection, deadlineMs: number): Promise<void> {
+  const deadline = performance.now() + deadlineMs;
+  for (;;) {
+    try {
+      database.run("begin immediate");
+      return;
+    } catch (error) {
+      if (!isBusy(error)) throw mapSqliteError(error);
+      if (performance.now() > deadline) throw unavailable("the embedded store is in use", { cause: error });
+      await Bun.sleep(LIMITS.sqliteBusyRetryMs);
+    }
   }
 }
 

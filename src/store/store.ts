@@ -14,9 +14,18 @@ export interface List {
   readonly first: readonly Value[];
 }
 
+/** Rows for `insert into t ${sql(rows, "a", "b")}`: the columns' names and all their values; there must be at least one. */
+export interface Rows {
+  readonly first: readonly object[];
+}
+
 export interface Sql {
-  <Row = unknown>(strings: TemplateStringsArray, ...values: readonly (Value | Query<unknown> | List)[]): Query<Row>;
-  (list: readonly (string | number)[]): List;
+  <Row = unknown>(
+    strings: TemplateStringsArray,
+    ...values: readonly (Value | Query<unknown> | List | Rows)[]
+  ): Query<Row>;
+  (list: readonly (string | number | Uint8Array)[]): List;
+  <Row extends object>(rows: readonly Row[], ...columns: readonly (keyof Row & string)[]): Rows;
 }
 
 export type SubjectTable = "urls" | "users" | "keys";
@@ -24,6 +33,8 @@ export type SubjectTable = "urls" | "users" | "keys";
 export interface Tx extends Sql {
   /** `for update` where rows are locked one by one; nothing where there is one writer. */
   readonly forUpdate: Query<unknown>;
+  /** The same, but rows that somebody else has locked are left out instead of waited for. */
+  readonly forUpdateSkipLocked: Query<unknown>;
   /** An expression that draws the next unused id of a table. */
   nextId(table: SubjectTable): Query<unknown>;
   /** Tells the id source that ids up to `id` were given by somebody else (an import). */
@@ -58,6 +69,13 @@ export interface Store {
   snapshot<T>(run: (sql: Sql) => Promise<T>): Promise<T>;
   /** One transaction that no other process's migration runs beside. */
   migrate<T>(run: (tx: MigrationTx) => Promise<T>): Promise<T>;
+  /** Tells every listener of this database that the log has grown, other processes' included; nothing where none can hear. */
+  notify(): Promise<void>;
+  /**
+   * Calls `onNotify` after a notify() of anybody's, at the earliest, and after each time listening had to begin anew:
+   * what was said in between is lost, so listeners poll as well. Where nobody can be heard it never calls.
+   */
+  listen(onNotify: () => void): Promise<{ close: () => Promise<void> }>;
   load(): StoreLoad;
   close(): Promise<void>;
 }

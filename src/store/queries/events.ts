@@ -68,10 +68,19 @@ export function findEventAsOf(
   atMs: number,
 ): Query<EventRow> {
   return sql`
-    select ${columns(sql)} from events e
+    select ${eventColumns(sql)} from events e
     where e.subject_type = ${subject.type} and e.subject_id = ${subject.id} and e.at_ms <= ${atMs}
     order by e.version desc limit 1`;
 }
+
+/** An event and where it stands on its way into the log: exactly one of the three is there. */
+export type LoggedEvent = EventRow & {
+  readonly log_index: number | null;
+  /** The hash that the log holds at that index. */
+  readonly log_hash: Uint8Array | null;
+  readonly queue_id: number | null;
+  readonly quarantine_reason: string | null;
+};
 
 /** All events of one kind of subject by (subject, version): the order in which chains are checked. */
 export function listChains(
@@ -79,16 +88,20 @@ export function listChains(
   type: SubjectType,
   after: { readonly subjectId: number; readonly version: number },
   limit: number,
-): Query<EventRow> {
+): Query<LoggedEvent> {
   return sql`
-    select ${columns(sql)} from events e
+    select ${eventColumns(sql)}, l.idx as log_index, l.leaf_hash as log_hash, q.id as queue_id, z.reason as quarantine_reason
+    from events e
+    left join log_leaf l on l.event_id = e.id
+    left join log_queue q on q.event_id = e.id
+    left join log_quarantine z on z.event_id = e.id
     where e.subject_type = ${type} and e.subject_id <= ${Number.MAX_SAFE_INTEGER}
       and (e.subject_id, e.version) > (${after.subjectId}, ${after.version})
     order by e.subject_id, e.version limit ${limit}`;
 }
 
 export function findNewestEvent(sql: Sql): Query<EventRow> {
-  return sql`select ${columns(sql)} from events e order by e.id desc limit 1`;
+  return sql`select ${eventColumns(sql)} from events e order by e.id desc limit 1`;
 }
 
 /** Every row there is, whatever is in it. Reads whole tables: for verification only. */
@@ -98,37 +111,49 @@ export function countEverything(sql: Sql): Query<{ events: number; url: number; 
            (select count(*) from users) as "user", (select count(*) from keys) as "key"`;
 }
 
-/** Events that wait in no queue: nobody would ever put them into the log. */
-export function listUnqueued(
-  sql: Sql,
-  limit: number,
-): Query<{ id: number; subject_type: SubjectType; subject_id: number; version: number }> {
+/** Events that somebody did and that still say so, oldest first. */
+export function listActorsToErase(sql: Sql, userId: number, limit: number): Query<EventName> {
   return sql`
-    select e.id, e.subject_type, e.subject_id, e.version from events e
-    where not exists (select 1 from log_queue q where q.event_id = e.id)
-    order by e.id limit ${limit}`;
+    select id, subject_type, subject_id, version from events where user_id = ${userId} and actor is not null
+    order by at_ms, id limit ${limit}`;
 }
 
-/** Queue rows whose event is gone. */
-export function listOrphansInQueue(sql: Sql, limit: number): Query<{ event_id: number }> {
+/** Events of a user that still say what it was, up to a version; those that erased something must go on saying what. */
+export function listStatesToErase(
+  sql: Sql,
+  user: { readonly id: number; readonly throughVersion: number },
+  limit: number,
+): Query<EventName> {
   return sql`
-    select q.event_id from log_queue q
-    where not exists (select 1 from events e where e.id = q.event_id)
-    order by q.id limit ${limit}`;
+    select id, subject_type, subject_id, version from events
+    where subject_type = 'user' and subject_id = ${user.id} and version <= cast(${user.throughVersion} as bigint)
+      and state is not null and op <> 'erased'
+    order by version limit ${limit}`;
+}
+
+export type EventName = Pick<EventRow, "id" | "subject_type" | "subject_id" | "version">;
+
+export function eraseActors(tx: Tx, eventIds: readonly number[]): Query<unknown> {
+  return tx`update events set actor = null, user_id = null where id in ${tx(eventIds)}`;
+}
+
+export function eraseStates(tx: Tx, eventIds: readonly number[]): Query<unknown> {
+  return tx`update events set state = null where id in ${tx(eventIds)}`;
 }
 
 export function readCounters(sql: Sql): Query<{ name: string; value: number }> {
   return sql`select name, cast(sum(value) as bigint) as value from counters group by name order by name`;
 }
 
-function selectWithPrevious(sql: Sql): Query<unknown> {
+/** Events `e` with the state that their subjects had before. */
+export function selectWithPrevious(sql: Sql): Query<unknown> {
   return sql`
-    select ${columns(sql)}, p.state as previous_state
+    select ${eventColumns(sql)}, p.state as previous_state
     from events e
     left join events p on p.subject_type = e.subject_type and p.subject_id = e.subject_id and p.version = e.version - 1`;
 }
 
-function columns(sql: Sql): Query<unknown> {
+export function eventColumns(sql: Sql): Query<unknown> {
   return sql`e.id, e.subject_type, e.subject_id, e.version, e.op, e.at_ms, e.leaf, e.leaf_hash, e.tag, e.actor, e.state,
              e.user_id`;
 }

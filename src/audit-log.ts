@@ -1,0 +1,86 @@
+// The moving parts of the signed log in one process: sequencer, feed, remembered checkpoint, the watch on its own writes.
+
+import { join } from "node:path";
+import { ALARM_KINDS, type Alarm } from "./audit/alarm.ts";
+import { CheckpointMemory } from "./audit/checkpoint-memory.ts";
+import { LogFeed } from "./audit/feed.ts";
+import type { LogKey } from "./audit/log-key.ts";
+import { OwnWrites } from "./audit/own-writes.ts";
+import { Sequencer } from "./audit/sequencer.ts";
+import type { Config } from "./config.ts";
+import type { AuditLog } from "./http/service.ts";
+import { describeError, type Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Change } from "./operations/core.ts";
+import type { Store } from "./store/store.ts";
+
+export interface AuditLogParts {
+  readonly store: Store;
+  readonly key: LogKey;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly clock: () => number;
+}
+
+export interface RunningAuditLog extends AuditLog {
+  readonly ownWrites: OwnWrites;
+  /** Takes note of what this process has just committed. */
+  committed(changes: readonly Change[]): void;
+  /** Begins to sequence, to follow and to watch. Throws bad_request where the remembered checkpoint cannot be used. */
+  start(): void;
+  /** A sequencer that somebody else drives, with the checkpoint this host remembers. */
+  createSequencer(): Sequencer;
+  close(): Promise<void>;
+}
+
+/** Where a host keeps the newest checkpoint it has seen; the data directory must exist. */
+export function checkpointPath(config: Config): string {
+  return join(config.dataDir, "checkpoint");
+}
+
+export function createAuditLog(config: Config, { store, key, metrics, log, clock }: AuditLogParts): RunningAuditLog {
+  for (const kind of ALARM_KINDS) metrics.logAlarms.inc({ kind }, 0);
+  const alarm: Alarm = (kind, message, fields = {}) => {
+    metrics.logAlarms.inc({ kind });
+    log.error(`audit log alarm: ${message}`, { alarm: kind, ...fields });
+  };
+  const feed = new LogFeed({
+    store,
+    onFailure: (error) => log.warn("the log cannot be followed now", describeError(error)),
+  });
+  const ownWrites = new OwnWrites(store, alarm);
+  feed.onEntries(ownWrites.settle);
+  let sequencer: Sequencer | undefined;
+
+  function createSequencer(): Sequencer {
+    const memory = new CheckpointMemory(checkpointPath(config), key);
+    const onPublished = () => {
+      feed.poke();
+      // Others find out by polling where this does not reach them.
+      store.notify().catch((error: unknown) => log.debug("followers were not notified", describeError(error)));
+    };
+    return new Sequencer({ store, key, memory, clock, alarm, onPublished });
+  }
+
+  return {
+    feed,
+    ownWrites,
+    refusal: () => sequencer?.refusal,
+    committed(changes) {
+      // Where nobody follows the log, nothing would ever take them off the list.
+      if (sequencer) ownWrites.add(changes.map(({ type, id, leafHash }) => ({ subject: `${type}:${id}`, leafHash })));
+    },
+    createSequencer,
+    start() {
+      sequencer = createSequencer();
+      sequencer.start();
+      feed.start();
+      ownWrites.start();
+    },
+    async close() {
+      ownWrites.close();
+      await sequencer?.close();
+      await feed.close();
+    },
+  };
+}

@@ -1,0 +1,81 @@
+// The newest checkpoint this process has seen, in memory and in a file outside of the database: what a restored backup or
+// a second history cannot agree with. The file is replaced whole, at most every LIMITS.rememberMs, and at the end.
+
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { badRequest, messageOf } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { type Checkpoint, CheckpointError, openCheckpoint } from "./checkpoint.ts";
+import type { VerifierKey } from "./log-key.ts";
+import { isSameHash } from "./merkle.ts";
+import { rootAt, type TileReader } from "./tiles.ts";
+
+export class CheckpointMemory {
+  readonly #path: string;
+  #newest: (Checkpoint & { readonly note: string }) | undefined;
+  #writtenMs = Number.NEGATIVE_INFINITY;
+  #isWritten = true;
+
+  /** Throws bad_request where the file cannot be read, or holds another log's checkpoint. */
+  constructor(path: string, key: VerifierKey) {
+    this.#path = path;
+    if (!existsSync(path)) return;
+    const { checkpoint, note } = readCheckpoint(path, key);
+    this.#newest = { ...checkpoint, note };
+  }
+
+  get newest(): (Checkpoint & { readonly note: string }) | undefined {
+    return this.#newest;
+  }
+
+  /** Throws CheckpointError unless the log at `head`, read through `read`, extends what is remembered. */
+  async check(head: Checkpoint, read: TileReader): Promise<void> {
+    const known = this.#newest;
+    if (!known) return;
+    if (head.size < known.size)
+      throw new CheckpointError(
+        `the log has ${head.size} entries, but had ${known.size}: the database was restored from an older state`,
+      );
+    const root = head.size === known.size ? head.root : await rootAt(read, known.size);
+    if (!isSameHash(root, known.root))
+      throw new CheckpointError(
+        `the log's first ${known.size} entries are not those that were signed before: it was forked`,
+      );
+  }
+
+  /** Takes a checkpoint that was checked. */
+  remember(checkpoint: Checkpoint, note: string): void {
+    if (this.#newest && checkpoint.size < this.#newest.size) return;
+    this.#newest = { ...checkpoint, note };
+    this.#isWritten = false;
+  }
+
+  flushWhenDue(): void {
+    if (performance.now() - this.#writtenMs >= LIMITS.rememberMs) this.flush();
+  }
+
+  /** Throws where the file cannot be written. */
+  flush(): void {
+    if (this.#isWritten || !this.#newest) return;
+    const draft = `${this.#path}.${process.pid}`;
+    const file = openSync(draft, "w", 0o600);
+    try {
+      writeSync(file, this.#newest.note);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, this.#path);
+    this.#isWritten = true;
+    this.#writtenMs = performance.now();
+  }
+}
+
+/** Throws bad_request where the file cannot be read or does not hold a checkpoint of this log. */
+export function readCheckpoint(path: string, key: VerifierKey): { checkpoint: Checkpoint; note: string } {
+  try {
+    const note = readFileSync(path, "utf8");
+    return { checkpoint: openCheckpoint(note, key), note };
+  } catch (error) {
+    throw badRequest(`cannot use the checkpoint in ${path}: ${messageOf(error)}`);
+  }
+}

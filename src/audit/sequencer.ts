@@ -1,0 +1,350 @@
+// Puts committed events into one signed, ordered log, a batch a transaction, one sequencer at a time among all replicas.
+// It writes nothing but the log's own tables, and never signs what it has not checked against what it remembers.
+
+import { LIMITS } from "../limits.ts";
+import {
+  dequeue,
+  enqueue,
+  findEventIdAt,
+  findNewestEventId,
+  insertLeaves,
+  insertNodes,
+  type LeafRow,
+  type LogHead,
+  listForgotten,
+  listPending,
+  lockLogHead,
+  type NodeRow,
+  type PendingEvent,
+  peekLog,
+  quarantine,
+  updateLogHead,
+} from "../store/queries/log.ts";
+import type { Store, Tx } from "../store/store.ts";
+import type { Alarm } from "./alarm.ts";
+import { type Checkpoint, CheckpointError, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
+import type { CheckpointMemory } from "./checkpoint-memory.ts";
+import { contradictionsOf } from "./event.ts";
+import type { LogKey } from "./log-key.ts";
+import { EMPTY_ROOT, type Frontier, isSameHash } from "./merkle.ts";
+import { storedTiles } from "./stored-tree.ts";
+import { frontierAt, TILE_HEIGHT } from "./tiles.ts";
+
+export interface SequencerParts {
+  readonly store: Store;
+  readonly key: LogKey;
+  readonly memory: CheckpointMemory;
+  readonly clock: () => number;
+  readonly alarm: Alarm;
+  /** Called after a batch is committed; never inside its transaction. */
+  readonly onPublished: (size: number) => void;
+}
+
+const ENQUEUED_AT_ONCE = 1_000;
+
+/** What one batch did. `busy`: another sequencer is at work. */
+export interface BatchReport {
+  readonly state: "busy" | "done";
+  readonly leaves: number;
+  readonly quarantined: number;
+  /** Whether more may be waiting. */
+  readonly isMore: boolean;
+}
+
+interface Falsehood {
+  readonly event: PendingEvent;
+  readonly reason: string;
+}
+
+const NOTHING: BatchReport = { state: "done", leaves: 0, quarantined: 0, isMore: false };
+
+export class Sequencer {
+  readonly #parts: SequencerParts;
+  /** The right edge of the tree at the last head this process saw; read anew where the head is another. */
+  #frontier: Frontier | undefined;
+  /** The head's note that was last opened and held against the memory. */
+  #trustedNote: string | undefined;
+  /** Queue rows up to here were taken more than LIMITS.sequencerLowWaterMs ago: not to be walked over again. */
+  #lowWater = 0;
+  #nextLowWater = { atMs: 0, id: 0 };
+  /** Events up to here were looked for by the sweep. */
+  #sweptId: number | undefined;
+  #sweptMs = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #running: Promise<void> | undefined;
+  #isClosed = false;
+  #refusal: string | undefined;
+  /** What was reported last, so that the same is not reported every second. */
+  #failure: string | undefined;
+
+  constructor(parts: SequencerParts) {
+    this.#parts = parts;
+  }
+
+  /** Why nothing is sequenced, where the log's head was refused. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  /** Polls until close(). */
+  start(): void {
+    this.#sweptMs = performance.now();
+    this.#schedule(0);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+    this.#parts.memory.flush();
+  }
+
+  /** Sequences one batch at the most. Throws CheckpointError where the head must not be extended. */
+  async runBatch(): Promise<BatchReport> {
+    const { store, memory, alarm, onPublished } = this.#parts;
+    const [peeked] = await store.read((sql) => peekLog(sql, this.#lowWater));
+    if (!peeked) throw new CheckpointError("the log has no head: its row was removed");
+    if (peeked.note === this.#trustedNote && peeked.oldest === null) return NOTHING;
+    const batch = await store.begin((tx) => this.#integrate(tx));
+    if (batch === "busy") return { ...NOTHING, state: "busy" };
+    // Past here the batch is durable; had the outcome been unknown, the next batch would read the head again.
+    this.#frontier = batch.frontier;
+    this.#trustedNote = batch.note;
+    memory.remember(batch.checkpoint, batch.note);
+    this.#moveLowWater(batch.lastQueueId);
+    for (const { event, reason } of batch.falsehoods) {
+      const subject = `${event.subject_type}:${event.subject_id}`;
+      alarm("quarantined", `an event is false and is kept out of the log: ${reason}`, {
+        event_id: event.id,
+        subject,
+        version: event.version,
+      });
+    }
+    if (batch.isGrown) onPublished(batch.checkpoint.size);
+    const quarantined = batch.falsehoods.length;
+    return { state: "done", leaves: batch.leaves, quarantined, isMore: batch.isMore };
+  }
+
+  /**
+   * Queues again what is in neither queue nor log, among the next LIMITS.sweepIds events, and says how many it found and
+   * whether there are more to look at. An event, its queue row and its leaf come and go in single transactions, so one
+   * statement's snapshot sees exactly one of queue row and leaf.
+   */
+  async sweep(): Promise<{ found: number; isMore: boolean }> {
+    const { store, alarm } = this.#parts;
+    this.#lowWater = 0;
+    const { ids, isMore } = await store.begin(async (tx) => {
+      const [head] = await lockLogHead(tx);
+      if (!head) return { ids: [], isMore: false };
+      const newestId = (await findNewestEventId(tx))[0]?.id ?? 0;
+      this.#sweptId ??= await this.#startOfSweep(tx, head);
+      const throughId = Math.min(newestId, this.#sweptId + LIMITS.sweepIds);
+      const forgotten = await listForgotten(tx, this.#sweptId, throughId, LIMITS.sweepIds);
+      for (let at = 0; at < forgotten.length; at += ENQUEUED_AT_ONCE)
+        await enqueue(
+          tx,
+          forgotten.slice(at, at + ENQUEUED_AT_ONCE).map(({ id }) => id),
+        );
+      this.#sweptId = throughId;
+      return { ids: forgotten.map(({ id }) => id), isMore: throughId < newestId };
+    });
+    for (const id of ids)
+      alarm("forgotten", "an event was in neither queue nor log: its queue row was removed; it is queued again", {
+        event_id: id,
+      });
+    return { found: ids.length, isMore };
+  }
+
+  /** Looks at every event there is. */
+  async sweepAll(): Promise<number> {
+    this.#sweptId = 0;
+    for (let found = 0; ; ) {
+      const part = await this.sweep();
+      found += part.found;
+      if (!part.isMore) return found;
+    }
+  }
+
+  async #startOfSweep(tx: Tx, head: LogHead): Promise<number> {
+    const [last] = head.size === 0 ? [] : await findEventIdAt(tx, head.size - 1);
+    return Math.max(0, (last?.event_id ?? 0) - LIMITS.sweepIds);
+  }
+
+  async #integrate(tx: Tx) {
+    const { store, key, clock } = this.#parts;
+    const [head] = await lockLogHead(tx);
+    if (!head) return "busy" as const;
+    const before = await this.#openHead(tx, head);
+    const pending = await this.#readPending(tx, LIMITS.sequencerBatch[store.engine]);
+    const { integrated, falsehoods } = sortOut(key, pending.rows);
+    const frontier = before.frontier.copy();
+    const leaves: LeafRow[] = [];
+    const nodes: NodeRow[] = [];
+    for (const { id, leaf_hash } of integrated) {
+      leaves.push({ idx: frontier.size, event_id: id, leaf_hash });
+      frontier.append(leaf_hash, ({ level, index }, hash) => {
+        if (level % TILE_HEIGHT === 0) nodes.push({ level: level / TILE_HEIGHT, idx: index, hash });
+      });
+    }
+    const isGrown = leaves.length > 0 || head.note === "";
+    const checkpoint: Checkpoint = { size: frontier.size, root: frontier.root };
+    const note = isGrown ? signCheckpoint(key, checkpoint) : head.note;
+    const atMs = clock();
+    const settled = [...integrated, ...falsehoods.map(({ event }) => event)].map(({ queue_id }) => queue_id);
+    await Promise.all([
+      ...(leaves.length > 0 ? [insertLeaves(tx, leaves)] : []),
+      ...(nodes.length > 0 ? [insertNodes(tx, nodes)] : []),
+      ...(falsehoods.length > 0
+        ? [
+            quarantine(
+              tx,
+              falsehoods.map(({ event, reason }) => ({ event_id: event.id, reason, at_ms: atMs })),
+            ),
+          ]
+        : []),
+      ...(settled.length > 0 ? [dequeue(tx, settled)] : []),
+      ...(isGrown ? [updateLogHead(tx, { size: checkpoint.size, note, at_ms: atMs })] : []),
+    ]);
+    return {
+      frontier,
+      checkpoint,
+      note,
+      isGrown,
+      falsehoods,
+      leaves: leaves.length,
+      lastQueueId: pending.rows.at(-1)?.queue_id ?? 0,
+      isMore: pending.isFull && settled.length > 0,
+    };
+  }
+
+  /** The head that may be extended: signed by us, borne out by the stored tree, and no other history than we remember. */
+  async #openHead(tx: Tx, head: LogHead): Promise<{ frontier: Frontier }> {
+    const { key, memory } = this.#parts;
+    const known = this.#frontier;
+    if (known && head.note === this.#trustedNote && known.size === head.size) return { frontier: known };
+    const read = storedTiles(tx);
+    const checkpoint: Checkpoint = head.note === "" ? { size: 0, root: EMPTY_ROOT } : openCheckpoint(head.note, key);
+    if (checkpoint.size !== head.size)
+      throw new CheckpointError(`the log's head says ${head.size} entries, its signature ${checkpoint.size}`);
+    const [beyond] = await findEventIdAt(tx, head.size);
+    if (beyond) throw new CheckpointError(`the log has leaves past its signed size ${head.size}`);
+    const frontier = await frontierAt(read, head.size);
+    if (!isSameHash(frontier.root, checkpoint.root))
+      throw new CheckpointError(`the stored tree of ${head.size} entries does not have the root that was signed`);
+    await memory.check(checkpoint, read);
+    return { frontier };
+  }
+
+  /** A batch of the oldest that wait; past those whose predecessor is still to come, up to LIMITS.sequencerDeferred. */
+  async #readPending(tx: Tx, limit: number): Promise<{ rows: PendingEvent[]; isFull: boolean }> {
+    const rows: PendingEvent[] = [];
+    let after = this.#lowWater;
+    let isReady = false;
+    const seen = new Set<number>();
+    for (;;) {
+      const page = await listPending(tx, after, limit);
+      for (const row of page) {
+        seen.add(row.id);
+        isReady ||= !isDeferred(row, seen);
+        rows.push(row);
+      }
+      after = page.at(-1)?.queue_id ?? after;
+      if (page.length < limit) return { rows, isFull: false };
+      if (isReady || rows.length >= LIMITS.sequencerDeferred) return { rows, isFull: true };
+    }
+  }
+
+  #moveLowWater(lastQueueId: number): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#nextLowWater.atMs < LIMITS.sequencerLowWaterMs) return;
+    this.#lowWater = this.#nextLowWater.id;
+    this.#nextLowWater = { atMs: nowMs, id: lastQueueId };
+  }
+
+  #schedule(ms: number): void {
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => {
+      this.#running = this.#poll().then((next) => this.#schedule(next));
+    }, ms);
+  }
+
+  /** How long to wait before the next poll. */
+  async #poll(): Promise<number> {
+    const { alarm, memory } = this.#parts;
+    try {
+      if (performance.now() - this.#sweptMs >= LIMITS.sweepMs) {
+        this.#sweptMs = performance.now();
+        await this.sweep();
+      }
+      while (!this.#isClosed && (await this.runBatch()).isMore);
+      memory.flushWhenDue();
+      this.#failure = undefined;
+      this.#refusal = undefined;
+      return LIMITS.sequencerPollMs;
+    } catch (error) {
+      this.#report(error, alarm);
+      return LIMITS.sequencerRetryMs;
+    }
+  }
+
+  /** An alarm each time the reason is a new one; a store that is down alarms by itself. */
+  #report(error: unknown, alarm: Alarm): void {
+    this.#trustedNote = undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    const isRefusal = error instanceof CheckpointError;
+    this.#refusal = isRefusal ? message : undefined;
+    if (this.#failure === message) return;
+    this.#failure = message;
+    const isDown = (error as { code?: unknown }).code === "unavailable";
+    if (isRefusal) alarm("refused", `the log is not extended: ${message}`);
+    else if (!isDown) alarm("failed", `sequencing failed and is tried again: ${message}`);
+  }
+}
+
+function isDeferred(row: PendingEvent, seen: ReadonlySet<number>): boolean {
+  return (
+    row.previous_id !== null &&
+    row.previous_hash === null &&
+    row.previous_quarantined === null &&
+    !seen.has(row.previous_id)
+  );
+}
+
+/** Which events go into the log now, in which order, and which are false. What waits for another is in neither list. */
+function sortOut(
+  key: LogKey,
+  pending: readonly PendingEvent[],
+): { integrated: PendingEvent[]; falsehoods: Falsehood[] } {
+  const integrated: PendingEvent[] = [];
+  const falsehoods: Falsehood[] = [];
+  const hashes = new Map<number, Uint8Array>();
+  const refused = new Set<number>();
+  const refuse = (event: PendingEvent, reason: string) => {
+    refused.add(event.id);
+    falsehoods.push({ event, reason });
+  };
+  for (const event of pending) {
+    const { previous_id, version } = event;
+    if (version > 1 && previous_id === null) {
+      refuse(event, `version ${version - 1} of its subject is missing`);
+      continue;
+    }
+    const previousHash =
+      event.previous_hash ??
+      (previous_id === null ? undefined : hashes.get(previous_id)) ??
+      (version === 1 ? null : undefined);
+    if (previousHash === undefined) {
+      const isRefused = event.previous_quarantined !== null || (previous_id !== null && refused.has(previous_id));
+      if (isRefused) refuse(event, "the event of its subject before it is in quarantine");
+      continue;
+    }
+    const contradictions = contradictionsOf(key, event, previousHash);
+    if (contradictions.length > 0) {
+      refuse(event, contradictions.join("; "));
+      continue;
+    }
+    hashes.set(event.id, event.leaf_hash);
+    integrated.push(event);
+  }
+  return { integrated, falsehoods };
+}

@@ -1,0 +1,75 @@
+// log follow: events in log order, as they come into the log. At least once each: who stops and starts again says from where.
+
+import { badRequest, DeadletterError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { LogEntry } from "../operations/log-view.ts";
+import { type Client, withClient } from "./client.ts";
+import { CLIENT_SETTINGS, type Command, type Io } from "./command.ts";
+import { eventLine } from "./output.ts";
+import { readLogEntries } from "./requests.ts";
+
+export const followCommand: Command = {
+  name: "log follow",
+  summary:
+    "Print events in log order, from an index on, and go on as they come: one line each, with --json one JSON object.",
+  args: [],
+  flags: [
+    {
+      name: "from",
+      value: "N",
+      help: "index of the first entry wanted, default 0; after a stop, the last one seen plus 1",
+    },
+    { name: "once", help: "end where the log ends now" },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter log follow --from 1000", "deadletter log follow --json --once | jq -r .subject"],
+  async run(input, io) {
+    const text = input.value("from") ?? "0";
+    if (!/^\d{1,15}$/.test(text)) throw badRequest("--from: must be an index: 0 or more");
+    const show = input.isJson ? (entry: LogEntry) => `${JSON.stringify(entry)}\n` : describe;
+    const options = { from: Number(text), isOnce: input.isOn("once"), show };
+    return withClient(input, (client) => follow(client, io, options));
+  },
+};
+
+async function follow(
+  client: Client,
+  io: Io,
+  options: { readonly from: number; readonly isOnce: boolean; readonly show: (entry: LogEntry) => string },
+): Promise<void> {
+  const { isOnce, show } = options;
+  let { from } = options;
+  let isDown = false;
+  for (;;) {
+    let entries: LogEntry[];
+    try {
+      entries = await readLogEntries(client, from, LIMITS.followPageRows, isOnce ? 0 : LIMITS.feedWaitS);
+    } catch (error) {
+      const isPassing = error instanceof DeadletterError && error.code === "unavailable";
+      if (!isPassing || isOnce) throw error;
+      if (!isDown) io.err(`deadletter: ${error.message}; trying again until it answers\n`);
+      isDown = true;
+      await Bun.sleep(LIMITS.sequencerRetryMs);
+      continue;
+    }
+    isDown = false;
+    for (const entry of entries) io.out(show(entry));
+    if (entries.length > 0 && !(await isRead(io))) return;
+    from = (entries.at(-1)?.index ?? from - 1) + 1;
+    if (isOnce && entries.length < LIMITS.followPageRows) return;
+  }
+}
+
+/** False once nobody reads any more: a follower whose reader has left has nothing left to do. */
+async function isRead(io: Io): Promise<boolean> {
+  try {
+    await io.flush();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function describe(entry: LogEntry): string {
+  return `${String(entry.index).padStart(8)}  ${eventLine(entry).join("  ")}\n`;
+}

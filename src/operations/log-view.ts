@@ -1,0 +1,113 @@
+// Reads the signed log for whoever asks: its head, its tiles, entries in order, and the proof of one event.
+
+import { CheckpointError, openCheckpoint } from "../audit/checkpoint.ts";
+import { encodeVerifierKey, type VerifierKey } from "../audit/log-key.ts";
+import { encodeProof } from "../audit/proof.ts";
+import { storedTiles } from "../audit/stored-tree.ts";
+import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../audit/tiles.ts";
+import { notFound, unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Event } from "../model/event.ts";
+import { formatTime } from "../model/time.ts";
+import { findEvent, readCounters } from "../store/queries/events.ts";
+import {
+  findLeaf,
+  type LogHead,
+  listEntries,
+  listLoggedEvents,
+  listQuarantined,
+  readHeadAndQuarantine,
+  readLogHead,
+} from "../store/queries/log.ts";
+import type { Sql } from "../store/store.ts";
+import { eventFromRow } from "./history.ts";
+
+export type LogEntry = Event & { readonly index: number };
+
+export interface LogStatus {
+  readonly origin: string;
+  readonly verifier_key: string;
+  readonly size: number;
+  /** Base64, as in the checkpoint; null before the first. */
+  readonly root: string | null;
+  readonly checkpoint_at: string | null;
+  readonly checkpoint_age_seconds: number | null;
+  /** Events that are committed and not yet in the log. */
+  readonly backlog: number;
+  readonly quarantined: number;
+  /** The first of them. */
+  readonly quarantine: readonly { event_id: number; subject: string; version: number; reason: string; at: string }[];
+}
+
+/** Throws unavailable before the first checkpoint was signed. */
+export async function readSignedHead(sql: Sql): Promise<LogHead> {
+  const [head] = await readLogHead(sql);
+  if (!head || head.note === "") throw unavailable("the log has no checkpoint yet: no sequencer has run");
+  return head;
+}
+
+/** A tile's bytes. Throws not_found for a tile that the signed tree does not have. */
+export async function readTile(sql: Sql, tile: Tile): Promise<Uint8Array> {
+  const { size } = await readSignedHead(sql);
+  const start = tile.index * TILE_WIDTH;
+  const end = start + tile.width;
+  if (end > hashesAt(tile.level === "entries" ? 0 : tile.level, size)) throw notFound("the log has no such tile");
+  if (tile.level !== "entries") return storedTiles(sql)({ ...tile, level: tile.level });
+  const entries = await listEntries(sql, start, end);
+  if (entries.length !== tile.width) throw new CheckpointError(`the store lacks entries of bundle ${tile.index}`);
+  return encodeBundle(entries.map(({ leaf }) => leaf));
+}
+
+/** Up to `limit` events of the log from an index on, never past the signed size. */
+export async function readEntries(sql: Sql, from: number, limit: number): Promise<LogEntry[]> {
+  return (await listLoggedEvents(sql, from, limit)).map((row) => ({ index: row.log_index, ...eventFromRow(row) }));
+}
+
+/** The event's tlog-proof under the newest checkpoint. Throws not_found for no event, and for one that is not in the log. */
+export async function proveEvent(sql: Sql, key: VerifierKey, id: number): Promise<string> {
+  const [leaf] = await findLeaf(sql, id);
+  const head = await readSignedHead(sql);
+  if (!leaf || leaf.idx >= head.size) throw await notInLog(sql, id);
+  const { size } = openCheckpoint(head.note, key);
+  return encodeProof(leaf.idx, await proveInclusion(storedTiles(sql), leaf.idx, size), head.note);
+}
+
+async function notInLog(sql: Sql, id: number) {
+  const [event] = await findEvent(sql, id);
+  return event
+    ? notFound(`event ${id} is not in the log yet`, "it is on its way: ask again in a second")
+    : notFound(`no event ${id}`);
+}
+
+export async function readLogStatus(sql: Sql, key: VerifierKey, nowMs: number): Promise<LogStatus> {
+  const [[head], counters, quarantine] = await Promise.all([
+    readHeadAndQuarantine(sql),
+    readCounters(sql),
+    listQuarantined(sql, LIMITS.pageSizeDefault),
+  ]);
+  const size = head?.size ?? 0;
+  const quarantined = head?.quarantined ?? 0;
+  const isSigned = head !== undefined && head.note !== "";
+  return {
+    origin: key.origin,
+    verifier_key: encodeVerifierKey(key),
+    size,
+    root: isSigned ? (head.note.split("\n")[2] ?? null) : null,
+    checkpoint_at: isSigned ? formatTime(head.at_ms) : null,
+    checkpoint_age_seconds: isSigned ? Math.max(0, Math.round((nowMs - head.at_ms) / 1000)) : null,
+    backlog: Math.max(0, countEvents(counters) - size - quarantined),
+    quarantined,
+    quarantine: quarantine.map(({ event_id, subject_type, subject_id, version, reason, at_ms }) => ({
+      event_id,
+      subject: `${subject_type}:${subject_id}`,
+      version,
+      reason,
+      at: formatTime(at_ms),
+    })),
+  };
+}
+
+/** All events there are, from the database's own counters: nobody counts a big table. */
+export function countEvents(counters: readonly { readonly name: string; readonly value: number }[]): number {
+  return counters.filter(({ name }) => name.startsWith("events:")).reduce((sum, { value }) => sum + value, 0);
+}

@@ -1,0 +1,222 @@
+// Every statement about the signed log: the queue before it, its leaves and tree hashes, its head, its quarantine.
+
+import type { EventRow, SubjectType } from "../../model/event.ts";
+import type { Query, Sql, Tx } from "../store.ts";
+import { type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
+
+export interface LogHead {
+  readonly size: number;
+  /** The newest checkpoint as it was signed; empty where no sequencer has started the log. */
+  readonly note: string;
+  readonly at_ms: number;
+}
+
+/** No row where another sequencer is at work. */
+export function lockLogHead(tx: Tx): Query<LogHead> {
+  return tx`select size, note, at_ms from log_head where id = 1 ${tx.forUpdateSkipLocked}`;
+}
+
+export function readLogHead(sql: Sql): Query<LogHead> {
+  return sql`select size, note, at_ms from log_head where id = 1`;
+}
+
+export function updateLogHead(tx: Tx, head: LogHead): Query<unknown> {
+  return tx`update log_head set size = ${head.size}, note = ${head.note}, at_ms = ${head.at_ms} where id = 1`;
+}
+
+/** The head, and the oldest row that waits past `afterQueueId`. */
+export function peekLog(sql: Sql, afterQueueId: number): Query<LogHead & { readonly oldest: number | null }> {
+  return sql`
+    select size, note, at_ms, (select min(id) from log_queue where id > ${afterQueueId}) as oldest
+    from log_head where id = 1`;
+}
+
+/** An event that waits for the log, and what has become of its subject's event before it. */
+export type PendingEvent = EventRow & {
+  readonly queue_id: number;
+  readonly previous_id: number | null;
+  /** As the log holds it; null where it is not in the log. */
+  readonly previous_hash: Uint8Array | null;
+  readonly previous_quarantined: number | null;
+};
+
+export function listPending(sql: Sql, afterQueueId: number, limit: number): Query<PendingEvent> {
+  return sql`
+    select ${eventColumns(sql)}, q.id as queue_id, p.id as previous_id, l.leaf_hash as previous_hash,
+           z.event_id as previous_quarantined
+    from log_queue q
+    join events e on e.id = q.event_id
+    left join events p on p.subject_type = e.subject_type and p.subject_id = e.subject_id and p.version = e.version - 1
+    left join log_leaf l on l.event_id = p.id
+    left join log_quarantine z on z.event_id = p.id
+    where q.id > ${afterQueueId}
+    order by q.id limit ${limit}`;
+}
+
+export interface LeafRow {
+  readonly idx: number;
+  readonly event_id: number;
+  readonly leaf_hash: Uint8Array;
+}
+
+export function insertLeaves(tx: Tx, leaves: readonly LeafRow[]): Query<unknown> {
+  return tx`insert into log_leaf ${tx(leaves, "idx", "event_id", "leaf_hash")}`;
+}
+
+export interface NodeRow {
+  /** The tile level: a node of level 1 stands for 256 leaves. */
+  readonly level: number;
+  readonly idx: number;
+  readonly hash: Uint8Array;
+}
+
+export function insertNodes(tx: Tx, nodes: readonly NodeRow[]): Query<unknown> {
+  return tx`insert into log_node ${tx(nodes, "level", "idx", "hash")}`;
+}
+
+export function dequeue(tx: Tx, queueIds: readonly number[]): Query<unknown> {
+  return tx`delete from log_queue where id in ${tx(queueIds)}`;
+}
+
+export function quarantine(
+  tx: Tx,
+  rows: readonly { readonly event_id: number; readonly reason: string; readonly at_ms: number }[],
+): Query<unknown> {
+  return tx`insert into log_quarantine ${tx(rows, "event_id", "reason", "at_ms")}`;
+}
+
+export function listQuarantined(
+  sql: Sql,
+  limit: number,
+): Query<{
+  event_id: number;
+  reason: string;
+  at_ms: number;
+  subject_type: SubjectType;
+  subject_id: number;
+  version: number;
+}> {
+  return sql`
+    select z.event_id, z.reason, z.at_ms, e.subject_type, e.subject_id, e.version
+    from log_quarantine z left join events e on e.id = z.event_id order by z.event_id limit ${limit}`;
+}
+
+/** What a scrape wants to know; the quarantine is small, or the least of somebody's worries. */
+export function readHeadAndQuarantine(sql: Sql): Query<LogHead & { readonly quarantined: number }> {
+  return sql`
+    select size, note, at_ms, (select count(*) from log_quarantine) as quarantined from log_head where id = 1`;
+}
+
+/** Gives quarantined events back to the queue, oldest first, to be checked once more. */
+export function requeueQuarantined(tx: Tx): Query<{ event_id: number }> {
+  return tx`
+    insert into log_queue (event_id) select z.event_id from log_quarantine z join events e on e.id = z.event_id
+    where not exists (select 1 from log_queue q where q.event_id = z.event_id) order by z.event_id
+    returning event_id`;
+}
+
+/** After the events were given back to the queue. */
+export function clearQuarantine(tx: Tx): Query<unknown> {
+  return tx`delete from log_quarantine where event_id in (select event_id from log_queue)`;
+}
+
+/** Events from `afterId` up to `throughId` that are in neither queue nor log nor quarantine. */
+export function listForgotten(sql: Sql, afterId: number, throughId: number, limit: number): Query<{ id: number }> {
+  return sql`
+    select e.id from events e
+    where e.id > ${afterId} and e.id <= ${throughId}
+      and not exists (select 1 from log_leaf l where l.event_id = e.id)
+      and not exists (select 1 from log_queue q where q.event_id = e.id)
+      and not exists (select 1 from log_quarantine z where z.event_id = e.id)
+    order by e.id limit ${limit}`;
+}
+
+export function enqueue(tx: Tx, eventIds: readonly number[]): Query<unknown> {
+  return tx`insert into log_queue (event_id) select id from events where id in ${tx(eventIds)} order by id`;
+}
+
+export function findNewestEventId(sql: Sql): Query<{ id: number | null }> {
+  return sql`select max(id) as id from events`;
+}
+
+export function findEventIdAt(sql: Sql, idx: number): Query<{ event_id: number }> {
+  return sql`select event_id from log_leaf where idx = ${idx}`;
+}
+
+export function listLeafHashes(sql: Sql, start: number, end: number): Query<{ idx: number; hash: Uint8Array }> {
+  return sql`select idx, leaf_hash as hash from log_leaf where idx >= ${start} and idx < ${end} order by idx`;
+}
+
+export function listNodeHashes(
+  sql: Sql,
+  level: number,
+  start: number,
+  end: number,
+): Query<{ idx: number; hash: Uint8Array }> {
+  return sql`
+    select idx, hash from log_node where level = ${level} and idx >= ${start} and idx < ${end} order by idx`;
+}
+
+/** The leaves' own bytes, in log order. */
+export function listEntries(sql: Sql, start: number, end: number): Query<{ idx: number; leaf: Uint8Array }> {
+  return sql`
+    select l.idx, e.leaf from log_leaf l join events e on e.id = l.event_id
+    where l.idx >= ${start} and l.idx < ${end} order by l.idx`;
+}
+
+/** What followers need to know of each leaf from `start` on. */
+export interface TailRow {
+  readonly idx: number;
+  readonly leaf_hash: Uint8Array;
+  readonly subject_type: SubjectType;
+  readonly subject_id: number;
+}
+
+export function listTail(sql: Sql, start: number, limit: number): Query<TailRow> {
+  return sql`
+    select l.idx, l.leaf_hash, e.subject_type, e.subject_id from log_leaf l join events e on e.id = l.event_id
+    where l.idx >= ${start} order by l.idx limit ${limit}`;
+}
+
+export function listLoggedEvents(
+  sql: Sql,
+  start: number,
+  limit: number,
+): Query<EventWithPrevious & { readonly log_index: number }> {
+  return sql`
+    select w.*, l.idx as log_index from log_leaf l
+    join (${selectWithPrevious(sql)}) w on w.id = l.event_id
+    where l.idx >= ${start} and l.idx < (select size from log_head where id = 1)
+    order by l.idx limit ${limit}`;
+}
+
+export function findLeaf(sql: Sql, eventId: number): Query<{ idx: number; leaf_hash: Uint8Array }> {
+  return sql`select idx, leaf_hash from log_leaf where event_id = ${eventId}`;
+}
+
+/** Of these hashes, those whose event is in the log. */
+export function listLogged(sql: Sql, leafHashes: readonly Uint8Array[]): Query<{ leaf_hash: Uint8Array }> {
+  return sql`
+    select e.leaf_hash from events e
+    where e.leaf_hash in ${sql(leafHashes)} and exists (select 1 from log_leaf l where l.event_id = e.id)`;
+}
+
+/** Reads whole tables: for verification only. */
+export function countLog(sql: Sql): Query<{ leaves: number; nodes: number }> {
+  return sql`select (select count(*) from log_leaf) as leaves, (select count(*) from log_node) as nodes`;
+}
+
+/** Leaves whose event is gone. */
+export function listOrphanLeaves(sql: Sql, limit: number): Query<{ idx: number }> {
+  return sql`
+    select l.idx from log_leaf l where not exists (select 1 from events e where e.id = l.event_id)
+    order by l.idx limit ${limit}`;
+}
+
+/** Rows of queue or quarantine whose event is gone. */
+export function listOrphansBeforeLog(sql: Sql, limit: number): Query<{ event_id: number }> {
+  return sql`
+    select w.event_id from (select event_id from log_queue union all select event_id from log_quarantine) w
+    where not exists (select 1 from events e where e.id = w.event_id)
+    order by w.event_id limit ${limit}`;
+}
