@@ -30,6 +30,8 @@ export interface RunningAuditLog extends AuditLog {
   start(): void;
   /** A sequencer that somebody else drives, with the checkpoint this host remembers. */
   createSequencer(): Sequencer;
+  /** Lets other processes sequence from now on; following and watching go on. */
+  stopSequencer(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,9 @@ export function createAuditLog(config: Config, { store, key, metrics, log, clock
       sequencer.start();
       feed.start();
       ownWrites.start();
+    },
+    async stopSequencer() {
+      await sequencer?.close();
     },
     async close() {
       ownWrites.close();

@@ -2,18 +2,20 @@
 
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { Finding } from "../../src/audit/finding.ts";
 import { createLogKey, encodeLogKey } from "../../src/audit/log-key.ts";
 import { verify } from "../../src/audit/verify.ts";
+import type { SavedCheckpoint } from "../../src/audit/verify-log.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 import { type Deadletter, type Listeners, open } from "../../src/deadletter.ts";
 import { createLogger, type Logger } from "../../src/log.ts";
 import { createFirstAdmin } from "../../src/operations/bootstrap.ts";
-import { createDatabase } from "./postgres.ts";
+import { readSignedHead } from "../../src/operations/log-view.ts";
+import { copyDatabase, createDatabase, replaceDatabase } from "./postgres.ts";
 
 export type Engine = "sqlite" | "postgres";
 export const ENGINES: readonly Engine[] = ["sqlite", "postgres"];
@@ -28,6 +30,10 @@ export interface TestStore {
   /** Runs SQL as somebody who is inside the database, past this program; with its guards off where asked. */
   readonly tamper: (statement: string, options?: { guardsOff?: boolean }) => Promise<void>;
   readonly query: <Row>(statement: string) => Promise<Row[]>;
+  /** Copies the whole database, which nobody may have open, and returns what puts the copy back in its place. */
+  readonly backUp: () => Promise<() => Promise<void>>;
+  /** Bytes as this engine writes them in SQL. */
+  readonly literal: (bytes: Uint8Array) => string;
   readonly remove: () => void;
 }
 
@@ -48,7 +54,9 @@ export async function createStore(engine: Engine): Promise<TestStore> {
   return url === undefined ? { ...base, ...sqliteAccess(file) } : { ...base, ...postgresAccess(url) };
 }
 
-function sqliteAccess(file: string): Pick<TestStore, "tamper" | "query"> {
+type Access = Pick<TestStore, "tamper" | "query" | "backUp" | "literal">;
+
+function sqliteAccess(file: string): Access {
   const withFile = <Result>(run: (database: Database) => Result): Result => {
     const database = new Database(file);
     try {
@@ -77,10 +85,20 @@ function sqliteAccess(file: string): Pick<TestStore, "tamper" | "query"> {
       });
     },
     query: async <Row>(statement: string) => withFile((database) => database.query<Row, []>(statement).all()),
+    literal: (bytes) => `x'${Buffer.from(bytes).toString("hex")}'`,
+    backUp: () => {
+      const copy = `${file}.backup`;
+      withFile((database) => database.run(`vacuum into '${copy}'`));
+      return Promise.resolve(() => {
+        for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true });
+        cpSync(copy, file);
+        return Promise.resolve();
+      });
+    },
   };
 }
 
-function postgresAccess(url: string): Pick<TestStore, "tamper" | "query"> {
+function postgresAccess(url: string): Access {
   const withSql = async <Result>(run: (sql: postgres.Sql) => Promise<Result>): Promise<Result> => {
     const types = { bigint: { to: 20, from: [20], parse: Number, serialize: String } };
     const sql = postgres(url, { max: 1, onnotice: () => {}, types });
@@ -98,6 +116,11 @@ function postgresAccess(url: string): Pick<TestStore, "tamper" | "query"> {
         await sql.unsafe(statement);
       }),
     query: <Row>(statement: string) => withSql(async (sql) => [...(await sql.unsafe(statement))] as unknown as Row[]),
+    literal: (bytes) => `decode('${Buffer.from(bytes).toString("hex")}', 'hex')`,
+    backUp: async () => {
+      const copy = await copyDatabase(url);
+      return () => replaceDatabase(url, copy);
+    },
   };
 }
 
@@ -128,6 +151,8 @@ export interface TestServer {
   /** Sends JSON (or a body as it is) with the admin's key, unless `key` says otherwise. Never follows a redirect. */
   readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
   readonly verify: () => Promise<Finding[]>;
+  /** Puts all that waits into the log, as `serve` does by itself, and returns the checkpoint then. */
+  readonly sequence: () => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
@@ -156,6 +181,12 @@ export async function startServer(store: TestStore, environment: Record<string, 
     },
     call: (method, path, body, options = {}) => callServer(listeners.apiUrl, adminKey, method, path, body, options),
     verify: () => findFalsehoods(deadletter),
+    async sequence() {
+      const sequencer = deadletter.auditLog.createSequencer();
+      while ((await sequencer.runBatch()).isMore);
+      await sequencer.close();
+      return (await deadletter.core.store.read(readSignedHead)).note;
+    },
     async close() {
       await listeners.stop(1_000);
       await deadletter.close();
@@ -163,9 +194,12 @@ export async function startServer(store: TestStore, environment: Record<string, 
   };
 }
 
-export async function findFalsehoods({ core }: Pick<Deadletter, "core">): Promise<Finding[]> {
+export async function findFalsehoods(
+  { core }: Pick<Deadletter, "core">,
+  saved: readonly SavedCheckpoint[] = [],
+): Promise<Finding[]> {
   const findings: Finding[] = [];
-  await verify(core.store, core.logKey, { onFinding: (finding) => findings.push(finding) });
+  await verify(core.store, core.logKey, { saved, onFinding: (finding) => findings.push(finding) });
   return findings;
 }
 

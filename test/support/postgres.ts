@@ -24,6 +24,23 @@ export async function createDatabase(): Promise<string> {
   return url.href;
 }
 
+/** The address of a copy; nobody may be connected to the original. */
+export async function copyDatabase(url: string): Promise<string> {
+  const copy = new URL(url);
+  copy.pathname = `/deadletter_test_${process.pid}_${++databases}`;
+  await replaceDatabase(copy.href, url);
+  return copy.href;
+}
+
+/** Puts a copy of `source` in the place of the database at `url`. */
+export async function replaceDatabase(url: string, source: string): Promise<void> {
+  const nameOf = (address: string) => new URL(address).pathname.slice(1);
+  const sql = postgres(await serverUrl(), { max: 1, onnotice: () => {} });
+  await sql.unsafe(`drop database if exists ${nameOf(url)} with (force)`);
+  await sql.unsafe(`create database ${nameOf(url)} template ${nameOf(source)}`);
+  await sql.end();
+}
+
 async function dropDatabases(): Promise<void> {
   const sql = postgres(await serverUrl(), { max: 1, onnotice: () => {} });
   for (let number = 1; number <= databases; number++)
