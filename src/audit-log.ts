@@ -12,6 +12,7 @@ import type { AuditLog } from "./http/service.ts";
 import { describeError, type Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Change } from "./operations/core.ts";
+import type { TailRow } from "./store/queries/log.ts";
 import type { Store } from "./store/store.ts";
 
 export interface AuditLogParts {
@@ -56,8 +57,8 @@ export function createAuditLog(config: Config, { store, key, metrics, log, clock
 
   function createSequencer(): Sequencer {
     const memory = new CheckpointMemory(checkpointPath(config), key);
-    const onPublished = () => {
-      feed.poke();
+    const onPublished = (entries: readonly TailRow[]) => {
+      feed.take(entries);
       // Others find out by polling where this does not reach them.
       store.notify().catch((error: unknown) => log.debug("followers were not notified", describeError(error)));
     };

@@ -73,19 +73,20 @@ export function stateOf(text: string | null): State | null {
 
 type LeafFields = Pick<NewEvent, "subjectType" | "subjectId" | "version" | "op" | "atMs" | "previousHash">;
 
-/** JCS bytes: members in code-unit order, ASCII strings and safe integers only, so JSON.stringify is already canonical. */
+/** JCS bytes. Every value is ASCII that needs no escape and every number a safe integer, so the text is canonical as it stands. */
 export function encodeLeaf(event: LeafFields, digests: readonly [string, string]): Uint8Array {
-  const text = JSON.stringify({
-    _sd: [...digests].sort(),
-    _sd_alg: "sha-256",
-    at: formatTime(event.atMs),
-    op: event.op,
-    prev: event.previousHash === null ? null : Buffer.from(event.previousHash).toString("base64url"),
-    subject: `${event.subjectType}:${event.subjectId}`,
-    type: "deadletter/event/v1",
-    v: event.version,
-  });
-  return new Uint8Array(Buffer.from(text, "ascii"));
+  return new Uint8Array(Buffer.from(leafText(event, digests), "ascii"));
+}
+
+/** Members in code-unit order, digests sorted (RFC 9901 section 4.2.4.1: their order must not tell which is which). */
+function leafText(event: LeafFields, [one, two]: readonly [string, string]): string {
+  const { subjectType, subjectId, version, op, atMs, previousHash } = event;
+  const digests = one < two ? `"${one}","${two}"` : `"${two}","${one}"`;
+  const previous = previousHash === null ? "null" : `"${Buffer.from(previousHash).toString("base64url")}"`;
+  return (
+    `{"_sd":[${digests}],"_sd_alg":"sha-256","at":"${formatTime(atMs)}","op":"${op}","prev":${previous},` +
+    `"subject":"${subjectType}:${subjectId}","type":"deadletter/event/v1","v":${version}}`
+  );
 }
 
 /** SHA-256(0x00 || leaf) (RFC 6962 section 2.1). */
@@ -100,53 +101,67 @@ export function tagOf(key: LogKey, leafHash: Uint8Array): Uint8Array {
   return new Uint8Array(new Bun.CryptoHasher("sha256", key.admissionKey).update(leafHash).digest());
 }
 
+/** A stored event with what its disclosures say, read once; null where one was erased or says nothing of its name. */
+export interface OpenedEvent {
+  readonly row: EventRow;
+  readonly actor: Actor | null;
+  readonly state: State | null;
+}
+
+export function openEvent(row: EventRow): OpenedEvent {
+  return { row, actor: actorOf(row.actor), state: stateOf(row.state) };
+}
+
 /** Every way in which a stored event contradicts itself; empty for a true one. `previousHash` is of the version before. */
-export function contradictionsOf(key: LogKey, row: EventRow, previousHash: Uint8Array | null): string[] {
+export function contradictionsOf(key: LogKey, opened: OpenedEvent, previousHash: Uint8Array | null): string[] {
+  const { row, actor } = opened;
   const found: string[] = [];
   if (!isSame(hashLeaf(row.leaf), row.leaf_hash)) found.push("leaf hash is not the hash of the leaf");
   if (!isSame(tagOf(key, row.leaf_hash), row.tag))
     found.push("admission tag is false: the event was not written by this program");
-  const claimed = claimedDigests(row.leaf);
-  if (!areBorneOut(claimed, row)) found.push("a disclosure does not match its digest in the leaf");
-  const expected = encodeLeaf(
-    {
-      subjectType: row.subject_type,
-      subjectId: row.subject_id,
-      version: row.version,
-      op: row.op,
-      atMs: row.at_ms,
-      previousHash,
-    },
-    claimed,
-  );
-  if (!isSame(expected, row.leaf)) found.push(...differences(expected, row.leaf));
-  if ((actorOf(row.actor)?.user_id ?? null) !== row.user_id) found.push("user_id is not the actor's");
+  const text = LATIN1.decode(row.leaf);
+  const claimed = claimedDigests(text);
+  if (!areBorneOut(claimed, opened)) found.push("a disclosure does not match its digest in the leaf");
+  const fields = {
+    subjectType: row.subject_type,
+    subjectId: row.subject_id,
+    version: row.version,
+    op: row.op,
+    atMs: row.at_ms,
+    previousHash,
+  };
+  const expected = leafText(fields, claimed);
+  if (expected !== text) found.push(...differences(expected, text));
+  if ((actor?.user_id ?? null) !== row.user_id) found.push("user_id is not the actor's");
   return found;
 }
 
+/** One character a byte: no two leaves read alike. */
+const LATIN1 = new TextDecoder("latin1");
+
 /** Whether what is left of the disclosures is what the leaf speaks of, each under its own name. An erased one fits any. */
-function areBorneOut(claimed: readonly string[], { actor, state }: EventRow): boolean {
-  const held = [actor, state].filter((text) => text !== null).map(digestOf);
-  const areNamed = (actor === null || actorOf(actor) !== null) && (state === null || stateOf(state) !== null);
-  return areNamed && held.every((digest) => claimed.includes(digest));
+function areBorneOut(claimed: readonly string[], { row, actor, state }: OpenedEvent): boolean {
+  return (
+    (row.actor === null || (actor !== null && claimed.includes(digestOf(row.actor)))) &&
+    (row.state === null || (state !== null && claimed.includes(digestOf(row.state))))
+  );
 }
 
 /** Where a leaf of ours has its two digests, 43 characters each: it begins `{"_sd":["...","..."],`. */
 const DIGEST_CHARS = 43;
 
-/** Two digests, whatever the leaf holds: one that is no leaf at all fails as not being the expected bytes. */
-function claimedDigests(leaf: Uint8Array): [string, string] {
-  const text = Buffer.from(leaf.buffer, leaf.byteOffset, Math.min(leaf.length, 120)).toString("latin1");
+/** Two digests, whatever the leaf holds: one that is no leaf at all fails as not being the expected text. */
+function claimedDigests(leaf: string): [string, string] {
   const [start, second] = [9, 9 + DIGEST_CHARS + 3];
-  return [text.slice(start, start + DIGEST_CHARS), text.slice(second, second + DIGEST_CHARS)];
+  return [leaf.slice(start, start + DIGEST_CHARS), leaf.slice(second, second + DIGEST_CHARS)];
 }
 
 /** Says which members of the leaf the row's own columns, disclosures and predecessor do not bear out. */
-function differences(expected: Uint8Array, actual: Uint8Array): string[] {
+function differences(expected: string, actual: string): string[] {
   const names: Record<string, string> = { prev: "prev is not the hash of the version before" };
   try {
-    const want = JSON.parse(Buffer.from(expected).toString()) as Record<string, unknown>;
-    const have = JSON.parse(Buffer.from(actual).toString()) as Record<string, unknown>;
+    const want = JSON.parse(expected) as Record<string, unknown>;
+    const have = JSON.parse(actual) as Record<string, unknown>;
     const fields = [...new Set([...Object.keys(want), ...Object.keys(have)])];
     const wrong = fields.filter((field) => JSON.stringify(want[field]) !== JSON.stringify(have[field]));
     return wrong.length === 0

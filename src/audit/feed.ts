@@ -47,6 +47,13 @@ export class LogFeed {
     this.poke();
   }
 
+  /** Takes committed entries from a sequencer of this process, which saves reading them where they are the next ones. */
+  take(entries: readonly TailRow[]): void {
+    const first = entries[0];
+    if (this.#isStarted && first !== undefined && first.idx === this.#next) this.#tell(entries);
+    else this.poke();
+  }
+
   /** Looks at once: somebody knows that the log has grown. */
   poke(): void {
     if (!this.#isStarted || this.#isClosed) return;
@@ -107,7 +114,7 @@ export class LogFeed {
         }
         const from = this.#next;
         const entries = await store.read((sql) => listTail(sql, from, LIMITS.feedRows));
-        this.#tell(entries, from);
+        this.#tell(entries.filter(({ idx }) => idx >= (this.#next ?? from)));
         // A full page says that there is more.
         if (entries.length === LIMITS.feedRows) this.#isPoked = true;
       }
@@ -118,12 +125,14 @@ export class LogFeed {
     }
   }
 
-  #tell(entries: readonly TailRow[], from: number): void {
+  /** Entries from #next on, in order. */
+  #tell(entries: readonly TailRow[]): void {
     const last = entries.at(-1);
     if (!last) return;
-    this.#next = Math.max(from, last.idx + 1);
+    const next = last.idx + 1;
+    this.#next = next;
     for (const listener of this.#listeners) listener(entries);
-    for (const { index, wake } of [...this.#waiters]) if (index < this.#next) wake();
+    for (const { index, wake } of [...this.#waiters]) if (index < next) wake();
   }
 
   #fail(error: unknown): void {

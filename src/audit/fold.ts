@@ -51,6 +51,12 @@ export function applyStep(before: State | null, step: FoldStep): State {
     if (isActive(step.subjectType, state) !== (op !== "deleted" && op !== "erased"))
       throw new FoldError(`${at}: leaves the wrong activity`);
   }
+  return subjectOf(state);
+}
+
+/** The subject itself, without what its event has to say beside it. */
+export function subjectOf(state: State): State {
+  if (!("legacy_history" in state || "erasure" in state)) return state;
   const { legacy_history: _, erasure: __, ...subject } = state;
   return subject;
 }

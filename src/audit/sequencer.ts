@@ -18,13 +18,14 @@ import {
   type PendingEvent,
   peekLog,
   quarantine,
+  type TailRow,
   updateLogHead,
 } from "../store/queries/log.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Alarm } from "./alarm.ts";
 import { type Checkpoint, CheckpointError, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import type { CheckpointMemory } from "./checkpoint-memory.ts";
-import { contradictionsOf } from "./event.ts";
+import { contradictionsOf, openEvent } from "./event.ts";
 import type { LogKey } from "./log-key.ts";
 import { EMPTY_ROOT, type Frontier, isSameHash } from "./merkle.ts";
 import { storedTiles } from "./stored-tree.ts";
@@ -37,7 +38,7 @@ export interface SequencerParts {
   readonly clock: () => number;
   readonly alarm: Alarm;
   /** Called after a batch is committed; never inside its transaction. */
-  readonly onPublished: (size: number) => void;
+  readonly onPublished: (entries: readonly TailRow[]) => void;
 }
 
 const ENQUEUED_AT_ONCE = 1_000;
@@ -120,7 +121,7 @@ export class Sequencer {
         version: event.version,
       });
     }
-    if (batch.isGrown) onPublished(batch.checkpoint.size);
+    if (batch.isGrown) onPublished(batch.entries);
     const quarantined = batch.falsehoods.length;
     return { state: "done", leaves: batch.leaves, quarantined, isMore: batch.isMore };
   }
@@ -212,6 +213,12 @@ export class Sequencer {
       isGrown,
       falsehoods,
       leaves: leaves.length,
+      entries: integrated.map(({ leaf_hash, subject_type, subject_id }, at) => ({
+        idx: head.size + at,
+        leaf_hash,
+        subject_type,
+        subject_id,
+      })),
       lastQueueId: pending.rows.at(-1)?.queue_id ?? 0,
       isMore: pending.isFull && settled.length > 0,
     };
@@ -338,7 +345,7 @@ function sortOut(
       if (isRefused) refuse(event, "the event of its subject before it is in quarantine");
       continue;
     }
-    const contradictions = contradictionsOf(key, event, previousHash);
+    const contradictions = contradictionsOf(key, openEvent(event), previousHash);
     if (contradictions.length > 0) {
       refuse(event, contradictions.join("; "));
       continue;

@@ -12,9 +12,9 @@ import { listAllLinks } from "../store/queries/urls.ts";
 import { listUsers } from "../store/queries/users.ts";
 import type { Query, Sql, Store } from "../store/store.ts";
 import { Erasures } from "./erasures.ts";
-import { contradictionsOf, stateOf } from "./event.ts";
+import { contradictionsOf, openEvent, stateOf } from "./event.ts";
 import type { Finding, Report } from "./finding.ts";
-import { applyStep, FoldError } from "./fold.ts";
+import { applyStep, FoldError, subjectOf } from "./fold.ts";
 import type { LogKey } from "./log-key.ts";
 import { isSameHash } from "./merkle.ts";
 import { type SavedCheckpoint, verifyLog } from "./verify-log.ts";
@@ -102,9 +102,10 @@ function checkSubject(
   report: Report,
 ): void {
   const id = row?.id ?? history[0]?.subject_id ?? 0;
-  const name = row?.state.short_code ?? row?.state.username ?? stateOf(history.at(-1)?.state ?? null)?.short_code;
-  const subject = `${type}:${id}${typeof name === "string" ? ` (${name})` : ""}`;
-  const fail = (detail: string) => report({ subject, detail });
+  const fail = (detail: string) => {
+    const name = row?.state.short_code ?? row?.state.username ?? stateOf(history.at(-1)?.state ?? null)?.short_code;
+    report({ subject: `${type}:${id}${typeof name === "string" ? ` (${name})` : ""}`, detail });
+  };
 
   let previousHash: Uint8Array | null = null;
   let state: State | null = null;
@@ -116,9 +117,10 @@ function checkSubject(
     version = event.version;
     for (const detail of checkPlace(event, logIndex)) fail(`version ${version}: ${detail}`);
     logIndex = event.log_index ?? Number.POSITIVE_INFINITY;
-    for (const detail of contradictionsOf(key, event, previousHash)) fail(`version ${version}: ${detail}`);
+    const opened = openEvent(event);
+    for (const detail of contradictionsOf(key, opened, previousHash)) fail(`version ${version}: ${detail}`);
     previousHash = event.leaf_hash;
-    const claimed = stateOf(event.state);
+    const claimed = opened.state;
     if (claimed === null) {
       // An erased state says nothing; the next one is taken as it stands, since its digest is in the log.
       isFoldable = false;
@@ -126,11 +128,11 @@ function checkSubject(
     }
     const step = { subjectType: type, subjectId: id, version, op: event.op, atMs: event.at_ms, state: claimed };
     try {
-      state = isFoldable ? applyStep(state, step) : claimed;
+      state = isFoldable ? applyStep(state, step) : subjectOf(claimed);
     } catch (error) {
       if (!(error instanceof FoldError)) throw error;
       fail(error.message);
-      state = claimed;
+      state = subjectOf(claimed);
     }
     isFoldable = true;
   }
@@ -146,10 +148,10 @@ function checkSubject(
     );
   if (!isFoldable) fail("its newest state is erased, so its row cannot be checked");
   else if (state) {
-    const { legacy_history: _, erasure: __, ...expected } = state;
-    for (const field of new Set([...Object.keys(expected), ...Object.keys(row.state)])) {
-      if (expected[field] !== row.state[field]) fail(`${field} is not what its history says`);
+    for (const field in state) {
+      if (state[field] !== row.state[field]) fail(`${field} is not what its history says`);
     }
+    for (const field in row.state) if (!(field in state)) fail(`${field} is not what its history says`);
   }
 }
 

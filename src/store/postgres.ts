@@ -106,6 +106,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
       try {
         return (await sql.begin("isolation level repeatable read read only", async (raw) => {
           await allowStatements(raw, NO_LIMIT);
+          await walkByIndex(raw);
           return run(raw as unknown as Sql);
         })) as Awaited<ReturnType<typeof run>>;
       } catch (error) {
@@ -145,6 +146,15 @@ const NO_LIMIT = 0;
 async function allowStatements(raw: postgres.TransactionSql, ms: number): Promise<void> {
   await raw`select set_config('statement_timeout', ${String(ms)}, true),
                    set_config('idle_in_transaction_session_timeout', ${String(ms)}, true)`;
+}
+
+/**
+ * Snapshots walk large tables in keyset pages. Before the first ANALYZE the planner would rather read and sort all that
+ * is left of a table for each page.
+ */
+async function walkByIndex(raw: postgres.TransactionSql): Promise<void> {
+  await raw`select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
+                   set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`;
 }
 
 function transactionTag(raw: postgres.TransactionSql): MigrationTx {

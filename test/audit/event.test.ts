@@ -8,6 +8,7 @@ import {
   encodeLeaf,
   hashLeaf,
   type NewEvent,
+  openEvent,
   sealEvent,
   tagOf,
 } from "../../src/audit/event.ts";
@@ -103,7 +104,7 @@ describe("contradictionsOf()", () => {
   const sealed: EventRow = { id: 1, ...sealEvent(key, first, vectorSalts()) };
 
   test("finds nothing in a true event", () => {
-    expect(contradictionsOf(key, sealed, null)).toEqual([]);
+    expect(contradictionsOf(key, openEvent(sealed), null)).toEqual([]);
   });
 
   test.each<[string, Partial<EventRow>]>([
@@ -119,16 +120,18 @@ describe("contradictionsOf()", () => {
     ["tag", { tag: new Uint8Array(32) }],
     ["leaf hash", { leaf: Uint8Array.from([...sealed.leaf.slice(0, -1), 32]) }],
   ])("names a changed %s", (expected, change) => {
-    expect(contradictionsOf(key, { ...sealed, ...change }, null).join("; ")).toContain(expected);
+    expect(contradictionsOf(key, openEvent({ ...sealed, ...change }), null).join("; ")).toContain(expected);
   });
 
   test("takes an erased disclosure for what it is", () => {
-    expect(contradictionsOf(key, { ...sealed, actor: null, user_id: null }, null)).toEqual([]);
-    expect(contradictionsOf(key, { ...sealed, state: null }, null)).toEqual([]);
+    expect(contradictionsOf(key, openEvent({ ...sealed, actor: null, user_id: null }), null)).toEqual([]);
+    expect(contradictionsOf(key, openEvent({ ...sealed, state: null }), null)).toEqual([]);
   });
 
   test("names a predecessor that is not the one it was written after", () => {
-    expect(contradictionsOf(key, sealed, new Uint8Array(32))).toEqual(["prev is not the hash of the version before"]);
+    expect(contradictionsOf(key, openEvent(sealed), new Uint8Array(32))).toEqual([
+      "prev is not the hash of the version before",
+    ]);
   });
 
   test("sees any flipped bit of what is stored (property)", () => {
@@ -141,7 +144,7 @@ describe("contradictionsOf()", () => {
           const bytes = Uint8Array.from(sealed[field as "leaf"]);
           const index = at % bytes.length;
           bytes[index] = (bytes[index] ?? 0) ^ (1 << bit);
-          expect(contradictionsOf(key, { ...sealed, [field]: bytes }, null)).not.toEqual([]);
+          expect(contradictionsOf(key, openEvent({ ...sealed, [field]: bytes }), null)).not.toEqual([]);
         },
       ),
     );
@@ -150,7 +153,7 @@ describe("contradictionsOf()", () => {
   test("an event tagged under another key is not ours", () => {
     const other = createLogKey(vectors.origin, new Uint8Array(32).fill(8));
     const forged = { ...sealed, tag: tagOf(other, hashLeaf(sealed.leaf)) };
-    expect(contradictionsOf(key, forged, null)).toEqual([
+    expect(contradictionsOf(key, openEvent(forged), null)).toEqual([
       "admission tag is false: the event was not written by this program",
     ]);
   });
