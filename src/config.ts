@@ -21,6 +21,12 @@ export interface Config {
   readonly pgbouncer: boolean;
   readonly shutdownGraceMs: number;
   readonly drainMs: number;
+  readonly cacheEntries: number;
+  readonly cacheMissing: number;
+  readonly cacheMegabytes: number;
+  /** Both in milliseconds. */
+  readonly cacheStaleMax: number;
+  readonly cacheOutage: number;
   readonly server: string | undefined;
   readonly key: string | undefined;
 }
@@ -165,6 +171,46 @@ export const SETTINGS: readonly Setting[] = [
     help: "how long open requests may take to finish after that",
   },
   {
+    name: "cacheEntries",
+    flag: "cache-entries",
+    env: "DEADLETTER_CACHE_ENTRIES",
+    default: "1000000",
+    read: readInteger(0, 100_000_000),
+    help: "links kept in memory for redirects at the most; 0 keeps none",
+  },
+  {
+    name: "cacheMissing",
+    flag: "cache-missing",
+    env: "DEADLETTER_CACHE_MISSING",
+    default: "100000",
+    read: readInteger(0, 10_000_000),
+    help: "codes remembered to belong to no link at the most",
+  },
+  {
+    name: "cacheMegabytes",
+    flag: "cache-megabytes",
+    env: "DEADLETTER_CACHE_MEGABYTES",
+    default: "512",
+    read: readInteger(0, 1_000_000),
+    help: "memory for those links at the most, MiB",
+  },
+  {
+    name: "cacheStaleMax",
+    flag: "cache-stale-max",
+    env: "DEADLETTER_CACHE_STALE_MAX",
+    default: "1s",
+    read: readDuration(100, 60_000),
+    help: "longest a change made elsewhere may go unnoticed; a process that has not heard from the log for longer asks the store",
+  },
+  {
+    name: "cacheOutage",
+    flag: "cache-outage",
+    env: "DEADLETTER_CACHE_OUTAGE",
+    default: "10m",
+    read: readDuration(0, 86_400_000),
+    help: "how long known links go on redirecting while the database is down; 0 turns it off",
+  },
+  {
     name: "server",
     flag: "server",
     env: "DEADLETTER_SERVER",
@@ -277,6 +323,21 @@ function readInteger(least: number, most: number): (text: string) => number {
     return value;
   };
 }
+
+/** Milliseconds from `500ms`, `1s`, `10m`, `2h` or a bare 0. */
+function readDuration(leastMs: number, mostMs: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d{1,9})(ms|s|m|h)$/.exec(text === "0" ? "0ms" : text);
+    const ms = Number(match?.[1]) * (UNITS_MS[match?.[2] ?? ""] ?? Number.NaN);
+    if (!(ms >= leastMs && ms <= mostMs))
+      throw new RangeError(
+        `${JSON.stringify(text)} is not a duration such as 500ms, 1s or 10m, from ${leastMs}ms to ${mostMs}ms`,
+      );
+    return ms;
+  };
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 function readBoolean(text: string): boolean {
   const lower = text.toLowerCase();

@@ -3,19 +3,21 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { LogKey } from "./audit/log-key.ts";
+import { type LogKey, parseLogKey } from "./audit/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit-log.ts";
 import { type Config, urlHost } from "./config.ts";
 import { badRequest, DeadletterError, messageOf } from "./errors.ts";
 import { type Api, createApi, createPublic } from "./http/app.ts";
 import { listen } from "./http/server.ts";
 import type { Service } from "./http/service.ts";
+import { LIMITS } from "./limits.ts";
 import { describeError, type Logger } from "./log.ts";
 import { loadLogKey } from "./log-key-file.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { hostKey } from "./model/url.ts";
 import type { Caller, Core } from "./operations/core.ts";
 import { createClicks } from "./redirect/clicks.ts";
+import { createRedirects, readUsableWarmSet } from "./redirects.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
 import { openPostgres } from "./store/postgres.ts";
 import { readCounters } from "./store/queries/events.ts";
@@ -31,6 +33,8 @@ export interface OpenOptions {
   readonly via: string;
   readonly operatorSecret?: string;
   readonly clock?: () => number;
+  /** Whether to begin without the database where it is down and this host has a warm set of links. */
+  readonly mayServeWarmSet?: boolean;
 }
 
 export interface Deadletter {
@@ -40,6 +44,13 @@ export interface Deadletter {
   readonly service: Service;
   readonly api: Api;
   readonly auditLog: RunningAuditLog;
+  /** Sequences, follows, watches, and believes its redirect cache from now on: for a process that serves. */
+  startLog(): void;
+  /**
+   * Where the database was down at the start: resolves once schema and log key were found to be right, rejects where they are
+   * not, and the process must not go on.
+   */
+  readonly checkLater?: () => Promise<void>;
   /** Who the process itself is when it writes without a user. */
   readonly self: Caller;
   /** Starts the listeners the configuration names and returns the addresses they got. */
@@ -58,15 +69,46 @@ export interface Listeners {
 
 /** Throws with a hint when the store cannot be reached, is not migrated, or belongs to another log key. */
 export async function open(config: Config, options: OpenOptions): Promise<Deadletter> {
-  const store = await openStore(config);
-  try {
+  const store = await connectStore(config);
+  const check = async () => {
+    await assertReachable(store);
     await bringSchemaUp(store, config, options.clock ?? Date.now);
-    const logKey = await loadLogKey(config, store);
-    return assemble(config, store, logKey, options);
+    return loadLogKey(config, store);
+  };
+  try {
+    return assemble(config, store, await check(), options);
   } catch (error) {
-    await store.close();
-    throw error;
+    const key = options.mayServeWarmSet && isUnavailable(error) ? keyForWarmSet(config) : undefined;
+    if (key === undefined) {
+      await store.close();
+      throw error;
+    }
+    options.log.warn("the database is down: serving the warm set of links until it is back", describeError(error));
+    return { ...assemble(config, store, key, options), checkLater: () => retryWhileUnavailable(check) };
   }
+}
+
+/** The log key, where this process could serve links of its host's warm set without having asked the database. */
+function keyForWarmSet(config: Config): LogKey | undefined {
+  if (config.logKey === undefined) return undefined;
+  const key = parseLogKey(config.logKey);
+  return readUsableWarmSet(config, key.origin) && key;
+}
+
+async function retryWhileUnavailable(check: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      await Bun.sleep(LIMITS.sequencerRetryMs);
+    }
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof DeadletterError && error.code === "unavailable";
 }
 
 /** Whether there is something to open. */
@@ -94,21 +136,29 @@ export function localOperator(door: "cli" | "import"): string {
 
 /** The store alone, reachable but perhaps not migrated: for `migrate`. */
 export async function openStore(config: Config): Promise<Store> {
+  const store = await connectStore(config);
+  try {
+    await assertReachable(store);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function connectStore(config: Config): Promise<Store> {
   const deadlineMs = config.databaseDeadlineMs;
   if (config.databaseUrl === undefined) {
     ensureDataDir(config.dataDir);
     return openSqlite(embeddedPath(config), { deadlineMs });
   }
-  const store = await openPostgres(config.databaseUrl, {
-    poolSize: config.poolSize,
-    deadlineMs,
-    isPooled: config.pgbouncer,
-  });
+  return openPostgres(config.databaseUrl, { poolSize: config.poolSize, deadlineMs, isPooled: config.pgbouncer });
+}
+
+async function assertReachable(store: Store): Promise<void> {
   try {
     await store.read(ping);
-    return store;
   } catch (error) {
-    await store.close();
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     const isPooler = messageOf(cause).includes("unsupported startup parameter");
     throw new DeadletterError("unavailable", `cannot use PostgreSQL at ${store.place}`, {
@@ -154,12 +204,14 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
   const metrics = createMetrics(VERSION, {
     pool: () => store.load(),
     droppedLogLines: () => log.dropped,
+    cache: () => redirects.cache.size,
     // A scrape must tell of everything else also while the database is down.
     counters: () => store.read(readCounters).catch(() => []),
     logHead: () => store.read(readHeadAndQuarantine).catch(() => undefined),
   });
   const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, { store, key: logKey, metrics, log, clock });
+  const redirects = createRedirects(config, { store, feed: auditLog.feed, metrics, log, origin: logKey.origin });
   const clicks = createClicks(store, metrics, (error) => log.warn("clicks were not recorded", describeError(error)));
   let baseUrl = baseUrlOf(config);
   let isDraining = false;
@@ -170,6 +222,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     randomBytes,
     ownHosts: () => new Set([hostKey(new URL(baseUrl))]),
     onCommit: (changes) => {
+      redirects.committed(changes);
       auditLog.committed(changes);
       for (const { type, op } of changes) metrics.mutations.inc({ subject: type, op });
     },
@@ -180,6 +233,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     log,
     clicks,
     auditLog,
+    redirects,
     version: VERSION,
     startedMs: Date.now(),
     via,
@@ -195,6 +249,11 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     service,
     api,
     auditLog,
+    startLog() {
+      ensureDataDir(config.dataDir);
+      redirects.start();
+      auditLog.start();
+    },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
     listen() {
       const { adminListen } = config;
@@ -224,6 +283,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     },
     async close() {
       await clicks.close();
+      redirects.close();
       await auditLog.close();
       await store.close();
       await log.flush();

@@ -53,6 +53,8 @@ export const LIMITS = {
   ownWriteMs: 30_000,
   ownWrites: 100_000,
   feedPollMs: 250,
+  /** How long one look at the log may take before it counts as unanswered. */
+  feedLookMs: 1_000,
   feedRows: 1_000,
   /** Long polls of the log that one process holds open, and how long each may wait: less than the server lets a connection idle. */
   feedWaiters: 1_000,
@@ -64,6 +66,14 @@ export const LIMITS = {
   importMs: 600_000,
   logBufferChars: 1_000_000,
   logFlushMs: 100,
+  /** Codes that are looked up in the store at once; more are told to try again. */
+  redirectLookups: 10_000,
+  /** How long a redirect waits for the store, and how long after a failure nobody asks it again. */
+  redirectLookupMs: 1_000,
+  redirectDownMs: 250,
+  /** The warm set: how many links, how often the file is written. */
+  warmLinks: 10_000,
+  warmWriteMs: 15_000,
   clickBufferLinks: 100_000,
   clickFlushMs: 250,
   clickFlushRows: 1_000,

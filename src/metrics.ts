@@ -16,6 +16,7 @@ export interface Metrics {
   /** Counted on the hot path as plain numbers, published when scraped: `inc({labels})` costs a hundred times as much. */
   readonly redirects: Record<RedirectOutcome, number>;
   readonly clicks: { accepted: number; recorded: number } & Record<(typeof CLICK_DROPS)[number], number>;
+  readonly cache: { hit: number; miss: number; recheck: number; outage: number };
   readonly uncaughtErrors: Counter;
   /** What the audit log found false or stuck; anything but 0 wants somebody's eyes. */
   readonly logAlarms: Counter<"kind">;
@@ -25,6 +26,7 @@ export interface Metrics {
 export interface Gauges {
   readonly pool: () => { readonly active: number; readonly waiting: number; readonly size: number };
   readonly droppedLogLines: () => number;
+  readonly cache: () => { readonly links: number; readonly missing: number; readonly bytes: number };
   /** The store's own counters by name; empty while it does not answer. */
   readonly counters: () => Promise<readonly { readonly name: string; readonly value: number }[]>;
   /** The signed log's head; undefined while the store does not answer. */
@@ -51,6 +53,14 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
 
   const redirects: Metrics["redirects"] = { found: 0, missing: 0, inactive: 0, expired: 0, error: 0 };
   const clicks: Metrics["clicks"] = { accepted: 0, recorded: 0, buffer_full: 0, store_error: 0 };
+  const cache: Metrics["cache"] = { hit: 0, miss: 0, recheck: 0, outage: 0 };
+  publish(
+    registry,
+    "deadletter_redirect_lookups_total",
+    "How redirects were looked up: in the cache, in the store (miss, recheck), or in the cache because the store was down.",
+    "result",
+    () => cache,
+  );
   publish(registry, "deadletter_redirects_total", "Redirect requests by outcome.", "outcome", () => redirects);
   publish(
     registry,
@@ -82,6 +92,26 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     registers,
     collect() {
       for (const [state, value] of Object.entries(gauges.pool())) this.set({ state }, value);
+    },
+  });
+
+  new Gauge({
+    name: "deadletter_cache_entries",
+    help: "What the redirect cache holds: links, and codes that belong to none.",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      const { links, missing } = gauges.cache();
+      this.set({ kind: "link" }, links);
+      this.set({ kind: "missing" }, missing);
+    },
+  });
+  new Gauge({
+    name: "deadletter_cache_bytes",
+    help: "Estimated size of the cached links.",
+    registers,
+    collect() {
+      this.set(gauges.cache().bytes);
     },
   });
 
@@ -165,6 +195,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     registry,
     redirects,
     clicks,
+    cache,
     mutations,
     httpRequests: new Counter({
       name: "deadletter_http_requests_total",

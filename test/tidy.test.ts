@@ -21,7 +21,7 @@ const MAX_LINES = 500;
 const LAYERS: readonly (readonly string[])[] = [
   ["src/main.ts"],
   ["src/cli/"],
-  ["src/deadletter.ts", "src/audit-log.ts", "src/log-key-file.ts", "src/lifecycle.ts"],
+  ["src/deadletter.ts", "src/audit-log.ts", "src/redirects.ts", "src/log-key-file.ts", "src/lifecycle.ts"],
   ["src/http/"],
   ["src/operations/"],
   ["src/redirect/"],
@@ -223,6 +223,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   readHeadAndQuarantine: (tx) => logQueries.readHeadAndQuarantine(tx),
   updateLogHead: (tx) => logQueries.updateLogHead(tx, { size: 1, note: "n", at_ms: 0 }),
   peekLog: (tx) => logQueries.peekLog(tx, 0),
+  lookAtLog: (tx) => logQueries.lookAtLog(tx, 0),
   listPending: (tx) => logQueries.listPending(tx, 0, 1),
   insertLeaves: (tx) => logQueries.insertLeaves(tx, [{ idx: 0, event_id: 1, leaf_hash: bytes }]),
   insertNodes: (tx) => logQueries.insertNodes(tx, [{ level: 1, idx: 0, hash: bytes }]),

@@ -1,9 +1,12 @@
 // Follows the log: tells this process of each new entry, in order, soon after it is committed, whoever sequenced it.
 // A notification only makes it look sooner; that nothing is missed rests on reading the log by index.
 
+import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { listTail, readLogHead, type TailRow } from "../store/queries/log.ts";
-import type { Store } from "../store/store.ts";
+import { listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
+import { type Sql, type Store, withDeadline } from "../store/store.ts";
+
+const MAX_LOOKS = 32;
 
 export type EntryListener = (entries: readonly TailRow[]) => void;
 
@@ -22,6 +25,11 @@ export class LogFeed {
   #next: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | undefined;
+  /** The last looks, oldest first: when each began and the newest queue row it saw. */
+  readonly #looks: { readonly startedMs: number; readonly newest: number }[] = [];
+  #heardMs = Number.NEGATIVE_INFINITY;
+  /** Queue rows up to here have long been taken: not to be walked over at each look. */
+  #waitingHint = { atMs: 0, id: 0, nextId: 0 };
   #isPoked = false;
   #isFailing = false;
   #isClosed = false;
@@ -36,6 +44,27 @@ export class LogFeed {
   /** From now on; what was in the log before is not told. */
   onEntries(listener: EntryListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** performance.now() of a moment before which every committed event has been told; minus infinity before the first look. */
+  get heardMs(): number {
+    return this.#heardMs;
+  }
+
+  /** Whether the last look at the log failed. */
+  get isFailing(): boolean {
+    return this.#isFailing;
+  }
+
+  /** The index of the next entry that will be told; undefined before the first look. */
+  get next(): number | undefined {
+    return this.#next;
+  }
+
+  /** Goes on where another process of this host was, which had heard everything up to `heardMs`. Before start(). */
+  resume(next: number, heardMs: number): void {
+    this.#next = next;
+    this.#heardMs = heardMs;
   }
 
   /** Begins to follow. The first look settles where; an unreachable store is looked for again. */
@@ -104,25 +133,46 @@ export class LogFeed {
   }
 
   async #look(): Promise<void> {
-    const { store } = this.#options;
     try {
       while (this.#isPoked && !this.#isClosed) {
         this.#isPoked = false;
-        if (this.#next === undefined) {
-          const [head] = await store.read(readLogHead);
-          this.#next = head?.size ?? 0;
-        }
-        const from = this.#next;
-        const entries = await store.read((sql) => listTail(sql, from, LIMITS.feedRows));
-        this.#tell(entries.filter(({ idx }) => idx >= (this.#next ?? from)));
-        // A full page says that there is more.
-        if (entries.length === LIMITS.feedRows) this.#isPoked = true;
+        await this.#lookOnce();
       }
       this.#isFailing = false;
     } catch (error) {
       this.#isPoked = false;
       this.#fail(error);
     }
+  }
+
+  async #lookOnce(): Promise<void> {
+    const { store } = this.#options;
+    const startedMs = performance.now();
+    const ask = <T>(run: (sql: Sql) => PromiseLike<T>) =>
+      withDeadline(store.read(run), LIMITS.feedLookMs, () => unavailable("the log did not answer in time"));
+    const [log] = await ask((sql) => lookAtLog(sql, this.#waitingHint.id));
+    if (!log) throw unavailable("the log has no head");
+    this.#next ??= log.size;
+    while (this.#next < log.size && !this.#isClosed) {
+      const from: number = this.#next;
+      const entries = await ask((sql) => listTail(sql, from, LIMITS.feedRows));
+      if (entries.length === 0) throw unavailable("the log's entries cannot be read");
+      this.#tell(entries.filter(({ idx }) => idx >= (this.#next ?? from)));
+    }
+    this.#hear(startedMs, log);
+  }
+
+  /**
+   * What waits for the log has happened but is not told yet. So this process has heard all that was committed before a look
+   * only once everything that waited then has come into the log.
+   */
+  #hear(startedMs: number, { oldest, newest }: { oldest: number | null; newest: number | null }): void {
+    this.#looks.push({ startedMs, newest: newest ?? Number.NEGATIVE_INFINITY });
+    if (this.#looks.length > MAX_LOOKS) this.#looks.shift();
+    for (const look of this.#looks)
+      if (oldest === null || look.newest < oldest) this.#heardMs = Math.max(this.#heardMs, look.startedMs);
+    if (oldest !== null && startedMs - this.#waitingHint.atMs > LIMITS.sequencerLowWaterMs)
+      this.#waitingHint = { atMs: startedMs, id: this.#waitingHint.nextId, nextId: oldest - 1 };
   }
 
   /** Entries from #next on, in order. */

@@ -25,7 +25,7 @@ import type { Store, Tx } from "../store/store.ts";
 import type { Alarm } from "./alarm.ts";
 import { type Checkpoint, CheckpointError, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import type { CheckpointMemory } from "./checkpoint-memory.ts";
-import { contradictionsOf, openEvent } from "./event.ts";
+import { contradictionsOf, openEvent, stateOf } from "./event.ts";
 import type { LogKey } from "./log-key.ts";
 import { EMPTY_ROOT, type Frontier, isSameHash } from "./merkle.ts";
 import { storedTiles } from "./stored-tree.ts";
@@ -213,11 +213,12 @@ export class Sequencer {
       isGrown,
       falsehoods,
       leaves: leaves.length,
-      entries: integrated.map(({ leaf_hash, subject_type, subject_id }, at) => ({
+      entries: integrated.map(({ leaf_hash, subject_type, subject_id, state }, at) => ({
         idx: head.size + at,
         leaf_hash,
         subject_type,
         subject_id,
+        short_code: subject_type === "url" ? shortCodeOf(state) : null,
       })),
       lastQueueId: pending.rows.at(-1)?.queue_id ?? 0,
       isMore: pending.isFull && settled.length > 0,
@@ -306,6 +307,11 @@ export class Sequencer {
     if (isRefusal) alarm("refused", `the log is not extended: ${message}`);
     else if (!isDown) alarm("failed", `sequencing failed and is tried again: ${message}`);
   }
+}
+
+function shortCodeOf(state: string | null): string | null {
+  const code = stateOf(state)?.short_code;
+  return typeof code === "string" ? code : null;
 }
 
 function isDeferred(row: PendingEvent, seen: ReadonlySet<number>): boolean {

@@ -1,8 +1,8 @@
 // serve: opens everything, makes the first admin of an empty store, listens until told to stop.
 
-import { type Deadletter, ensureDataDir, type Listeners, open } from "../deadletter.ts";
+import { type Deadletter, type Listeners, open } from "../deadletter.ts";
 import { surviveUncaught, untilShutdown } from "../lifecycle.ts";
-import { createLogger } from "../log.ts";
+import { createLogger, describeError } from "../log.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
 import { findAnyAdminKey } from "../store/queries/keys.ts";
 import { VERSION } from "../version.ts";
@@ -24,6 +24,11 @@ export const serveCommand: Command = {
     "logLevel",
     "shutdownGraceMs",
     "drainMs",
+    "cacheEntries",
+    "cacheMissing",
+    "cacheMegabytes",
+    "cacheStaleMax",
+    "cacheOutage",
   ],
   examples: [
     "deadletter serve",
@@ -32,14 +37,19 @@ export const serveCommand: Command = {
   ],
   async run({ config }, io) {
     const log = createLogger(config.logLevel, Bun.stdout.writer());
-    const deadletter = await open(config, { log, via: "http" });
+    const deadletter = await open(config, { log, via: "http", mayServeWarmSet: true });
     surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
     try {
       // Bound first: a key that was made and could then not be shown would be lost.
       const listeners = deadletter.listen();
-      const greeting = await welcome(deadletter);
-      ensureDataDir(config.dataDir);
-      deadletter.auditLog.start();
+      const greeting = deadletter.checkLater
+        ? () => "the database is down: known links redirect, all else waits for it\n"
+        : await welcome(deadletter);
+      deadletter.startLog();
+      deadletter.checkLater?.().catch((error: unknown) => {
+        log.error("the database is back, and is not one to serve", describeError(error));
+        process.kill(process.pid, "SIGTERM");
+      });
       // Before anybody is told that it serves: who reads that may send a signal at once.
       const exitCode = untilShutdown(log, {
         startDraining: deadletter.startDraining,

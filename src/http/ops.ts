@@ -33,8 +33,10 @@ export function opsHandlers(service: Service) {
     ]);
     const draining: Check = service.isDraining() ? { ok: false, detail: "shutting down" } : { ok: true };
     const isReady = database.ok && schema.ok && draining.ok;
-    if (!isReady) set.status = 503;
-    return { status: isReady ? "ready" : "unready", checks: { database, schema, draining } };
+    // Without the database known links still redirect: to take this replica away would end that, too.
+    const isDegraded = !isReady && draining.ok && service.redirects.isOnCache();
+    if (!isReady && !isDegraded) set.status = 503;
+    return { status: isReady ? "ready" : isDegraded ? "degraded" : "unready", checks: { database, schema, draining } };
   }
 
   /** The first version's shape. */

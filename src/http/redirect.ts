@@ -2,7 +2,7 @@
 
 import { DeadletterError } from "../errors.ts";
 import { isCode } from "../model/url.ts";
-import { type Destination, follow } from "../redirect/follow.ts";
+import type { Destination } from "../redirect/follow.ts";
 import { errorResponse } from "./error.ts";
 import { exchangeOf, openExchange, type Service } from "./service.ts";
 
@@ -11,29 +11,28 @@ const NEVER_CACHED = { "cache-control": "private, no-store" };
 /** What a path segment may name: `/{code}` and `/r/{code}` only a code, `/urls/{code or id}/redirect` also an id. */
 export type Naming = "code" | "code-or-id";
 
-/** Answers GET and HEAD; only GET is a click. Throws not_found, or unavailable when the store is. */
+/** Answers GET and HEAD; only GET is a click. Throws not_found, or unavailable when the store must be asked and is down. */
 export async function redirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
-  const { metrics, core, clicks } = service;
-  const nowMs = core.clock();
-  const isNameable = naming === "code-or-id" || isCode(name);
-  let destination: Destination;
-  try {
-    destination = isNameable ? await follow(core.store, name, nowMs) : { outcome: "missing" };
-  } catch (error) {
-    metrics.redirects.error += 1;
-    throw error;
-  }
-  metrics.redirects[destination.outcome] += 1;
-  if (destination.outcome !== "found") throw refusal(name, destination.outcome);
-  if (request.method === "GET") clicks.add(destination.urlId);
-  return new Response(null, {
-    status: 302,
-    headers: { location: asHeaderBytes(destination.target), ...NEVER_CACHED },
-  });
+  return answer(service, request, name, await find(service, name, naming));
 }
 
-/** The same as a raw route of Bun's, which no hook of Elysia's sees: it numbers, logs and answers errors by itself. */
-export async function rawRedirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
+/**
+ * The same as a raw route of Bun's, which no hook of Elysia's sees: it numbers, logs and answers errors by itself. A link that
+ * is in the cache is answered without waiting for anything.
+ */
+export function rawRedirect(
+  service: Service,
+  request: Request,
+  name: string,
+  naming: Naming,
+): Response | Promise<Response> {
+  const { redirects, core } = service;
+  const known = naming === "code" ? redirects.follower.followNow(name, core.clock()) : undefined;
+  if (known?.outcome === "found") return finish(service, request, answer(service, request, name, known));
+  return rawRedirectSlowly(service, request, name, naming);
+}
+
+async function rawRedirectSlowly(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
   const exchange = openExchange(request);
   exchange.route = "redirect";
   let response: Response;
@@ -43,6 +42,29 @@ export async function rawRedirect(service: Service, request: Request, name: stri
     response = errorResponse(service, exchange, error);
   }
   return finish(service, request, response);
+}
+
+async function find({ redirects, core, metrics }: Service, name: string, naming: Naming): Promise<Destination> {
+  const { follower } = redirects;
+  try {
+    if (naming === "code-or-id") return await follower.followAny(name, core.clock);
+    // What cannot be a code is not looked up.
+    if (!isCode(name)) return { outcome: "missing" };
+    return follower.followNow(name, core.clock()) ?? (await follower.follow(name, core.clock));
+  } catch (error) {
+    metrics.redirects.error += 1;
+    throw error;
+  }
+}
+
+function answer({ metrics, clicks }: Service, request: Request, name: string, destination: Destination): Response {
+  metrics.redirects[destination.outcome] += 1;
+  if (destination.outcome !== "found") throw refusal(name, destination.outcome);
+  if (request.method === "GET") clicks.add(destination.urlId);
+  return new Response(null, {
+    status: 302,
+    headers: { location: asHeaderBytes(destination.target), ...NEVER_CACHED },
+  });
 }
 
 /** Numbers an answer and logs its request. */

@@ -6,6 +6,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Caller, Core } from "../operations/core.ts";
 import type { Clicks } from "../redirect/clicks.ts";
+import type { Follower } from "../redirect/follow.ts";
 
 export interface Service {
   readonly core: Core;
@@ -13,6 +14,7 @@ export interface Service {
   readonly log: Logger;
   readonly clicks: Clicks;
   readonly auditLog: AuditLog;
+  readonly redirects: RedirectPlane;
   readonly version: string;
   readonly startedMs: number;
   /** The front door that events name: `http`, or `cli:uid-N` when the app is mounted in a command. */
@@ -28,6 +30,12 @@ export interface AuditLog {
   readonly feed: LogFeed;
   /** Why this process would not vouch for the stored log, where it would not. */
   readonly refusal: () => string | undefined;
+}
+
+/** What answers redirects. */
+export interface RedirectPlane {
+  readonly follower: Follower;
+  readonly isOnCache: () => boolean;
 }
 
 /** What a handler may set of its answer beside the body. */

@@ -25,6 +25,8 @@ export interface Change {
   readonly id: number;
   readonly op: EventType;
   readonly leafHash: Uint8Array;
+  /** A link's short code; null for everything else. */
+  readonly code: string | null;
 }
 
 /** Who asks for a change, and through which door. */
@@ -106,7 +108,11 @@ export async function record<Row extends { readonly head: Uint8Array }>(
     core.randomBytes,
   );
   await appendEvent(tx, event, (head) => change.write(tx, { ...row, head } as unknown as Row));
-  changes.push({ type, id: row.id, op, leafHash: event.leaf_hash });
+  changes.push({ type, id: row.id, op, leafHash: event.leaf_hash, code: codeOf(change.state) });
+}
+
+function codeOf(state: State): string | null {
+  return typeof state.short_code === "string" ? state.short_code : null;
 }
 
 /** The time of a subject's next event: the clock, but never before its last one, so that histories read in order. */

@@ -1,22 +1,145 @@
-// From a code to its target, or to the reason why there is none. Straight from the store: a cache belongs here.
+// From a code to its target, or to the reason why there is none. A hit costs no query and no wait; a miss costs one query
+// however many ask at once. What the cache says is believed only while this process hears from the log; when the store is
+// down it is believed for a while longer, because a redirect that may be stale is worth more than none.
 
+import { DeadletterError, unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { LinkRow } from "../model/url.ts";
-import { lookUpLink } from "../store/queries/urls.ts";
-import type { Store } from "../store/store.ts";
+import { findLinkByCode, lookUpLink } from "../store/queries/urls.ts";
+import { type Store, withDeadline } from "../store/store.ts";
+import type { CachedLink, RedirectCache } from "./cache.ts";
 
 export type Destination =
   | { readonly outcome: "found"; readonly urlId: number; readonly target: string }
   | { readonly outcome: "missing" | "inactive" | "expired" };
 
-/** Expiry is checked against `nowMs`, the moment of the request, whatever the store or a cache says. */
-export async function follow(store: Store, codeOrId: string, nowMs: number): Promise<Destination> {
-  const [link] = await store.read((sql) => lookUpLink(sql, codeOrId));
-  if (!link) return { outcome: "missing" };
-  if (link.is_active !== 1) return { outcome: "inactive" };
-  if (isExpired(link, nowMs)) return { outcome: "expired" };
-  return { outcome: "found", urlId: link.id, target: link.original_url };
+export interface FollowerOptions {
+  readonly store: Store;
+  readonly cache: RedirectCache;
+  /** Milliseconds since the log was last heard: all that was committed before then has been evicted. */
+  readonly silentMs: () => number;
+  /** Past this silence the store is asked instead of the cache. */
+  readonly staleMaxMs: number;
+  /** Past this silence the cache is not believed even while the store is down; 0 never believes it then. */
+  readonly outageMs: number;
+  readonly counts: CacheCounts;
 }
 
-export function isExpired(link: Pick<LinkRow, "expires_at_ms">, nowMs: number): boolean {
-  return link.expires_at_ms !== null && link.expires_at_ms <= nowMs;
+/** How lookups were answered; plain numbers, since they are counted on the hot path. */
+export interface CacheCounts {
+  hit: number;
+  miss: number;
+  /** Asked of the store although cached, because the log was silent. */
+  recheck: number;
+  /** Answered from the cache because the store was down. */
+  outage: number;
+}
+
+const MISSING: Destination = { outcome: "missing" };
+const INACTIVE: Destination = { outcome: "inactive" };
+const EXPIRED: Destination = { outcome: "expired" };
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  /** Lookups on their way, by code; one whose code was evicted meanwhile is not cached. */
+  readonly #flights = new Map<string, { readonly link: Promise<CachedLink | null>; isStale: boolean }>();
+  /** performance.now() until which the store is taken to be down: only one lookup at a time finds out. */
+  #downUntilMs = 0;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  /** The answer where it is known without waiting. Expiry is checked against `nowMs`, the moment of the request. */
+  followNow(code: string, nowMs: number): Destination | undefined {
+    const { cache, silentMs, staleMaxMs, counts } = this.#options;
+    const link = cache.get(code);
+    if (link === undefined || silentMs() > staleMaxMs) return undefined;
+    counts.hit += 1;
+    return destinationOf(link, nowMs);
+  }
+
+  /** Throws unavailable where the store must be asked and does not answer. */
+  async follow(code: string, clock: () => number): Promise<Destination> {
+    const { cache, silentMs, outageMs, counts } = this.#options;
+    const known = cache.get(code);
+    if (known === undefined) counts.miss += 1;
+    else counts.recheck += 1;
+    try {
+      return destinationOf(await this.#lookUp(code), clock());
+    } catch (error) {
+      const isDown = error instanceof DeadletterError && error.code === "unavailable";
+      // Read again: it may have been evicted while the store was asked.
+      const link = isDown && silentMs() <= outageMs ? cache.get(code) : undefined;
+      if (link === undefined || link === null) throw error;
+      counts.outage += 1;
+      return destinationOf(link, clock());
+    }
+  }
+
+  /** By id or code, straight from the store: the rare path `/urls/{code or id}/redirect`. */
+  async followAny(codeOrId: string, clock: () => number): Promise<Destination> {
+    const [row] = await this.#options.store.read((sql) => lookUpLink(sql, codeOrId));
+    return destinationOf(row ? cachedFrom(row) : null, clock());
+  }
+
+  /** Forgets a code at once: its link has changed, or is new. */
+  evict(code: string): void {
+    this.#options.cache.evict(code);
+    const flight = this.#flights.get(code);
+    if (flight) {
+      flight.isStale = true;
+      // Who asks from now on must not be given what was read before the change.
+      this.#flights.delete(code);
+    }
+  }
+
+  #lookUp(code: string): Promise<CachedLink | null> {
+    const running = this.#flights.get(code);
+    if (running) return running.link;
+    if (performance.now() < this.#downUntilMs) return Promise.reject(unavailable("the database is unavailable"));
+    if (this.#flights.size >= LIMITS.redirectLookups)
+      return Promise.reject(unavailable("too many links are being looked up"));
+    const flight = { link: this.#read(code), isStale: false };
+    this.#flights.set(code, flight);
+    const settled = () => {
+      if (this.#flights.get(code) === flight) this.#flights.delete(code);
+    };
+    flight.link.then((link) => {
+      settled();
+      if (!flight.isStale) this.#options.cache.set(code, link);
+    }, settled);
+    return flight.link;
+  }
+
+  async #read(code: string): Promise<CachedLink | null> {
+    const { store } = this.#options;
+    try {
+      const reading = store.read((sql) => findLinkByCode(sql, code));
+      const [row] = await withDeadline(reading, LIMITS.redirectLookupMs, () =>
+        unavailable("the database did not answer in time"),
+      );
+      return row ? cachedFrom(row) : null;
+    } catch (error) {
+      if (error instanceof DeadletterError && error.code === "unavailable")
+        this.#downUntilMs = performance.now() + LIMITS.redirectDownMs;
+      throw error;
+    }
+  }
+}
+
+function cachedFrom(row: LinkRow): CachedLink {
+  return {
+    urlId: row.id,
+    isActive: row.is_active === 1,
+    expiresAtMs: row.expires_at_ms,
+    target: row.original_url,
+  };
+}
+
+function destinationOf(link: CachedLink | null, nowMs: number): Destination {
+  if (link === null) return MISSING;
+  if (!link.isActive) return INACTIVE;
+  if (link.expiresAtMs !== null && link.expiresAtMs <= nowMs) return EXPIRED;
+  return { outcome: "found", urlId: link.urlId, target: link.target };
 }

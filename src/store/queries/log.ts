@@ -31,6 +31,17 @@ export function peekLog(sql: Sql, afterQueueId: number): Query<LogHead & { reado
     from log_head where id = 1`;
 }
 
+/** How far the log is, and which events wait for it past `afterQueueId`: the first and the last of them. */
+export function lookAtLog(
+  sql: Sql,
+  afterQueueId: number,
+): Query<{ readonly size: number; readonly oldest: number | null; readonly newest: number | null }> {
+  return sql`
+    select size, (select min(id) from log_queue where id > ${afterQueueId}) as oldest,
+           (select max(id) from log_queue) as newest
+    from log_head where id = 1`;
+}
+
 /** An event that waits for the log, and what has become of its subject's event before it. */
 export type PendingEvent = EventRow & {
   readonly queue_id: number;
@@ -170,11 +181,15 @@ export interface TailRow {
   readonly leaf_hash: Uint8Array;
   readonly subject_type: SubjectType;
   readonly subject_id: number;
+  /** Of a link; null for everything else. */
+  readonly short_code: string | null;
 }
 
 export function listTail(sql: Sql, start: number, limit: number): Query<TailRow> {
   return sql`
-    select l.idx, l.leaf_hash, e.subject_type, e.subject_id from log_leaf l join events e on e.id = l.event_id
+    select l.idx, l.leaf_hash, e.subject_type, e.subject_id, u.short_code from log_leaf l
+    join events e on e.id = l.event_id
+    left join urls u on e.subject_type = 'url' and u.id = e.subject_id
     where l.idx >= ${start} order by l.idx limit ${limit}`;
 }
 

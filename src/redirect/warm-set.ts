@@ -1,0 +1,68 @@
+// The hottest links in a small file outside of the database, so that a process that starts while the database is down still
+// serves them. Written now and then and at the end; a code that is evicted meanwhile is struck out at once.
+
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { LIMITS } from "../limits.ts";
+import type { CachedLink, RedirectCache } from "./cache.ts";
+
+/** What a file says of the moment it was written: up to where, and until when, the log had been heard. */
+export interface WarmHeader {
+  readonly origin: string;
+  /** Index of the next entry of the log. */
+  readonly next: number;
+  readonly heard_at_ms: number;
+}
+
+export interface WarmLinks extends WarmHeader {
+  readonly links: readonly (readonly [string, CachedLink])[];
+}
+
+export class WarmSet {
+  readonly #path: string;
+  /** Codes that the file names now. */
+  #codes = new Set<string>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Undefined where there is no file, or none that can be read as this log's. */
+  read(origin: string): WarmLinks | undefined {
+    if (!existsSync(this.#path)) return undefined;
+    try {
+      const [first = "", ...lines] = readFileSync(this.#path, "utf8").trimEnd().split("\n");
+      const header = JSON.parse(first) as WarmHeader;
+      if (header.origin !== origin || !Number.isSafeInteger(header.next)) return undefined;
+      const links = new Map<string, CachedLink>();
+      for (const line of lines) {
+        const [code, urlId, expiresAtMs, target] = JSON.parse(line) as [string, number?, (number | null)?, string?];
+        if (urlId === undefined || target === undefined) links.delete(code);
+        else links.set(code, { urlId, isActive: true, expiresAtMs: expiresAtMs ?? null, target });
+      }
+      this.#codes = new Set(links.keys());
+      return { ...header, links: [...links] };
+    } catch {
+      // A file cut short by a crash: what cannot be read is not believed, and the next write replaces it.
+      return undefined;
+    }
+  }
+
+  write(header: WarmHeader, cache: RedirectCache): void {
+    const lines = [JSON.stringify(header)];
+    const codes = new Set<string>();
+    for (const [code, { urlId, isActive, expiresAtMs, target }] of cache.recent(LIMITS.warmLinks)) {
+      if (!isActive) continue;
+      codes.add(code);
+      lines.push(JSON.stringify([code, urlId, expiresAtMs, target]));
+    }
+    const draft = `${this.#path}.${process.pid}`;
+    writeFileSync(draft, `${lines.join("\n")}\n`, { mode: 0o600 });
+    renameSync(draft, this.#path);
+    this.#codes = codes;
+  }
+
+  /** Before anybody is told of the change: a restart must not bring a deleted link back. */
+  strike(code: string): void {
+    if (this.#codes.delete(code)) appendFileSync(this.#path, `${JSON.stringify([code])}\n`);
+  }
+}

@@ -1,0 +1,102 @@
+// The moving parts of the redirect plane in one process: cache, follower, warm set, all kept right by the log's feed.
+
+import { join } from "node:path";
+import type { LogFeed } from "./audit/feed.ts";
+import type { Config } from "./config.ts";
+import { LIMITS } from "./limits.ts";
+import { describeError, type Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Change } from "./operations/core.ts";
+import { RedirectCache } from "./redirect/cache.ts";
+import { Follower } from "./redirect/follow.ts";
+import { type WarmLinks, WarmSet } from "./redirect/warm-set.ts";
+import type { Store } from "./store/store.ts";
+
+export interface Redirects {
+  readonly follower: Follower;
+  readonly cache: RedirectCache;
+  /** True while links are served from memory because the log cannot be heard. */
+  readonly isOnCache: () => boolean;
+  /** Forgets what this process has just changed. */
+  committed(changes: readonly Change[]): void;
+  /** Takes up the warm set and keeps it; the data directory must exist. Before the feed starts. */
+  start(): void;
+  close(): void;
+}
+
+export interface RedirectsParts {
+  readonly store: Store;
+  readonly feed: LogFeed;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly origin: string;
+}
+
+/** The warm set of this host, where it was written recently enough to be served without the database. */
+export function readUsableWarmSet(config: Config, origin: string): WarmLinks | undefined {
+  const warm = new WarmSet(warmPath(config)).read(origin);
+  return warm && Date.now() - warm.heard_at_ms <= config.cacheOutage ? warm : undefined;
+}
+
+function warmPath(config: Config): string {
+  return join(config.dataDir, "warm-links");
+}
+
+export function createRedirects(config: Config, { store, feed, metrics, log, origin }: RedirectsParts): Redirects {
+  const cache = new RedirectCache({
+    entries: config.cacheEntries,
+    missing: config.cacheMissing,
+    bytes: config.cacheMegabytes * 2 ** 20,
+  });
+  const warmSet = new WarmSet(warmPath(config));
+  const silentMs = () => performance.now() - feed.heardMs;
+  const follower = new Follower({
+    store,
+    cache,
+    silentMs,
+    staleMaxMs: config.cacheStaleMax,
+    outageMs: config.cacheOutage,
+    counts: metrics.cache,
+  });
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const evict = (code: string) => {
+    follower.evict(code);
+    if (timer !== undefined) warmSet.strike(code);
+  };
+  feed.onEntries((entries) => {
+    for (const { short_code } of entries) if (short_code !== null) evict(short_code);
+  });
+  const writeWarmSet = () => {
+    // What is served without the log may be stale: it is not to be kept for another start.
+    if (feed.next === undefined || silentMs() > config.cacheStaleMax) return;
+    const heard_at_ms = Math.floor(Date.now() - silentMs());
+    try {
+      warmSet.write({ origin, next: feed.next, heard_at_ms }, cache);
+    } catch (error) {
+      log.warn("the warm set cannot be written", describeError(error));
+    }
+  };
+
+  return {
+    follower,
+    cache,
+    isOnCache: () => feed.isFailing && silentMs() <= config.cacheOutage && cache.size.links > 0,
+    committed(changes) {
+      for (const { code } of changes) if (code !== null) evict(code);
+    },
+    start() {
+      const warm = readUsableWarmSet(config, origin);
+      if (warm) {
+        for (const [code, link] of [...warm.links].reverse()) cache.set(code, link);
+        feed.resume(warm.next, performance.now() - (Date.now() - warm.heard_at_ms));
+        log.info("warm links read", { links: warm.links.length });
+      }
+      timer = setInterval(writeWarmSet, LIMITS.warmWriteMs);
+    },
+    close() {
+      clearInterval(timer);
+      if (timer !== undefined) writeWarmSet();
+      timer = undefined;
+    },
+  };
+}
