@@ -27,6 +27,7 @@ export interface Config {
   /** Both in milliseconds. */
   readonly cacheStaleMax: number;
   readonly cacheOutage: number;
+  readonly clickRetentionDays: number;
   readonly server: string | undefined;
   readonly key: string | undefined;
 }
@@ -209,6 +210,14 @@ export const SETTINGS: readonly Setting[] = [
     default: "10m",
     read: readDuration(0, 86_400_000),
     help: "how long known links go on redirecting while the database is down; 0 turns it off",
+  },
+  {
+    name: "clickRetentionDays",
+    flag: "click-retention-days",
+    env: "DEADLETTER_CLICK_RETENTION_DAYS",
+    default: "90",
+    read: readInteger(0, 36_500),
+    help: "how long clicks are kept by hour, referrer and device; totals stay for ever; 0 keeps all",
   },
   {
     name: "server",

@@ -16,7 +16,7 @@ import { loadLogKey } from "./log-key-file.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { hostKey } from "./model/url.ts";
 import type { Caller, Core } from "./operations/core.ts";
-import { createClicks } from "./redirect/clicks.ts";
+import { Clicks } from "./redirect/clicks.ts";
 import { createRedirects, readUsableWarmSet } from "./redirects.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
 import { openPostgres } from "./store/postgres.ts";
@@ -212,7 +212,14 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
   const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, { store, key: logKey, metrics, log, clock });
   const redirects = createRedirects(config, { store, feed: auditLog.feed, metrics, log, origin: logKey.origin });
-  const clicks = createClicks(store, metrics, (error) => log.warn("clicks were not recorded", describeError(error)));
+  const clicks = new Clicks({
+    store,
+    counts: metrics.clicks,
+    folder: join(config.dataDir, "clicks"),
+    retentionDays: config.clickRetentionDays,
+    clock,
+    onError: (error) => log.warn("clicks wait for the store", describeError(error)),
+  });
   let baseUrl = baseUrlOf(config);
   let isDraining = false;
   const core: Core = {
@@ -253,6 +260,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       ensureDataDir(config.dataDir);
       redirects.start();
       auditLog.start();
+      clicks.start();
     },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
     listen() {

@@ -74,8 +74,24 @@ export const LIMITS = {
   /** The warm set: how many links, how often the file is written. */
   warmLinks: 10_000,
   warmWriteMs: 15_000,
-  clickBufferLinks: 100_000,
+  /** Distinct (link, visitor) pairs that are counted between two flushes. */
+  clickBuffer: 200_000,
+  /** Visitors (kind, device, referrer) that are told apart; a power of two. */
+  visitors: 4_096,
+  /** User agents and referrers whose reading is remembered, and how much of one is read. */
+  visitorTexts: 10_000,
+  agentChars: 512,
+  referrerChars: 253,
+  /** What a kill loses at the most. */
   clickFlushMs: 250,
   clickFlushRows: 1_000,
+  /** Rows of one transaction: on SQLite it runs between two redirects. */
+  clickChunk: 200,
+  clickWriteMs: 5_000,
+  clickRetryMs: 500,
+  /** Clicks that wait for the store, on disk. */
+  clickSpoolBytes: 64 * 2 ** 20,
+  clickRangeHours: 24 * 366 * 10,
+  clickGroups: 1_000,
   clientMs: 30_000,
 } as const;

@@ -5,7 +5,7 @@ import { EVENT_TYPES, SUBJECT_TYPES } from "./model/event.ts";
 
 export const REDIRECT_OUTCOMES = ["found", "missing", "inactive", "expired", "error"] as const;
 export type RedirectOutcome = (typeof REDIRECT_OUTCOMES)[number];
-export const CLICK_DROPS = ["buffer_full", "store_error"] as const;
+export const CLICK_DROPS = ["buffer_full", "spool_full", "store_error"] as const;
 
 export interface Metrics {
   readonly registry: Registry;
@@ -15,7 +15,11 @@ export interface Metrics {
   readonly mutations: Counter<"subject" | "op">;
   /** Counted on the hot path as plain numbers, published when scraped: `inc({labels})` costs a hundred times as much. */
   readonly redirects: Record<RedirectOutcome, number>;
-  readonly clicks: { accepted: number; recorded: number } & Record<(typeof CLICK_DROPS)[number], number>;
+  /** accepted + found = recorded + spooled + waiting + every drop; `found` is what an earlier process left in the spool. */
+  readonly clicks: { accepted: number; found: number; recorded: number; spooled: number } & Record<
+    (typeof CLICK_DROPS)[number],
+    number
+  >;
   readonly cache: { hit: number; miss: number; recheck: number; outage: number };
   readonly uncaughtErrors: Counter;
   /** What the audit log found false or stuck; anything but 0 wants somebody's eyes. */
@@ -52,7 +56,15 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
   }).set({ version }, 1);
 
   const redirects: Metrics["redirects"] = { found: 0, missing: 0, inactive: 0, expired: 0, error: 0 };
-  const clicks: Metrics["clicks"] = { accepted: 0, recorded: 0, buffer_full: 0, store_error: 0 };
+  const clicks: Metrics["clicks"] = {
+    accepted: 0,
+    found: 0,
+    recorded: 0,
+    spooled: 0,
+    buffer_full: 0,
+    spool_full: 0,
+    store_error: 0,
+  };
   const cache: Metrics["cache"] = { hit: 0, miss: 0, recheck: 0, outage: 0 };
   publish(
     registry,
@@ -65,15 +77,25 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
   publish(
     registry,
     "deadletter_clicks_total",
-    "Clicks accepted from redirects, and recorded in the store.",
+    "Clicks accepted from redirects, found in the spool at the start, and recorded in the store.",
     "stage",
     () => ({
       accepted: clicks.accepted,
+      found: clicks.found,
       recorded: clicks.recorded,
     }),
   );
+  new Gauge({
+    name: "deadletter_clicks_spooled",
+    help: "Clicks that wait on disk for the store.",
+    registers,
+    collect() {
+      this.set(clicks.spooled);
+    },
+  });
   publish(registry, "deadletter_clicks_dropped_total", "Clicks that will never be recorded.", "reason", () => ({
     buffer_full: clicks.buffer_full,
+    spool_full: clicks.spool_full,
     store_error: clicks.store_error,
   }));
   publish(

@@ -207,7 +207,7 @@ describe("serve refuses to start, with one clear line and the right exit code", 
         DEADLETTER_LOG_KEY,
         DEADLETTER_MIGRATE: "false",
       }),
-    ).toMatch(/ended with 7: deadletter: the schema of .* is 2 migration\(s\) behind\n {2}run: deadletter migrate/);
+    ).toMatch(/ended with 7: deadletter: the schema of .* is 3 migration\(s\) behind\n {2}run: deadletter migrate/);
     for (const address of [wrong, down]) {
       const said = await serveFails({ ...base, DEADLETTER_LOG_KEY, DATABASE_URL: address.href });
       expect(said).toMatch(
@@ -249,10 +249,11 @@ describe("SIGTERM", () => {
       headers,
       body: JSON.stringify({ original_url: "https://example.com/", short_code: "last" }),
     });
+    const browser = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0" };
     served.child.kill("SIGTERM");
     await until("readyz says 503", async () => (await fetch(`${served.url}/readyz`)).status === 503);
     for (let index = 0; index < 5; index++)
-      expect((await fetch(`${served.url}/last`, { redirect: "manual" })).status).toBe(302);
+      expect((await fetch(`${served.url}/last`, { redirect: "manual", headers: browser })).status).toBe(302);
     expect(await served.child.exited).toBe(0);
     expect(await store.query("select clicks from click_totals")).toEqual([{ clicks: 5 }]);
     store.remove();

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { openStore } from "../src/deadletter.ts";
 import { migrate } from "../src/store/migrate.ts";
+import * as clickQueries from "../src/store/queries/clicks.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
 import * as keyQueries from "../src/store/queries/keys.ts";
 import * as logQueries from "../src/store/queries/log.ts";
@@ -155,6 +156,7 @@ const event = {
   state: "",
   user_id: null,
 } as const;
+const clickRange = { urlId: 1, fromHour: 0, toHour: 1, limit: 1 };
 const subject = { type: "url", id: 1 } as const;
 const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   nextLinkId: (tx) => urlQueries.nextLinkId(tx),
@@ -176,9 +178,22 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
     urlQueries.listLinks(tx, { isActive: false, limit: 1, offset: 0 }),
   ],
   listAllLinks: (tx) => urlQueries.listAllLinks(tx, 0, 1),
-  findClicks: (tx) => urlQueries.findClicks(tx, 1),
-  addClicks: (tx) => urlQueries.addClicks(tx, 1, 1),
-  addToClickSum: (tx) => urlQueries.addToClickSum(tx, 1),
+  findClicks: (tx) => clickQueries.findClicks(tx, 1),
+  recordBatch: (tx) => clickQueries.recordBatch(tx, "b"),
+  forgetBatches: (tx) => clickQueries.forgetBatches(tx, ["a", "b"]),
+  addClickHours: (tx) =>
+    clickQueries.addClickHours(tx, [{ url_id: 1, hour: 1, kind: "click", device: "d", referrer: "", clicks: 1 }]),
+  addClickTotals: (tx) => clickQueries.addClickTotals(tx, [{ url_id: 1, clicks: 1 }]),
+  addToClickSum: (tx) => clickQueries.addToClickSum(tx, 1),
+  sumClicksByTime: (tx) => [
+    clickQueries.sumClicksByTime(tx, clickRange, 24),
+    clickQueries.sumClicksByTime(tx, clickRange, 1),
+  ],
+  sumClicksByLabel: (tx) => [
+    clickQueries.sumClicksByLabel(tx, clickRange, "referrer"),
+    clickQueries.sumClicksByLabel(tx, clickRange, "device"),
+  ],
+  deleteOldHours: (tx) => clickQueries.deleteOldHours(tx, 1, 1),
   nextUserId: (tx) => userQueries.nextUserId(tx),
   insertUser: (tx) => userQueries.insertUser(tx, user),
   updateUser: (tx) => userQueries.updateUser(tx, user),
@@ -257,9 +272,15 @@ const RUN_ELSEWHERE = ["createSchemaTable", "lookUpLink", "eventColumns", "selec
 
 describe("queries", () => {
   test("are all in the list of calls", () => {
-    const exported = [urlQueries, userQueries, keyQueries, eventQueries, logQueries, schemaQueries].flatMap((module) =>
-      Object.keys(module),
-    );
+    const exported = [
+      clickQueries,
+      urlQueries,
+      userQueries,
+      keyQueries,
+      eventQueries,
+      logQueries,
+      schemaQueries,
+    ].flatMap((module) => Object.keys(module));
     expect(exported.filter((name) => !RUN_ELSEWHERE.includes(name)).sort()).toEqual(Object.keys(CALLS).sort());
   });
 

@@ -11,7 +11,15 @@ import { keysCreateCommand, keysListCommand, keysRevokeCommand } from "./keys.ts
 import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyCommand } from "./log.ts";
 import { migrateCommand } from "./migrate.ts";
 import { serveCommand } from "./serve.ts";
-import { deleteCommand, listCommand, restoreCommand, shortenCommand, showCommand, updateCommand } from "./urls.ts";
+import {
+  clicksCommand,
+  deleteCommand,
+  listCommand,
+  restoreCommand,
+  shortenCommand,
+  showCommand,
+  updateCommand,
+} from "./urls.ts";
 import { eraseCommand, usersCreateCommand, usersDeactivateCommand, usersListCommand } from "./users.ts";
 import { verifyCommand } from "./verify.ts";
 import { versionCommand } from "./version.ts";
@@ -26,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   updateCommand,
   deleteCommand,
   restoreCommand,
+  clicksCommand,
   eventsCommand,
   usersCreateCommand,
   usersListCommand,

@@ -6,6 +6,7 @@ import type { Event } from "../model/event.ts";
 import type { Key, Role } from "../model/key.ts";
 import type { Link } from "../model/url.ts";
 import type { User } from "../model/user.ts";
+import type { ClickQuery, ClickReport } from "../operations/count-clicks.ts";
 import type { ErasureReport } from "../operations/erase.ts";
 import type { LogEntry, LogStatus } from "../operations/log-view.ts";
 import { type Client, unwrap, unwrapPage } from "./client.ts";
@@ -133,6 +134,10 @@ function segment(name: string): string {
   if (name === "" || name === "." || name === "..")
     throw badRequest(`${JSON.stringify(name)} is not the name of anything`);
   return encodeURIComponent(name.toWellFormed());
+}
+
+export function countClicks({ api }: Client, name: string, query: ClickQuery): Promise<ClickReport> {
+  return unwrap<ClickReport>(api.urls({ link: segment(name) }).clicks.get({ query }));
 }
 
 export function readLogStatus({ api }: Client): Promise<LogStatus & { readonly refused: string | null }> {

@@ -29,6 +29,7 @@ export const serveCommand: Command = {
     "cacheMegabytes",
     "cacheStaleMax",
     "cacheOutage",
+    "clickRetentionDays",
   ],
   examples: [
     "deadletter serve",

@@ -2,10 +2,12 @@
 
 import { badRequest } from "../errors.ts";
 import { DELETE_REASONS } from "../model/event.ts";
+import { CLICK_GROUPS } from "../operations/count-clicks.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";
-import { describeLink, eventTable, linkTable, print, shortUrl } from "./output.ts";
+import { describeLink, eventTable, linkTable, print, printable, shortUrl, table } from "./output.ts";
 import {
+  countClicks,
   createLink,
   deleteLink,
   editLink,
@@ -166,5 +168,34 @@ export const restoreCommand: Command = {
     withClient(input, async (client) => {
       const link = await restoreLink(client, input.args[0] ?? "", input.value("reason"));
       print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n`);
+    }),
+};
+
+export const clicksCommand: Command = {
+  name: "clicks",
+  summary:
+    "Count how often a link was followed, by day, hour, referrer or device. Bots, prefetches and HEADs are told apart.",
+  args: ["CODE-OR-ID"],
+  flags: [
+    { name: "by", value: "GROUP", help: `${CLICK_GROUPS.join(", ")}; default day` },
+    { name: "from", value: "TIME", help: "RFC 3339, included; by default 30 days before --to" },
+    { name: "to", value: "TIME", help: "RFC 3339, excluded; by default now" },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter clicks sale", "deadletter clicks sale --by referrer --from 2026-11-01T00:00:00Z --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const query = {
+        ...given("by", input.value("by")),
+        ...given("from", input.value("from")),
+        ...given("to", input.value("to")),
+      };
+      const report = await countClicks(client, input.args[0] ?? "", query);
+      const rows = report.rows.map(({ key, clicks, bots, prefetches, heads }) => [
+        printable(key) || "-",
+        ...[clicks, bots, prefetches, heads].map(String),
+      ]);
+      const header = [report.by.toUpperCase(), "CLICKS", "BOTS", "PREFETCHES", "HEADS"];
+      print(io, input.isJson, report, () => (rows.length === 0 ? "no clicks\n" : table(header, rows)));
     }),
 };

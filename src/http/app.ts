@@ -13,6 +13,7 @@ import { opsHandlers } from "./ops.ts";
 import { finish, redirect } from "./redirect.ts";
 import { exchangeOf, openExchange, type Service } from "./service.ts";
 import {
+  ClicksQuery,
   EditLinkBody,
   ListLinksQuery,
   linkHandlers,
@@ -45,6 +46,10 @@ export function createApi(service: Service) {
     .patch("/urls/:link", links.edit, { body: EditLinkBody, ...needs("editor", "Change a link") })
     .delete("/urls/:link", links.remove, { body: ReasonBody, ...needs("editor", "Delete a link softly") })
     .post("/urls/:link/restore", links.bringBack, { body: ReasonBody, ...needs("editor", "Bring a deleted link back") })
+    .get("/urls/:link/clicks", links.clicks, {
+      query: ClicksQuery,
+      ...needs("reader", "How often a link was followed, by day, hour, referrer or device"),
+    })
     .get("/urls/:link/events", links.history, {
       query: PageOnlyQuery,
       ...needs("reader", "A link's history, oldest first"),

@@ -2,6 +2,7 @@
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { CLICK_DROPS } from "../metrics.ts";
 import { EVENT_TYPES } from "../model/event.ts";
 import { countPending } from "../store/migrate.ts";
 import { readCounters } from "../store/queries/events.ts";
@@ -65,6 +66,8 @@ export function opsHandlers(service: Service) {
       links: { total: active + inactive, active, inactive },
       events,
       clicks: counters.get("clicks") ?? 0,
+      /** Of this process: accepted + found = recorded + spooled + waiting + dropped. */
+      click_accounting: clickAccounting(service),
       uptime_seconds: Math.floor((Date.now() - startedMs) / 1000),
       memory_bytes: process.memoryUsage.rss(),
       version,
@@ -76,6 +79,12 @@ export function opsHandlers(service: Service) {
   }
 
   return { livez, readyz, health, metricsText, stats, robots };
+}
+
+function clickAccounting({ metrics: { clicks }, clicks: { waiting } }: Service) {
+  const { accepted, found, recorded, spooled } = clicks;
+  const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, clicks[reason]]));
+  return { accepted, found, recorded, spooled, waiting, dropped };
 }
 
 /** A reason that may be shown: it was written here, not thrown by a driver. */

@@ -11,7 +11,7 @@ const NEVER_CACHED = { "cache-control": "private, no-store" };
 /** What a path segment may name: `/{code}` and `/r/{code}` only a code, `/urls/{code or id}/redirect` also an id. */
 export type Naming = "code" | "code-or-id";
 
-/** Answers GET and HEAD; only GET is a click. Throws not_found, or unavailable when the store must be asked and is down. */
+/** Answers GET and HEAD; both are counted, apart. Throws not_found, or unavailable when the store must be asked and is down. */
 export async function redirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
   return answer(service, request, name, await find(service, name, naming));
 }
@@ -60,7 +60,7 @@ async function find({ redirects, core, metrics }: Service, name: string, naming:
 function answer({ metrics, clicks }: Service, request: Request, name: string, destination: Destination): Response {
   metrics.redirects[destination.outcome] += 1;
   if (destination.outcome !== "found") throw refusal(name, destination.outcome);
-  if (request.method === "GET") clicks.add(destination.urlId);
+  clicks.add(destination.urlId, request);
   return new Response(null, {
     status: 302,
     headers: { location: asHeaderBytes(destination.target), ...NEVER_CACHED },

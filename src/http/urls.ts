@@ -9,11 +9,13 @@ import { cleanText } from "../model/text.ts";
 import { parseTime } from "../model/time.ts";
 import { type Link, type LinkRow, linkFromRow } from "../model/url.ts";
 import { restore, retire, update } from "../operations/change.ts";
+import { CLICK_GROUPS, countClicks } from "../operations/count-clicks.ts";
 import { findLink } from "../operations/find.ts";
 import { eventFromRow, linkAsOf } from "../operations/history.ts";
 import { shorten } from "../operations/shorten.ts";
+import { findClicks } from "../store/queries/clicks.ts";
 import { listHistory } from "../store/queries/events.ts";
-import { findClicks, listLinks } from "../store/queries/urls.ts";
+import { listLinks } from "../store/queries/urls.ts";
 import { cutPage, nextLink, PageQuery, readCursor, readId, readPage } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
 import { type Answer, callerOf, type Service } from "./service.ts";
@@ -48,6 +50,14 @@ export const ReasonBody = t.Union([
 ]);
 export const ListLinksQuery = t.Object(
   { user_id: t.Optional(t.String()), is_active: t.Optional(t.String()), q: t.Optional(t.String()), ...PageQuery },
+  strict,
+);
+export const ClicksQuery = t.Object(
+  {
+    from: t.Optional(t.String({ description: "RFC 3339, included; by default 30 days before `to`" })),
+    to: t.Optional(t.String({ description: "RFC 3339, excluded; by default now" })),
+    by: t.Optional(t.String({ description: `${CLICK_GROUPS.join(", ")}; default day` })),
+  },
   strict,
 );
 export const ReadLinkQuery = t.Object(
@@ -177,7 +187,11 @@ export function linkHandlers({ core }: Service) {
     return rows.map(eventFromRow);
   }
 
-  return { create, list, read, edit, remove: changing(retire), bringBack: changing(restore), history };
+  async function clicks({ params, query }: { params: LinkParams; query: Static<typeof ClicksQuery> }) {
+    return countClicks(core, params.link, query);
+  }
+
+  return { create, clicks, list, read, edit, remove: changing(retire), bringBack: changing(restore), history };
 }
 
 function tagged(set: Answer, link: Link): Link {

@@ -68,23 +68,6 @@ export function listAllLinks(sql: Sql, afterId: number, limit: number): Query<Li
   return sql`select ${columns(sql)} from urls where id > ${afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id limit ${limit}`;
 }
 
-export function findClicks(sql: Sql, urlId: number): Query<{ clicks: number }> {
-  return sql`select clicks from click_totals where url_id = ${urlId}`;
-}
-
-export function addClicks(tx: Tx, urlId: number, clicks: number): Query<unknown> {
-  return tx`
-    insert into click_totals (url_id, clicks) values (${urlId}, ${clicks})
-    on conflict (url_id) do update set clicks = click_totals.clicks + excluded.clicks`;
-}
-
-/** The sum of all click totals, kept beside them so that nobody adds them up. */
-export function addToClickSum(tx: Tx, clicks: number): Query<unknown> {
-  return tx`
-    insert into counters (name, shard, value) values ('clicks', 0, ${clicks})
-    on conflict (name, shard) do update set value = counters.value + excluded.value`;
-}
-
 /** Folded both ways: `lower` folds only ASCII on SQLite and in some of PostgreSQL's locales, all letters in others. */
 function matches(sql: Sql, search: string): Query<unknown> {
   const escaped = search.replace(/[!%_]/g, "!$&");
