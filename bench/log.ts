@@ -8,12 +8,10 @@ import { parseArgs } from "node:util";
 import { verify } from "../src/audit/verify.ts";
 import { type Deadletter, open } from "../src/deadletter.ts";
 import { createLogger } from "../src/log.ts";
-import { linkFromRow } from "../src/model/url.ts";
-import { mutate, record, type Work } from "../src/operations/core.ts";
 import { shorten } from "../src/operations/shorten.ts";
-import { insertLink } from "../src/store/queries/urls.ts";
 import { createStore, ENGINES, type Engine } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";
+import { fillLinks } from "./fill.ts";
 
 const { values } = parseArgs({
   options: {
@@ -46,36 +44,6 @@ async function createLinks({ core, self }: Deadletter): Promise<number> {
   return created / seconds;
 }
 
-/** Many events in few transactions: only to have them. */
-async function fill({ core, self }: Deadletter, from: number, count: number): Promise<void> {
-  const createSome = (work: Work, first: number, size: number) =>
-    Promise.all(
-      Array.from({ length: size }, (_, at) => {
-        const id = first + at;
-        const row = {
-          id,
-          short_code: `fill-${id}`,
-          original_url: "https://example.com/page",
-          title: "",
-          is_active: 1,
-          expires_at_ms: null,
-          user_id: null,
-          created_at_ms: 1_800_000_000_000 + id,
-          updated_at_ms: 1_800_000_000_000 + id,
-          version: 1,
-        };
-        const state = linkFromRow({ ...row, head: new Uint8Array() });
-        const atMs = row.created_at_ms;
-        const change = { type: "url", op: "created", row, state, atMs, previousHead: null, reason: null } as const;
-        return record(work, { ...change, write: insertLink });
-      }),
-    );
-  for (let done = 0; done < count; done += 1000)
-    await mutate(core, self, (work) => createSome(work, from + done, Math.min(1000, count - done)), {
-      deadlineMs: 60_000,
-    });
-}
-
 async function sequenceAll({ auditLog }: Deadletter): Promise<number> {
   const sequencer = auditLog.createSequencer();
   let leaves = 0;
@@ -100,7 +68,7 @@ async function benchSequencing(engine: Engine): Promise<void> {
   const { store, deadletter } = await start(engine);
   const rates: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    await fill(deadletter, 1 + round * 20_000, 20_000);
+    await fillLinks(deadletter, 20_000, 1 + round * 20_000);
     const startMs = performance.now();
     const leaves = await sequenceAll(deadletter);
     rates.push((leaves / (performance.now() - startMs)) * 1000);
@@ -152,7 +120,7 @@ async function benchWriters(engine: Engine): Promise<void> {
 async function benchVerify(engine: Engine): Promise<void> {
   const { store, deadletter } = await start(engine);
   const filling = performance.now();
-  await fill(deadletter, 1, events);
+  await fillLinks(deadletter, events);
   await sequenceAll(deadletter);
   console.error(`${engine}  filled in ${((performance.now() - filling) / 1000).toFixed(0)} s`);
   const startMs = performance.now();

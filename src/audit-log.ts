@@ -49,6 +49,7 @@ export function createAuditLog(config: Config, { store, key, metrics, log, clock
   };
   const feed = new LogFeed({
     store,
+    key,
     onFailure: (error) => log.warn("the log cannot be followed now", describeError(error)),
   });
   const ownWrites = new OwnWrites(store, alarm);
@@ -85,8 +86,11 @@ export function createAuditLog(config: Config, { store, key, metrics, log, clock
     },
     async close() {
       ownWrites.close();
-      await sequencer?.close();
-      await feed.close();
+      try {
+        await sequencer?.close();
+      } finally {
+        await feed.close();
+      }
     },
   };
 }

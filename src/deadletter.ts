@@ -290,11 +290,14 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       auditLog.feed.releaseWaiters();
     },
     async close() {
-      await clicks.close();
-      redirects.close();
-      await auditLog.close();
-      await store.close();
-      await log.flush();
+      try {
+        await clicks.close();
+        redirects.close();
+        await auditLog.close();
+      } finally {
+        await store.close();
+        await log.flush();
+      }
     },
   };
 }

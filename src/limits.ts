@@ -44,6 +44,8 @@ export const LIMITS = {
   /** How long a queue id may be drawn before its transaction commits and still be found without the minute's full look. */
   sequencerLowWaterMs: 10_000,
   sequencerRetryMs: 1_000,
+  /** Full tiles of the log that are hashed again each minute, others each time. */
+  scrubTiles: 64,
   /** How often events that are in neither queue nor log are looked for, and how many ids one look covers. */
   sweepMs: 60_000,
   sweepIds: 50_000,

@@ -257,7 +257,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   listTail: (tx) => logQueries.listTail(tx, 0, 1),
   listLoggedEvents: (tx) => logQueries.listLoggedEvents(tx, 0, 1),
   findLeaf: (tx) => logQueries.findLeaf(tx, 1),
-  listLogged: (tx) => logQueries.listLogged(tx, [bytes, bytes]),
+  listStanding: (tx) => logQueries.listStanding(tx, [bytes, bytes]),
   countLog: (tx) => logQueries.countLog(tx),
   listOrphanLeaves: (tx) => logQueries.listOrphanLeaves(tx, 1),
   listOrphansBeforeLog: (tx) => logQueries.listOrphansBeforeLog(tx, 1),

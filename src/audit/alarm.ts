@@ -5,6 +5,8 @@ export const ALARM_KINDS = [
   "quarantined",
   /** An event was in neither queue nor log: somebody removed its queue row. It was queued again. */
   "forgotten",
+  /** A queue row names an event that is in the log or in quarantine already: somebody put it there. It is taken away. */
+  "stray",
   /** The head of the log is not ours, or does not extend what this process remembers. Nothing is sequenced meanwhile. */
   "refused",
   /** An event that this process committed has not come into the log in time, or is gone. */

@@ -6,11 +6,12 @@ import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Checkpoint, CheckpointError, openCheckpoint } from "./checkpoint.ts";
 import type { VerifierKey } from "./log-key.ts";
-import { isSameHash } from "./merkle.ts";
-import { rootAt, type TileReader } from "./tiles.ts";
+import { isConsistent } from "./merkle.ts";
+import { proveConsistency, type TileReader } from "./tiles.ts";
 
 export class CheckpointMemory {
   readonly #path: string;
+  readonly #key: VerifierKey;
   #newest: (Checkpoint & { readonly note: string }) | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
   #isWritten = true;
@@ -18,6 +19,7 @@ export class CheckpointMemory {
   /** Throws bad_request where the file cannot be read, or holds another log's checkpoint. */
   constructor(path: string, key: VerifierKey) {
     this.#path = path;
+    this.#key = key;
     if (!existsSync(path)) return;
     const { checkpoint, note } = readCheckpoint(path, key);
     this.#newest = { ...checkpoint, note };
@@ -35,8 +37,8 @@ export class CheckpointMemory {
       throw new CheckpointError(
         `the log has ${head.size} entries, but had ${known.size}: the database was restored from an older state`,
       );
-    const root = head.size === known.size ? head.root : await rootAt(read, known.size);
-    if (!isSameHash(root, known.root))
+    // The proof's hashes must make both roots: stored leaves of the older tree alone would show nothing of the newer one.
+    if (!isConsistent(known, head, await proveConsistency(read, known.size, head.size)))
       throw new CheckpointError(
         `the log's first ${known.size} entries are not those that were signed before: it was forked`,
       );
@@ -56,6 +58,10 @@ export class CheckpointMemory {
   /** Throws where the file cannot be written. */
   flush(): void {
     if (this.#isWritten || !this.#newest) return;
+    this.#isWritten = true;
+    this.#writtenMs = performance.now();
+    // Another process that shares this directory may have seen more.
+    if (existsSync(this.#path) && readCheckpoint(this.#path, this.#key).checkpoint.size >= this.#newest.size) return;
     const draft = `${this.#path}.${process.pid}`;
     const file = openSync(draft, "w", 0o600);
     try {
@@ -65,8 +71,6 @@ export class CheckpointMemory {
       closeSync(file);
     }
     renameSync(draft, this.#path);
-    this.#isWritten = true;
-    this.#writtenMs = performance.now();
   }
 }
 

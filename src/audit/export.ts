@@ -1,12 +1,23 @@
 // Copies a log into a folder that any web server can host and any tlog client can read, and reads such a folder. What is
 // fetched is held against the checkpoint's signature and the tree before the checkpoint is put in place, last.
 
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { badRequest, messageOf } from "../errors.ts";
 import { type Checkpoint, CheckpointError, openCheckpoint } from "./checkpoint.ts";
+import { hashLeaf } from "./event.ts";
 import type { VerifierKey } from "./log-key.ts";
-import { isSameHash } from "./merkle.ts";
-import { bundlesOf, rootAt, type Tile, type TileReader, tilePath, tilesOf } from "./tiles.ts";
+import { HASH_BYTES, isConsistent, isSameHash } from "./merkle.ts";
+import {
+  bundlesOf,
+  decodeBundle,
+  proveConsistency,
+  rootAt,
+  type Tile,
+  type TileReader,
+  tilePath,
+  tilesOf,
+} from "./tiles.ts";
 
 export interface ExportOptions {
   /** Fetches a path below the log's address, such as `checkpoint` or `tile/0/000`. */
@@ -31,22 +42,55 @@ export async function exportLog(folder: string, key: VerifierKey, options: Expor
     );
   const tiles: Tile[] = [...tilesOf(checkpoint.size), ...bundlesOf(checkpoint.size)];
   const missing = tiles.filter((tile) => !existsSync(join(folder, tilePath(tile))));
+  const fetched = [...missing];
   let done = tiles.length - missing.length;
   const fetchNext = async () => {
     for (let tile = missing.pop(); tile; tile = missing.pop()) {
-      writeWhole(join(folder, tilePath(tile)), await options.fetch(tilePath(tile)));
+      const bytes = await options.fetch(tilePath(tile));
+      checkWidth(tile, bytes);
+      writeWhole(join(folder, tilePath(tile)), bytes);
       done += 1;
       options.onProgress?.(done, tiles.length);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, fetchNext));
-  const read = exportedTiles(folder);
-  for (const { size, root } of [checkpoint, ...(old ? [old] : [])]) {
-    if (!isSameHash(await rootAt(read, size), root))
-      throw new CheckpointError(`the tiles of the first ${size} entries do not have the root that was signed`);
+  try {
+    await checkFetched(folder, fetched, checkpoint, old);
+  } catch (error) {
+    // What does not belong to this log must not be taken for it the next time.
+    for (const tile of fetched) rmSync(join(folder, tilePath(tile)), { force: true });
+    throw error;
   }
   writeWhole(place, Buffer.from(note));
   return checkpoint;
+}
+
+async function checkFetched(
+  folder: string,
+  fetched: readonly Tile[],
+  checkpoint: Checkpoint,
+  old: Checkpoint | undefined,
+): Promise<void> {
+  const read = exportedTiles(folder);
+  if (!isSameHash(await rootAt(read, checkpoint.size), checkpoint.root))
+    throw new CheckpointError(`the tiles of ${checkpoint.size} entries do not have the root that was signed`);
+  // The proof's hashes are of the new tree and must make both roots: the folder's own older tiles would prove nothing.
+  if (old && !isConsistent(old, checkpoint, await proveConsistency(read, old.size, checkpoint.size)))
+    throw new CheckpointError(
+      `the log does not extend the ${old.size} entries that were exported before: it was forked`,
+    );
+  for (const bundle of fetched.filter(({ level }) => level === "entries")) {
+    const hashes = readTileFile(folder, { ...bundle, level: 0 });
+    const made = Buffer.concat(decodeBundle(readTileFile(folder, bundle)).map(hashLeaf));
+    if (Buffer.compare(hashes, made) !== 0)
+      throw new CheckpointError(`${tilePath(bundle)} does not hold the entries of the tree`);
+  }
+}
+
+/** Throws CheckpointError where the bytes cannot be that tile. */
+function checkWidth(tile: Tile, bytes: Uint8Array): void {
+  const width = tile.level === "entries" ? decodeBundle(bytes).length : bytes.length / HASH_BYTES;
+  if (width !== tile.width) throw new CheckpointError(`${tilePath(tile)} holds ${width} hashes or entries`);
 }
 
 /** Rejects with CheckpointError where the folder lacks a tile or holds one of another width. */
@@ -64,8 +108,12 @@ export function readTileFile(folder: string, tile: Tile): Uint8Array {
 }
 
 function writeWhole(path: string, bytes: Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const draft = `${path}.part`;
-  writeFileSync(draft, bytes);
-  renameSync(draft, path);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    const draft = `${path}.part`;
+    writeFileSync(draft, bytes);
+    renameSync(draft, path);
+  } catch (error) {
+    throw badRequest(`cannot write ${path}: ${messageOf(error)}`, "choose another folder");
+  }
 }

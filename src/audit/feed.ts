@@ -3,8 +3,10 @@
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
+import { type LogHead, listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
 import { type Sql, type Store, withDeadline } from "../store/store.ts";
+import { CheckpointError, openCheckpoint } from "./checkpoint.ts";
+import type { VerifierKey } from "./log-key.ts";
 
 const MAX_LOOKS = 32;
 
@@ -12,6 +14,7 @@ export type EntryListener = (entries: readonly TailRow[]) => void;
 
 export interface FeedOptions {
   readonly store: Store;
+  readonly key: VerifierKey;
   /** Told of a failed look at the log, once until the next that succeeds. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -30,6 +33,8 @@ export class LogFeed {
   #heardMs = Number.NEGATIVE_INFINITY;
   /** Queue rows up to here have long been taken: not to be walked over at each look. */
   #waitingHint = { atMs: 0, id: 0, nextId: 0 };
+  /** The head's note whose signature was checked last, together with its size. */
+  #openedNote: string | undefined;
   #isPoked = false;
   #isFailing = false;
   #isClosed = false;
@@ -152,14 +157,27 @@ export class LogFeed {
       withDeadline(store.read(run), LIMITS.feedLookMs, () => unavailable("the log did not answer in time"));
     const [log] = await ask((sql) => lookAtLog(sql, this.#waitingHint.id));
     if (!log) throw unavailable("the log has no head");
-    this.#next ??= log.size;
-    while (this.#next < log.size && !this.#isClosed) {
+    const size = this.#openSize(log);
+    this.#next ??= size;
+    while (this.#next < size && !this.#isClosed) {
       const from: number = this.#next;
       const entries = await ask((sql) => listTail(sql, from, LIMITS.feedRows));
       if (entries.length === 0) throw unavailable("the log's entries cannot be read");
       this.#tell(entries.filter(({ idx }) => idx >= (this.#next ?? from)));
     }
     this.#hear(startedMs, log);
+  }
+
+  /** The size that is signed. A head that is not ours is not followed: it could say that anything was told already. */
+  #openSize({ note, size }: LogHead): number {
+    const seen = `${size} ${note}`;
+    if (note === "") return 0;
+    if (seen === this.#openedNote) return size;
+    const checkpoint = openCheckpoint(note, this.#options.key);
+    if (checkpoint.size !== size)
+      throw new CheckpointError(`the log's head says ${size} entries, its signature ${checkpoint.size}`);
+    this.#openedNote = seen;
+    return size;
   }
 
   /**

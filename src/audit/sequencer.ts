@@ -12,24 +12,27 @@ import {
   type LeafRow,
   type LogHead,
   listForgotten,
+  listNodeHashes,
   listPending,
   lockLogHead,
   type NodeRow,
   type PendingEvent,
   peekLog,
   quarantine,
+  readHeadAndQuarantine,
+  readLogHead,
   type TailRow,
   updateLogHead,
 } from "../store/queries/log.ts";
-import type { Store, Tx } from "../store/store.ts";
+import type { Sql, Store, Tx } from "../store/store.ts";
 import type { Alarm } from "./alarm.ts";
 import { type Checkpoint, CheckpointError, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import type { CheckpointMemory } from "./checkpoint-memory.ts";
 import { contradictionsOf, openEvent, stateOf } from "./event.ts";
 import type { LogKey } from "./log-key.ts";
-import { EMPTY_ROOT, type Frontier, isSameHash } from "./merkle.ts";
+import { EMPTY_ROOT, Frontier, HASH_BYTES, isSameHash } from "./merkle.ts";
 import { storedTiles } from "./stored-tree.ts";
-import { frontierAt, TILE_HEIGHT } from "./tiles.ts";
+import { frontierAt, TILE_HEIGHT, TILE_WIDTH } from "./tiles.ts";
 
 export interface SequencerParts {
   readonly store: Store;
@@ -68,8 +71,11 @@ export class Sequencer {
   /** Queue rows up to here were taken more than LIMITS.sequencerLowWaterMs ago: not to be walked over again. */
   #lowWater = 0;
   #nextLowWater = { atMs: 0, id: 0 };
-  /** Events up to here were looked for by the sweep. */
-  #sweptId: number | undefined;
+  /** The full tile that is hashed again next, and how many events were in quarantine at the last look. */
+  #scrubbed = 0;
+  #quarantined = 0;
+  /** Since when another process has held the head's lock at each try. */
+  #busySinceMs: number | undefined;
   #sweptMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
@@ -97,7 +103,11 @@ export class Sequencer {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#running;
-    this.#parts.memory.flush();
+    try {
+      this.#parts.memory.flush();
+    } catch (error) {
+      this.#report(error, this.#parts.alarm);
+    }
   }
 
   /** Sequences one batch at the most. Throws CheckpointError where the head must not be extended. */
@@ -113,6 +123,11 @@ export class Sequencer {
     this.#trustedNote = batch.note;
     memory.remember(batch.checkpoint, batch.note);
     this.#moveLowWater(batch.lastQueueId);
+    for (const { id } of batch.strays)
+      alarm("stray", "a queue row named an event that is in the log or in quarantine already; it is taken away", {
+        event_id: id,
+      });
+    this.#quarantined += batch.falsehoods.length;
     for (const { event, reason } of batch.falsehoods) {
       const subject = `${event.subject_type}:${event.subject_id}`;
       alarm("quarantined", `an event is false and is kept out of the log: ${reason}`, {
@@ -127,47 +142,84 @@ export class Sequencer {
   }
 
   /**
-   * Queues again what is in neither queue nor log, among the next LIMITS.sweepIds events, and says how many it found and
-   * whether there are more to look at. An event, its queue row and its leaf come and go in single transactions, so one
-   * statement's snapshot sees exactly one of queue row and leaf.
+   * Queues again what is in neither queue nor log, among the newest events and all that came after them. An event, its
+   * queue row and its leaf come and go in single transactions, so one statement's snapshot sees exactly one of queue row
+   * and leaf. Returns how many were found.
    */
-  async sweep(): Promise<{ found: number; isMore: boolean }> {
-    const { store, alarm } = this.#parts;
-    this.#lowWater = 0;
-    const { ids, isMore } = await store.begin(async (tx) => {
-      const [head] = await lockLogHead(tx);
-      if (!head) return { ids: [], isMore: false };
-      const newestId = (await findNewestEventId(tx))[0]?.id ?? 0;
-      this.#sweptId ??= await this.#startOfSweep(tx, head);
-      const throughId = Math.min(newestId, this.#sweptId + LIMITS.sweepIds);
-      const forgotten = await listForgotten(tx, this.#sweptId, throughId, LIMITS.sweepIds);
-      for (let at = 0; at < forgotten.length; at += ENQUEUED_AT_ONCE)
-        await enqueue(
-          tx,
-          forgotten.slice(at, at + ENQUEUED_AT_ONCE).map(({ id }) => id),
-        );
-      this.#sweptId = throughId;
-      return { ids: forgotten.map(({ id }) => id), isMore: throughId < newestId };
-    });
-    for (const id of ids)
-      alarm("forgotten", "an event was in neither queue nor log: its queue row was removed; it is queued again", {
-        event_id: id,
-      });
-    return { found: ids.length, isMore };
+  async sweep(): Promise<number> {
+    const from = await this.#parts.store.read((sql) => this.#startOfSweep(sql));
+    return this.#sweepFrom(from);
   }
 
   /** Looks at every event there is. */
-  async sweepAll(): Promise<number> {
-    this.#sweptId = 0;
-    for (let found = 0; ; ) {
-      const part = await this.sweep();
-      found += part.found;
-      if (!part.isMore) return found;
-    }
+  sweepAll(): Promise<number> {
+    return this.#sweepFrom(0);
   }
 
-  async #startOfSweep(tx: Tx, head: LogHead): Promise<number> {
-    const [last] = head.size === 0 ? [] : await findEventIdAt(tx, head.size - 1);
+  async #sweepFrom(fromId: number): Promise<number> {
+    const { store, alarm } = this.#parts;
+    // Queue rows that were drawn early and committed late are found from here on.
+    this.#lowWater = 0;
+    this.#nextLowWater = { atMs: performance.now(), id: 0 };
+    let found = 0;
+    for (let afterId = fromId, isMore = true; isMore; ) {
+      const part = await store.begin(async (tx) => {
+        const [head] = await lockLogHead(tx);
+        const newestId = head ? ((await findNewestEventId(tx))[0]?.id ?? 0) : 0;
+        const throughId = Math.min(newestId, afterId + LIMITS.sweepIds);
+        const forgotten = head ? await listForgotten(tx, afterId, throughId, LIMITS.sweepIds) : [];
+        for (let at = 0; at < forgotten.length; at += ENQUEUED_AT_ONCE)
+          await enqueue(
+            tx,
+            forgotten.slice(at, at + ENQUEUED_AT_ONCE).map(({ id }) => id),
+          );
+        return { ids: forgotten.map(({ id }) => id), throughId, isMore: throughId < newestId };
+      });
+      for (const id of part.ids)
+        alarm("forgotten", "an event was in neither queue nor log: its queue row was removed; it is queued again", {
+          event_id: id,
+        });
+      found += part.ids.length;
+      afterId = part.throughId;
+      isMore = part.isMore;
+    }
+    return found;
+  }
+
+  /**
+   * Takes nothing for granted any more: the next batch reads head and tree anew and holds them against the memory, although
+   * nothing may be waiting; some full tiles are hashed again, others at each call; more in quarantine than before is an alarm.
+   */
+  async recheck(): Promise<void> {
+    const { store, alarm } = this.#parts;
+    this.#frontier = undefined;
+    this.#trustedNote = undefined;
+    await this.#scrub();
+    const [head] = await store.read(readHeadAndQuarantine);
+    const quarantined = head?.quarantined ?? 0;
+    if (quarantined > this.#quarantined)
+      alarm("quarantined", `${quarantined} events are in quarantine: see log status`);
+    this.#quarantined = quarantined;
+  }
+
+  async #scrub(): Promise<void> {
+    const { store } = this.#parts;
+    const tiles = Math.floor(((await store.read(readLogHead))[0]?.size ?? 0) / TILE_WIDTH);
+    for (let count = 0; count < Math.min(tiles, LIMITS.scrubTiles); count++) {
+      const index = (this.#scrubbed + count) % tiles;
+      const [stored] = await store.read((sql) => listNodeHashes(sql, 1, index, index + 1));
+      const made = await store.read(async (sql) =>
+        hashOfTile(await storedTiles(sql)({ level: 0, index, width: TILE_WIDTH })),
+      );
+      if (!stored || !isSameHash(stored.hash, made))
+        throw new CheckpointError(`entries ${index * TILE_WIDTH} to ${(index + 1) * TILE_WIDTH - 1} were changed`);
+    }
+    this.#scrubbed = tiles === 0 ? 0 : (this.#scrubbed + LIMITS.scrubTiles) % tiles;
+  }
+
+  async #startOfSweep(sql: Sql): Promise<number> {
+    const [head] = await readLogHead(sql);
+    const [last] = head === undefined || head.size === 0 ? [] : await findEventIdAt(sql, head.size - 1);
     return Math.max(0, (last?.event_id ?? 0) - LIMITS.sweepIds);
   }
 
@@ -177,7 +229,11 @@ export class Sequencer {
     if (!head) return "busy" as const;
     const before = await this.#openHead(tx, head);
     const pending = await this.#readPending(tx, LIMITS.sequencerBatch[store.engine]);
-    const { integrated, falsehoods } = sortOut(key, pending.rows);
+    const strays = pending.rows.filter(({ settled_id }) => settled_id !== null);
+    const { integrated, falsehoods } = sortOut(
+      key,
+      pending.rows.filter(({ settled_id }) => settled_id === null),
+    );
     const frontier = before.frontier.copy();
     const leaves: LeafRow[] = [];
     const nodes: NodeRow[] = [];
@@ -191,7 +247,7 @@ export class Sequencer {
     const checkpoint: Checkpoint = { size: frontier.size, root: frontier.root };
     const note = isGrown ? signCheckpoint(key, checkpoint) : head.note;
     const atMs = clock();
-    const settled = [...integrated, ...falsehoods.map(({ event }) => event)].map(({ queue_id }) => queue_id);
+    const settled = [...integrated, ...strays, ...falsehoods.map(({ event }) => event)].map(({ queue_id }) => queue_id);
     await Promise.all([
       ...(leaves.length > 0 ? [insertLeaves(tx, leaves)] : []),
       ...(nodes.length > 0 ? [insertNodes(tx, nodes)] : []),
@@ -212,6 +268,7 @@ export class Sequencer {
       note,
       isGrown,
       falsehoods,
+      strays,
       leaves: leaves.length,
       entries: integrated.map(({ leaf_hash, subject_type, subject_id, state }, at) => ({
         idx: head.size + at,
@@ -283,15 +340,30 @@ export class Sequencer {
       if (performance.now() - this.#sweptMs >= LIMITS.sweepMs) {
         this.#sweptMs = performance.now();
         await this.sweep();
+        await this.recheck();
       }
-      while (!this.#isClosed && (await this.runBatch()).isMore);
+      let batch = await this.runBatch();
+      while (!this.#isClosed && batch.isMore) batch = await this.runBatch();
+      this.#noteBusy(batch.state);
       memory.flushWhenDue();
-      this.#failure = undefined;
-      this.#refusal = undefined;
+      // Only who has looked at the head knows that it is right.
+      if (batch.state === "done") {
+        this.#failure = undefined;
+        this.#refusal = undefined;
+      }
       return LIMITS.sequencerPollMs;
     } catch (error) {
       this.#report(error, alarm);
       return LIMITS.sequencerRetryMs;
+    }
+  }
+
+  #noteBusy(state: BatchReport["state"]): void {
+    if (state === "done") this.#busySinceMs = undefined;
+    else this.#busySinceMs ??= performance.now();
+    if (this.#busySinceMs !== undefined && performance.now() - this.#busySinceMs > LIMITS.sweepMs) {
+      this.#busySinceMs = undefined;
+      this.#parts.alarm("failed", "another process holds the log's head, and did so at every try for a minute");
     }
   }
 
@@ -312,6 +384,13 @@ export class Sequencer {
 function shortCodeOf(state: string | null): string | null {
   const code = stateOf(state)?.short_code;
   return typeof code === "string" ? code : null;
+}
+
+/** The root of a full tile's 256 hashes. */
+function hashOfTile(tile: Uint8Array): Uint8Array {
+  const frontier = new Frontier();
+  for (let at = 0; at < tile.length; at += HASH_BYTES) frontier.append(tile.subarray(at, at + HASH_BYTES));
+  return frontier.root;
 }
 
 function isDeferred(row: PendingEvent, seen: ReadonlySet<number>): boolean {

@@ -39,9 +39,10 @@ export function tilePath({ level, index, width }: Tile): string {
 
 /** Undefined unless `path` is the one canonical name of a tile. */
 export function parseTilePath(path: string): Tile | undefined {
-  const match = /^tile\/(entries|[0-9]|[1-5][0-9]|6[0-3])\/((?:x\d{3}\/){0,4}\d{3})(?:\.p\/([1-9]\d{0,2}))?$/.exec(
-    path,
-  );
+  const match =
+    /^tile\/(entries|[0-9]|[1-5][0-9]|6[0-3])\/((?:x\d{3}\/){0,4}\d{3})(?:\.p\/([1-9]\d?|1\d\d|2[0-4]\d|25[0-5]))?$/.exec(
+      path,
+    );
   if (!match) return undefined;
   const [, level = "", name = "", width] = match;
   const tile: Tile = {
@@ -86,7 +87,7 @@ export function decodeBundle(bundle: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
   const view = new DataView(bundle.buffer, bundle.byteOffset, bundle.byteLength);
   for (let at = 0; at < bundle.length; ) {
-    const end = at + 2 + view.getUint16(at);
+    const end = at + 2 > bundle.length ? Number.POSITIVE_INFINITY : at + 2 + view.getUint16(at);
     if (end > bundle.length) throw new RangeError("the bundle ends inside an entry");
     entries.push(bundle.subarray(at + 2, end));
     at = end;

@@ -1,8 +1,10 @@
 // What a command is, and how its words become values: parsing, help text, and nothing that any one command does.
 
+import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { parseVerifierKey, type VerifierKey } from "../audit/log-key.ts";
 import { editDistance, type LoadedConfig, loadConfig, SETTINGS, type SettingName } from "../config.ts";
-import { badRequest } from "../errors.ts";
+import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 
 export interface Flag {
@@ -146,6 +148,16 @@ export function readInteger(flag: string, text: string | undefined): number | un
   if (text === undefined) return undefined;
   if (!/^[1-9][0-9]{0,14}$/.test(text)) throw badRequest(`--${flag}: must be a positive integer`);
   return Number(text);
+}
+
+/** A verifier key as it is given on the command line: itself, or the file that holds it. */
+export function readVerifierKey(text: string): VerifierKey {
+  if (text.includes("+") || !existsSync(text)) return parseVerifierKey(text);
+  try {
+    return parseVerifierKey(readFileSync(text, "utf8"));
+  } catch (error) {
+    throw badRequest(`cannot use the verifier key in ${text}: ${messageOf(error)}`);
+  }
 }
 
 export function helpFor(command: Command): string {

@@ -55,6 +55,8 @@ async function follow(
     isDown = false;
     for (const entry of entries) io.out(show(entry));
     if (entries.length > 0 && !(await isRead(io))) return;
+    // A server that does not let anybody wait (it is stopping, say) must not be asked in a hurry.
+    if (entries.length === 0 && !isOnce) await Bun.sleep(LIMITS.sequencerPollMs);
     from = (entries.at(-1)?.index ?? from - 1) + 1;
     if (isOnce && entries.length < LIMITS.followPageRows) return;
   }

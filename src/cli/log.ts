@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { exportLog } from "../audit/export.ts";
-import { createLogKey, encodeLogKey, encodeVerifierKey, parseVerifierKey } from "../audit/log-key.ts";
+import { createLogKey, encodeLogKey, encodeVerifierKey } from "../audit/log-key.ts";
 import type { Sequencer } from "../audit/sequencer.ts";
 import { localOperator, open, refuseMissingStore } from "../deadletter.ts";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
@@ -11,7 +11,7 @@ import { writeNewFile } from "../log-key-file.ts";
 import type { LogStatus } from "../operations/log-view.ts";
 import { clearQuarantine, requeueQuarantined } from "../store/queries/log.ts";
 import { getBytes, withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, STORE_SETTINGS } from "./command.ts";
+import { CLIENT_SETTINGS, type Command, readVerifierKey, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
 import { readLogStatus } from "./requests.ts";
 
@@ -170,7 +170,11 @@ export const exportCommand: Command = {
     "Copy the log into a folder that any web server can host and any tlog client can read. Repeat it to add what is new.",
   args: ["DIR"],
   flags: [
-    { name: "vkey", value: "KEY", help: "the verifier key the log must be signed with; by default the server's own" },
+    {
+      name: "vkey",
+      value: "KEY",
+      help: "the verifier key, or a file that holds it, that the log must be signed with; by default the server's own",
+    },
   ],
   settings: CLIENT_SETTINGS,
   examples: [
@@ -183,7 +187,7 @@ export const exportCommand: Command = {
     return withClient(
       input,
       async (client) => {
-        const key = parseVerifierKey(given ?? (await readLogStatus(client)).verifier_key);
+        const key = readVerifierKey(given ?? (await readLogStatus(client)).verifier_key);
         const meter = progress(io, "exported files");
         const { size, root } = await exportLog(folder, key, {
           fetch: (path) => getBytes(client, `/log/${path}`),

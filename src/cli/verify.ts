@@ -1,9 +1,9 @@
 // verify: holds the store, or an exported log, against its own history, its signed log and checkpoints kept elsewhere.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readCheckpoint } from "../audit/checkpoint-memory.ts";
 import type { Finding } from "../audit/finding.ts";
-import { parseVerifierKey, type VerifierKey } from "../audit/log-key.ts";
+import type { VerifierKey } from "../audit/log-key.ts";
 import { verify } from "../audit/verify.ts";
 import { verifyExport } from "../audit/verify-export.ts";
 import type { SavedCheckpoint } from "../audit/verify-log.ts";
@@ -12,7 +12,7 @@ import { openStore, refuseMissingStore } from "../deadletter.ts";
 import { badRequest, DeadletterError } from "../errors.ts";
 import { loadLogKey } from "../log-key-file.ts";
 import { schemaStatus } from "../store/migrate.ts";
-import { type Command, type Input, type Io, STORE_SETTINGS } from "./command.ts";
+import { type Command, type Input, type Io, readVerifierKey, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
 
 export const verifyCommand: Command = {
@@ -78,7 +78,7 @@ function verifyFolder(input: Input, io: Io, folder: string): Promise<number> {
   const given = input.value("vkey");
   if (given === undefined)
     throw badRequest("--vkey is needed: the key that the log must be signed with", "deadletter log vkey prints it");
-  const key = parseVerifierKey(existsSync(given) ? readFileSync(given, "utf8") : given);
+  const key = readVerifierKey(given);
   const saved = readSaved(input, key, []);
   const talk = conversation(input, io, "verified entries");
   const report = verifyExport(folder, key, { ...talk, saved });

@@ -2,7 +2,8 @@
 
 import type { ValueError } from "@sinclair/typebox/errors";
 import { NotFoundError, ParseError, ValidationError } from "elysia";
-import { badRequest, DeadletterError, ERROR_TABLE, notFound } from "../errors.ts";
+import { CheckpointError } from "../audit/checkpoint.ts";
+import { badRequest, DeadletterError, ERROR_TABLE, notFound, unavailable } from "../errors.ts";
 import { describeError } from "../log.ts";
 import type { Exchange, Service } from "./service.ts";
 
@@ -31,6 +32,11 @@ export function errorResponse(service: Service, exchange: Exchange, thrown: unkn
 /** The error in our own terms, or undefined where nobody foresaw it. */
 function classify(thrown: unknown): DeadletterError | undefined {
   if (thrown instanceof DeadletterError) return thrown;
+  // Told apart from an outage by its text alone: who asks can do as little about it, and an operator has the alarm.
+  if (thrown instanceof CheckpointError)
+    return unavailable("the stored log is not what was signed: the operator must run deadletter verify", {
+      cause: thrown,
+    });
   if (thrown instanceof ValidationError) return explainValidation(thrown);
   if (thrown instanceof NotFoundError) return notFound("there is nothing at this path");
   // Elysia wraps what our body reader throws.

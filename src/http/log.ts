@@ -41,9 +41,12 @@ const PROOF_HEADERS = { "content-type": "text/plain; charset=utf-8", "cache-cont
 export function logHandlers({ core, auditLog }: Service) {
   const { store, logKey, clock } = core;
 
+  function refuseFalseHead(): void {
+    if (auditLog.refusal() !== undefined) throw unavailable("the log's head is not one this server would vouch for");
+  }
+
   async function checkpoint() {
-    const refusal = auditLog.refusal();
-    if (refusal !== undefined) throw unavailable("the log's head is not one this server would vouch for");
+    refuseFalseHead();
     const { note } = await store.read(readSignedHead);
     return new Response(note, { headers: CHECKPOINT_HEADERS });
   }
@@ -72,6 +75,7 @@ export function logHandlers({ core, auditLog }: Service) {
   }
 
   async function proof({ params }: { params: { readonly id: string } }) {
+    refuseFalseHead();
     const id = eventId(params.id);
     return new Response(await store.read((sql) => proveEvent(sql, logKey, id)), { headers: PROOF_HEADERS });
   }

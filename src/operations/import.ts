@@ -142,7 +142,9 @@ async function isImportedAlready(
 ): Promise<boolean> {
   const [first] = await listHistory(tx, { type, id }, { afterVersion: 0, limit: 1, offset: 0 });
   if (!first) return false;
-  if (first.op === "imported" && JSON.stringify(stateOf(first.state)) === JSON.stringify(state)) return true;
+  // Of an erased one it is known that it was imported, and no more.
+  const isSame = first.state === null || JSON.stringify(stateOf(first.state)) === JSON.stringify(state);
+  if (first.op === "imported" && isSame) return true;
   throw conflict(
     `${name}: the id is in use by something that this data did not bring in`,
     "import into an empty store",

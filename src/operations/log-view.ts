@@ -60,7 +60,15 @@ export async function readTile(sql: Sql, tile: Tile): Promise<Uint8Array> {
 
 /** Up to `limit` events of the log from an index on, never past the signed size. */
 export async function readEntries(sql: Sql, from: number, limit: number): Promise<LogEntry[]> {
-  return (await listLoggedEvents(sql, from, limit)).map((row) => ({ index: row.log_index, ...eventFromRow(row) }));
+  const rows = await listLoggedEvents(sql, from, limit);
+  const gap = rows.findIndex(({ log_index }, at) => log_index !== from + at);
+  const { size } = (await readLogHead(sql))[0] ?? { size: 0 };
+  // An entry whose event is gone must not be passed over in silence.
+  if (gap !== -1 || from + rows.length < Math.min(from + limit, size))
+    throw new CheckpointError(
+      `entry ${from + (gap === -1 ? rows.length : gap)} of the log cannot be read: its event is gone`,
+    );
+  return rows.map((row) => ({ index: row.log_index, ...eventFromRow(row) }));
 }
 
 /** The event's tlog-proof under the newest checkpoint. Throws not_found for no event, and for one that is not in the log. */

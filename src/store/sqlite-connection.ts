@@ -31,6 +31,8 @@ export class SqliteConnection {
     this.database.run("pragma foreign_keys = on");
     // Without it INSERT OR REPLACE deletes a row without firing its delete trigger, and so slips past a guard.
     this.database.run("pragma recursive_triggers = on");
+    // What an erasure removes must not lie about in the file's free pages.
+    this.database.run("pragma secure_delete = on");
   }
 
   /** A tag whose queries run here, one by one, when awaited. `check` runs before each and may refuse it. */

@@ -144,18 +144,22 @@ export const verifyWithKeptCheckpoint: Check = async ({ server, kept }) => {
   return (await findFalsehoods(server.deadletter, saved)).map(({ subject, detail }) => `${subject}: ${detail}`);
 };
 
-/** The sequencer of a process that remembers, at its next batch: what it refuses or keeps out. */
+/** The sequencer that has been running all the time, at its minute's recheck: what it refuses or keeps out. */
 export const sequencer: Check = async ({ server }) => {
   const before = await alarms(server);
   const refusals: string[] = [];
-  await server.sequence().catch((error: Error) => refusals.push(error.message));
+  const look = async () => {
+    await server.recheck();
+    await server.sequence();
+  };
+  await look().catch((error: Error) => refusals.push(error.message));
   return [...refusals, ...(await alarms(server)).slice(before.length)];
 };
 
 /** The minute's sweep, and the sequencing of what it found. */
 export const sweep: Check = async ({ server }) => {
   const before = await alarms(server);
-  await server.deadletter.auditLog.createSequencer().sweepAll();
+  await server.recheck();
   return (await alarms(server)).slice(before.length);
 };
 
@@ -181,7 +185,7 @@ export interface Attack {
 }
 
 const inVerify = (says: string) => ({ by: "`verify`", check: verify, says });
-const inSequencer = (says: string) => ({ by: "the sequencer, at its next batch", check: sequencer, says });
+const inSequencer = (says: string) => ({ by: "the sequencer, within a minute", check: sequencer, says });
 
 export const ATTACKS: readonly Attack[] = [
   {
@@ -369,6 +373,7 @@ export const ATTACKS: readonly Attack[] = [
       scene.forgetCheckpoint();
       await scene.makeLink("another-history", 5);
       await scene.server.sequence();
+      await scene.restart();
       await Bun.write(path, remembered);
       await scene.makeLink("next", 1);
     },

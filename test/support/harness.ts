@@ -8,6 +8,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import type { Finding } from "../../src/audit/finding.ts";
 import { createLogKey, encodeLogKey } from "../../src/audit/log-key.ts";
+import type { Sequencer } from "../../src/audit/sequencer.ts";
 import { verify } from "../../src/audit/verify.ts";
 import type { SavedCheckpoint } from "../../src/audit/verify-log.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
@@ -153,6 +154,8 @@ export interface TestServer {
   readonly verify: () => Promise<Finding[]>;
   /** Puts all that waits into the log, as `serve` does by itself, and returns the checkpoint then. */
   readonly sequence: () => Promise<string>;
+  /** What a sequencer that has been running does each minute. */
+  readonly recheck: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -169,6 +172,7 @@ export async function startServer(store: TestStore, environment: Record<string, 
   const admin = await createFirstAdmin(deadletter.core, deadletter.self);
   const listeners = deadletter.listen();
   const adminKey = admin?.key.key ?? "";
+  let sequencer: Sequencer | undefined;
   return {
     store,
     deadletter,
@@ -182,10 +186,15 @@ export async function startServer(store: TestStore, environment: Record<string, 
     call: (method, path, body, options = {}) => callServer(listeners.apiUrl, adminKey, method, path, body, options),
     verify: () => findFalsehoods(deadletter),
     async sequence() {
-      const sequencer = deadletter.auditLog.createSequencer();
+      sequencer ??= deadletter.auditLog.createSequencer();
       while ((await sequencer.runBatch()).isMore);
       await sequencer.close();
       return (await deadletter.core.store.read(readSignedHead)).note;
+    },
+    async recheck() {
+      sequencer ??= deadletter.auditLog.createSequencer();
+      await sequencer.sweep();
+      await sequencer.recheck();
     },
     async close() {
       await listeners.stop(1_000);

@@ -35,9 +35,9 @@ export function peekLog(sql: Sql, afterQueueId: number): Query<LogHead & { reado
 export function lookAtLog(
   sql: Sql,
   afterQueueId: number,
-): Query<{ readonly size: number; readonly oldest: number | null; readonly newest: number | null }> {
+): Query<LogHead & { readonly oldest: number | null; readonly newest: number | null }> {
   return sql`
-    select size, (select min(id) from log_queue where id > ${afterQueueId}) as oldest,
+    select size, note, at_ms, (select min(id) from log_queue where id > ${afterQueueId}) as oldest,
            (select max(id) from log_queue) as newest
     from log_head where id = 1`;
 }
@@ -49,17 +49,21 @@ export type PendingEvent = EventRow & {
   /** As the log holds it; null where it is not in the log. */
   readonly previous_hash: Uint8Array | null;
   readonly previous_quarantined: number | null;
+  /** Set where the event is in the log or in quarantine already: somebody has queued it again. */
+  readonly settled_id: number | null;
 };
 
 export function listPending(sql: Sql, afterQueueId: number, limit: number): Query<PendingEvent> {
   return sql`
     select ${eventColumns(sql)}, q.id as queue_id, p.id as previous_id, l.leaf_hash as previous_hash,
-           z.event_id as previous_quarantined
+           z.event_id as previous_quarantined, coalesce(sl.event_id, sz.event_id) as settled_id
     from log_queue q
     join events e on e.id = q.event_id
     left join events p on p.subject_type = e.subject_type and p.subject_id = e.subject_id and p.version = e.version - 1
     left join log_leaf l on l.event_id = p.id
     left join log_quarantine z on z.event_id = p.id
+    left join log_leaf sl on sl.event_id = e.id
+    left join log_quarantine sz on sz.event_id = e.id
     where q.id > ${afterQueueId}
     order by q.id limit ${limit}`;
 }
@@ -126,9 +130,11 @@ export function requeueQuarantined(tx: Tx): Query<{ event_id: number }> {
     returning event_id`;
 }
 
-/** After the events were given back to the queue. */
+/** After the events were given back to the queue; those that are gone altogether are let go as well. */
 export function clearQuarantine(tx: Tx): Query<unknown> {
-  return tx`delete from log_quarantine where event_id in (select event_id from log_queue)`;
+  return tx`
+    delete from log_quarantine where event_id in (select event_id from log_queue)
+      or not exists (select 1 from events e where e.id = log_quarantine.event_id)`;
 }
 
 /** Events from `afterId` up to `throughId` that are in neither queue nor log nor quarantine. */
@@ -190,7 +196,7 @@ export function listTail(sql: Sql, start: number, limit: number): Query<TailRow>
     select l.idx, l.leaf_hash, e.subject_type, e.subject_id, u.short_code from log_leaf l
     join events e on e.id = l.event_id
     left join urls u on e.subject_type = 'url' and u.id = e.subject_id
-    where l.idx >= ${start} order by l.idx limit ${limit}`;
+    where l.idx >= ${start} and l.idx < (select size from log_head where id = 1) order by l.idx limit ${limit}`;
 }
 
 export function listLoggedEvents(
@@ -209,11 +215,17 @@ export function findLeaf(sql: Sql, eventId: number): Query<{ idx: number; leaf_h
   return sql`select idx, leaf_hash from log_leaf where event_id = ${eventId}`;
 }
 
-/** Of these hashes, those whose event is in the log. */
-export function listLogged(sql: Sql, leafHashes: readonly Uint8Array[]): Query<{ leaf_hash: Uint8Array }> {
+/** Where events stand, by hash: those that are gone are not there. */
+export function listStanding(
+  sql: Sql,
+  leafHashes: readonly Uint8Array[],
+): Query<{ leaf_hash: Uint8Array; log_index: number | null; queue_id: number | null }> {
   return sql`
-    select e.leaf_hash from events e
-    where e.leaf_hash in ${sql(leafHashes)} and exists (select 1 from log_leaf l where l.event_id = e.id)`;
+    select e.leaf_hash, l.idx as log_index, q.id as queue_id from events e
+    left join log_leaf l on l.event_id = e.id and l.leaf_hash = e.leaf_hash
+      and l.idx < (select size from log_head where id = 1)
+    left join log_queue q on q.event_id = e.id
+    where e.leaf_hash in ${sql(leafHashes)}`;
 }
 
 /** Reads whole tables: for verification only. */

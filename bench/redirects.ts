@@ -1,0 +1,207 @@
+// What a redirect costs: nginx's constant answer, Bun's constant answer, Bun with a Map of as many links, and deadletter with
+// cache, clicks, metrics and log lines on. Interleaved rounds in one run; CPU is each server's own (/proc), per request.
+//
+//   bun run bench [--links 1000000] [--rounds 5] [--seconds 5] [--connections 64]
+//
+// wrk makes the load; wrk and nginx come from apt-get install wrk nginx-light.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { open } from "../src/deadletter.ts";
+import { createLogger } from "../src/log.ts";
+import { createStore } from "../test/support/harness.ts";
+import { freePort } from "../test/support/postgres.ts";
+import { fillLinks } from "./fill.ts";
+
+const { values } = parseArgs({
+  options: {
+    links: { type: "string", default: "1000000" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "5" },
+    connections: { type: "string", default: "64" },
+    binary: { type: "string", default: "dist/deadletter" },
+  },
+});
+const [links, rounds, seconds, connections] = [values.links, values.rounds, values.seconds, values.connections].map(
+  Number,
+) as [number, number, number, number];
+
+const wrk = Bun.which("wrk");
+if (wrk === null) {
+  console.error("wrk is missing: apt-get install wrk");
+  process.exit(1);
+}
+const nginx = Bun.which("nginx") ?? "/usr/sbin/nginx";
+const work = mkdtempSync(join(tmpdir(), "deadletter-bench-"));
+
+interface Contender {
+  readonly name: string;
+  readonly url: string;
+  readonly pid: number;
+}
+
+const children: { kill: (signal?: number) => void }[] = [];
+
+async function startNginx(): Promise<Contender | undefined> {
+  if (!(await Bun.file(nginx).exists())) {
+    console.error("nginx is missing and left out: apt-get install nginx-light");
+    return undefined;
+  }
+  const port = await freePort();
+  const config = join(work, "nginx.conf");
+  writeFileSync(
+    config,
+    `worker_processes 1; daemon off; master_process off; pid ${work}/nginx.pid; error_log /dev/null;
+     events { worker_connections 1024; }
+     http { access_log off; keepalive_requests 100000000; client_body_temp_path ${work}; proxy_temp_path ${work}; fastcgi_temp_path ${work};
+       uwsgi_temp_path ${work}; scgi_temp_path ${work};
+       server { listen 127.0.0.1:${port}; location / { return 302 https://example.com/page; } } }`,
+  );
+  const child = Bun.spawn([nginx, "-c", config, "-p", work], { stdout: "ignore", stderr: "ignore" });
+  children.push(child);
+  return { name: "nginx, constant", url: `http://127.0.0.1:${port}`, pid: child.pid };
+}
+
+async function startBare(name: string, count: number): Promise<Contender> {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "bare-server.ts"), String(count)], {
+    stdout: "pipe",
+  });
+  children.push(child);
+  const { value } = await child.stdout.getReader().read();
+  return { name, url: new TextDecoder().decode(value).trim(), pid: child.pid };
+}
+
+async function startDeadletter(): Promise<{ contender: Contender; stop: () => Promise<void> }> {
+  const store = await createStore("sqlite");
+  const deadletter = await open(store.config, { log: createLogger("error"), via: "bench" });
+  await fillLinks(deadletter, links);
+  const sequencer = deadletter.auditLog.createSequencer();
+  while ((await sequencer.runBatch()).isMore);
+  await sequencer.close();
+  await deadletter.close();
+  const environment = {
+    ...process.env,
+    ...store.environment,
+    DEADLETTER_CACHE_ENTRIES: String(links * 2 + 10_000),
+    DEADLETTER_CACHE_MEGABYTES: "4096",
+  };
+  const child = Bun.spawn([values.binary, "serve"], { env: environment, stdout: "ignore", stderr: "pipe" });
+  children.push(child);
+  const reader = child.stderr.getReader();
+  let text = "";
+  while (!/serves on (\S+)/.test(text)) text += new TextDecoder().decode((await reader.read()).value);
+  const url = /serves on (\S+)/.exec(text)?.[1] ?? "";
+  return {
+    contender: { name: "deadletter, everything on", url, pid: child.pid },
+    stop: async () => {
+      child.kill(15);
+      await child.exited;
+      store.remove();
+    },
+  };
+}
+
+interface Measured {
+  readonly rate: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpuUs: number;
+  readonly errors: number;
+}
+
+/** User and system time of all threads, in microseconds (proc(5); 100 ticks a second). */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+function rssOf(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+}
+
+async function measure({ url, pid }: Contender, script: string, forSeconds = seconds): Promise<Measured> {
+  const before = cpuOf(pid);
+  const child = Bun.spawn(
+    [wrk as string, "-t1", `-c${connections}`, `-d${forSeconds}s`, "--latency", "-s", script, `${url}/c00000001`],
+    { stdout: "pipe", stderr: "pipe" },
+  );
+  const text = await new Response(child.stdout).text();
+  await child.exited;
+  const spent = cpuOf(pid) - before;
+  const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
+  const latency = (part: string) => toMs(new RegExp(`${part}%\\s+([\\d.]+)(us|ms|s)`).exec(text));
+  return {
+    rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0),
+    p50: latency("50"),
+    p99: latency("99"),
+    cpuUs: spent / requests,
+    errors: Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0),
+  };
+}
+
+function toMs(match: RegExpExecArray | null): number {
+  const unit = { us: 0.001, ms: 1, s: 1000 }[match?.[2] ?? "ms"] ?? 1;
+  return Number(match?.[1] ?? Number.NaN) * unit;
+}
+
+const ONE = join(work, "one.lua");
+const RANDOM = join(work, "random.lua");
+writeFileSync(ONE, "");
+writeFileSync(
+  RANDOM,
+  `math.randomseed(os.time())
+   request = function() return wrk.format("GET", string.format("/c%08d", math.random(1, ${links}))) end`,
+);
+
+const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
+
+const product = await startDeadletter();
+const contenders = [
+  await startNginx(),
+  await startBare("Bun.serve, constant", 0),
+  await startBare(`Bun.serve, Map of ${links}`, links),
+  product.contender,
+].filter((contender) => contender !== undefined);
+
+console.log(`bun run bench on ${cpus().length} x ${cpus()[0]?.model}, Bun ${Bun.version}`);
+console.log(`${links} links, ${connections} connections, medians of ${rounds} rounds of ${seconds} s\n`);
+// Every link is in the cache before anything is measured.
+const idleMb = rssOf(product.contender.pid);
+await measure(product.contender, RANDOM, Math.max(10, Math.ceil(links / 12_000)));
+for (const [title, script] of [
+  ["one code", ONE],
+  ["random codes", RANDOM],
+] as const) {
+  const results = new Map(contenders.map(({ name }) => [name, [] as Measured[]]));
+  for (let round = 0; round < rounds; round++)
+    for (const contender of contenders) results.get(contender.name)?.push(await measure(contender, script));
+  const baseline = results.get(`Bun.serve, Map of ${links}`) ?? [];
+  const of = (list: readonly Measured[], field: keyof Measured) => median(list.map((one) => one[field]));
+  console.log(`${title.padEnd(30)}    req/s   ratio   CPU us   ratio   p50 ms   p99 ms   ratio  errors`);
+  for (const [name, list] of results) {
+    const [rate, cpuUs, p99] = [of(list, "rate"), of(list, "cpuUs"), of(list, "p99")];
+    console.log(
+      [
+        name.padEnd(30),
+        rate.toFixed(0).padStart(8),
+        (rate / of(baseline, "rate")).toFixed(2).padStart(7),
+        cpuUs.toFixed(1).padStart(8),
+        (of(baseline, "cpuUs") / cpuUs).toFixed(2).padStart(7),
+        of(list, "p50").toFixed(2).padStart(8),
+        p99.toFixed(2).padStart(8),
+        (p99 / of(baseline, "p99")).toFixed(2).padStart(7),
+        String(of(list, "errors")).padStart(7),
+      ].join(" "),
+    );
+  }
+  console.log();
+}
+console.log(
+  `deadletter RSS: ${idleMb.toFixed(0)} MB idle, ${rssOf(product.contender.pid).toFixed(0)} MB with ${links} cached links`,
+);
+for (const child of children) child.kill(15);
+await product.stop();
+rmSync(work, { recursive: true, force: true });
+process.exit(0);
