@@ -32,6 +32,8 @@ const build = Bun.spawnSync(
     `DEADLETTER_VERSION=${JSON.stringify(packageJson.version)}`,
     ...(otherPlatform === undefined ? [] : [`--compile-executable-path=${otherPlatform}`]),
     "src/main.ts",
+    // Every Worker is an entry point of its own.
+    "src/store/wal-worker.ts",
     "--outfile",
     values.outfile,
   ],

@@ -258,6 +258,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     auditLog,
     startLog() {
       ensureDataDir(config.dataDir);
+      store.startBackground();
       redirects.start();
       auditLog.start();
       clicks.start();

@@ -29,6 +29,7 @@ export const LIMITS = {
   sqliteGroupMs: 10,
   sqliteBusyMs: 100,
   sqliteBusyRetryMs: 10,
+  sqliteCheckpointMs: 500,
   sqliteStatementCache: 500,
   postgresWaitingCalls: 1_000,
   postgresBackoffS: 0.2,
@@ -76,8 +77,8 @@ export const LIMITS = {
   /** The warm set: how many links, how often the file is written. */
   warmLinks: 10_000,
   warmWriteMs: 15_000,
-  /** Distinct (link, visitor) pairs that are counted between two flushes. */
-  clickBuffer: 200_000,
+  /** Distinct (link, visitor) pairs that are counted in memory before they are journalled. */
+  clickLine: 1_000,
   /** Visitors (kind, device, referrer) that are told apart; a power of two. */
   visitors: 4_096,
   /** User agents and referrers whose reading is remembered, and how much of one is read. */
@@ -88,11 +89,15 @@ export const LIMITS = {
   clickFlushMs: 250,
   clickFlushRows: 1_000,
   /** Rows of one transaction: on SQLite it runs between two redirects. */
-  clickChunk: 200,
+  clickChunk: 50,
   clickWriteMs: 5_000,
   clickRetryMs: 500,
+  /** How many times as long as it recorded a chunk it waits before the next. */
+  clickIdleShare: 14,
+  /** How long a process that stops goes on recording; the rest stays on disk for the next one. */
+  clickCloseMs: 2_000,
   /** Clicks that wait for the store, on disk. */
-  clickSpoolBytes: 64 * 2 ** 20,
+  clickSpoolBytes: 256 * 2 ** 20,
   clickRangeHours: 24 * 366 * 10,
   clickGroups: 1_000,
   clientMs: 30_000,

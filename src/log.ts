@@ -8,6 +8,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Logger {
+  /** The line of a redirect that was found, as info(); written by hand, since there are so many of them. */
+  redirect(requestId: string, method: string): void;
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
@@ -16,6 +18,10 @@ export interface Logger {
   readonly dropped: number;
   flush(): Promise<void>;
 }
+
+const INFO = LOG_LEVELS.indexOf("info");
+/** Without anything that JSON escapes (RFC 8259 section 7). */
+const PLAIN = /^[A-Za-z0-9-]*$/;
 
 export interface LogSink {
   write(text: string): unknown;
@@ -40,6 +46,32 @@ export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer(
     timer ??= setTimeout(() => void flush(), LIMITS.logFlushMs);
   }
 
+  let secondMs = 0;
+  let second = "";
+
+  /** RFC 3339; the part down to the second is made once a second. */
+  function timestamp(): string {
+    const nowMs = Date.now();
+    const ms = nowMs % 1000;
+    if (nowMs - ms !== secondMs) {
+      secondMs = nowMs - ms;
+      second = new Date(secondMs).toISOString().slice(0, 20);
+    }
+    return `${second}${ms < 10 ? "00" : ms < 100 ? "0" : ""}${ms}Z`;
+  }
+
+  function redirect(requestId: string, method: string): void {
+    if (threshold > INFO) return;
+    if (buffer.length > LIMITS.logBufferChars) {
+      dropped += 1;
+      return;
+    }
+    // A number of the client's own may hold what JSON escapes.
+    const id = PLAIN.test(requestId) ? `"${requestId}"` : JSON.stringify(requestId);
+    buffer += `{"time":"${timestamp()}","level":"info","msg":"request","request_id":${id},"method":"${method}","route":"redirect","status":302}\n`;
+    timer ??= setTimeout(() => void flush(), LIMITS.logFlushMs);
+  }
+
   function flush(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
@@ -59,6 +91,7 @@ export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer(
   }
 
   return {
+    redirect,
     debug: (message, fields) => line("debug", message, fields),
     info: (message, fields) => line("info", message, fields),
     warn: (message, fields) => line("warn", message, fields),

@@ -5,7 +5,7 @@ import { EVENT_TYPES, SUBJECT_TYPES } from "./model/event.ts";
 
 export const REDIRECT_OUTCOMES = ["found", "missing", "inactive", "expired", "error"] as const;
 export type RedirectOutcome = (typeof REDIRECT_OUTCOMES)[number];
-export const CLICK_DROPS = ["buffer_full", "spool_full", "store_error"] as const;
+export const CLICK_DROPS = ["spool_full", "store_error"] as const;
 
 export interface Metrics {
   readonly registry: Registry;
@@ -61,7 +61,6 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     found: 0,
     recorded: 0,
     spooled: 0,
-    buffer_full: 0,
     spool_full: 0,
     store_error: 0,
   };
@@ -94,7 +93,6 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     },
   });
   publish(registry, "deadletter_clicks_dropped_total", "Clicks that will never be recorded.", "reason", () => ({
-    buffer_full: clicks.buffer_full,
     spool_full: clicks.spool_full,
     store_error: clicks.store_error,
   }));

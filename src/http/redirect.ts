@@ -2,9 +2,9 @@
 
 import { DeadletterError } from "../errors.ts";
 import { isCode } from "../model/url.ts";
-import type { Destination } from "../redirect/follow.ts";
+import type { Destination, Found } from "../redirect/follow.ts";
 import { errorResponse } from "./error.ts";
-import { exchangeOf, openExchange, type Service } from "./service.ts";
+import { exchangeOf, openExchange, requestIdOf, type Service } from "./service.ts";
 
 const NEVER_CACHED = { "cache-control": "private, no-store" };
 
@@ -13,7 +13,10 @@ export type Naming = "code" | "code-or-id";
 
 /** Answers GET and HEAD; both are counted, apart. Throws not_found, or unavailable when the store must be asked and is down. */
 export async function redirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
-  return answer(service, request, name, await find(service, name, naming));
+  const destination = await find(service, name, naming);
+  if (destination.outcome === "found") return found(service, request, destination);
+  service.metrics.redirects[destination.outcome] += 1;
+  throw refusal(name, destination.outcome);
 }
 
 /**
@@ -28,20 +31,20 @@ export function rawRedirect(
 ): Response | Promise<Response> {
   const { redirects, core } = service;
   const known = naming === "code" ? redirects.follower.followNow(name, core.clock()) : undefined;
-  if (known?.outcome === "found") return finish(service, request, answer(service, request, name, known));
-  return rawRedirectSlowly(service, request, name, naming);
+  return known?.outcome === "found"
+    ? found(service, request, known)
+    : rawRedirectSlowly(service, request, name, naming);
 }
 
 async function rawRedirectSlowly(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
   const exchange = openExchange(request);
   exchange.route = "redirect";
-  let response: Response;
   try {
-    response = await redirect(service, request, name, naming);
+    // What is found is logged where it is answered.
+    return await redirect(service, request, name, naming);
   } catch (error) {
-    response = errorResponse(service, exchange, error);
+    return finish(service, request, errorResponse(service, exchange, error));
   }
-  return finish(service, request, response);
 }
 
 async function find({ redirects, core, metrics }: Service, name: string, naming: Naming): Promise<Destination> {
@@ -57,19 +60,22 @@ async function find({ redirects, core, metrics }: Service, name: string, naming:
   }
 }
 
-function answer({ metrics, clicks }: Service, request: Request, name: string, destination: Destination): Response {
-  metrics.redirects[destination.outcome] += 1;
-  if (destination.outcome !== "found") throw refusal(name, destination.outcome);
-  clicks.add(destination.urlId, request);
+function found({ metrics, clicks, log }: Service, request: Request, { urlId, location }: Found): Response {
+  metrics.redirects.found += 1;
+  clicks.add(urlId, request);
+  const requestId = requestIdOf(request);
+  log.redirect(requestId, request.method);
   return new Response(null, {
     status: 302,
-    headers: { location: asHeaderBytes(destination.target), ...NEVER_CACHED },
+    headers: { location, "cache-control": "private, no-store", "x-request-id": requestId },
   });
 }
 
 /** Numbers an answer and logs its request. */
 export function finish(service: Service, request: Request, response: Response): Response {
   const { requestId, route, startedMs, caller } = exchangeOf(request);
+  // A redirect that was found has its number, and its line in the log.
+  if (response.headers.has("x-request-id")) return response;
   response.headers.set("x-request-id", requestId);
   service.log.info("request", {
     request_id: requestId,
@@ -91,9 +97,4 @@ function refusal(name: string, outcome: "missing" | "inactive" | "expired") {
   };
   // A 404 may be kept by caches unless it says otherwise (RFC 9110 section 15.1); this one may be true for a moment only.
   return new DeadletterError("not_found", message[outcome], { headers: NEVER_CACHED });
-}
-
-/** Header values are Latin-1 to the Fetch API; carrying UTF-8 bytes through it serves the URL byte for byte as stored. */
-function asHeaderBytes(target: string): string {
-  return Buffer.from(target, "utf8").toString("latin1");
 }

@@ -78,7 +78,7 @@ export function callerOf(request: Request): Caller {
 }
 
 /** The client's own id where it is 1 to LIMITS.requestIdChars visible ASCII characters, else a fresh one. */
-function requestIdOf(request: Request): string {
+export function requestIdOf(request: Request): string {
   const given = request.headers.get("x-request-id");
   const isUsable = given !== null && given.length <= LIMITS.requestIdChars && /^[\x21-\x7e]+$/.test(given);
   return isUsable ? given : crypto.randomUUID();

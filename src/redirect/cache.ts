@@ -2,10 +2,11 @@
 // It never extends the life of what it holds by itself: who asks says whether it may be trusted, and expiry is the asker's.
 
 export interface CachedLink {
+  readonly outcome: "found" | "inactive";
   readonly urlId: number;
-  readonly isActive: boolean;
   readonly expiresAtMs: number | null;
-  readonly target: string;
+  /** The target as the bytes of a Location header, one character a byte. */
+  readonly location: string;
 }
 
 export interface CacheLimits {
@@ -27,7 +28,7 @@ export class RedirectCache {
     this.#links = new Generations(
       entries,
       bytes,
-      (code, { target }) => ENTRY_OVERHEAD_BYTES + code.length + target.length,
+      (code, { location }) => ENTRY_OVERHEAD_BYTES + code.length + location.length,
     );
     this.#missing = new Generations(missing, Number.POSITIVE_INFINITY, () => 0);
   }

@@ -2,9 +2,9 @@
 // there. What is journalled survives a kill and waits out a store that is slow or down; no batch counts twice.
 // accepted + found = recorded + spooled + waiting + dropped{reason} at every moment.
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { DeadletterError } from "../errors.ts";
+import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Metrics } from "../metrics.ts";
 import {
@@ -30,12 +30,21 @@ export interface ClicksOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** The file that is written now; `text` is what could not be written to it. */
+interface OpenFile {
+  readonly id: string;
+  readonly file: number | undefined;
+  text: string;
+  clicks: number;
+  bytes: number;
+}
+
 /** A batch on its way: in its file, or in memory where no file could be written. */
 interface Batch {
   readonly id: string;
   readonly clicks: number;
   readonly bytes: number;
-  readonly rows: readonly ClickHour[] | undefined;
+  readonly text: string | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -43,11 +52,12 @@ const HOUR_MS = 3_600_000;
 export class Clicks {
   readonly #options: ClicksOptions;
   readonly #visitors = new VisitorTable();
-  /** Clicks by `urlId * LIMITS.visitors + visitor` since the last tick; at most LIMITS.clickBuffer of them. */
+  /** Clicks by `urlId * LIMITS.visitors + visitor` since the last tick; at most LIMITS.clickLine of them. */
   #pending = new Map<number, number>();
   #waiting = 0;
   /** Oldest first. */
   readonly #batches: Batch[] = [];
+  #open: OpenFile | undefined;
   #spooledBytes = 0;
   /** Batches that were recorded and whose file is gone: the store need not remember them. */
   #finished: string[] = [];
@@ -56,6 +66,8 @@ export class Clicks {
   #retentionTimer: ReturnType<typeof setInterval> | undefined;
   #retryAtMs = 0;
   #isFailing = false;
+  /** performance.now() past which no more is recorded; infinite until close(). */
+  #closeByMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ClicksOptions) {
     this.#options = options;
@@ -82,18 +94,16 @@ export class Clicks {
     counts.accepted += 1;
     const key = urlId * LIMITS.visitors + this.#visitors.numberOf(request);
     const soFar = this.#pending.get(key);
-    if (soFar === undefined && this.#pending.size >= LIMITS.clickBuffer) {
-      counts.buffer_full += 1;
-      return;
-    }
     this.#pending.set(key, (soFar ?? 0) + 1);
     this.#waiting += 1;
+    if (this.#pending.size >= LIMITS.clickLine) this.#journal();
     if (this.#timer === undefined) this.#keepTime();
   }
 
   /** Journals what waits and records what is journalled, as far as the store takes it. */
   async flush(): Promise<void> {
     this.#journal();
+    this.#rotate();
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined;
     });
@@ -103,6 +113,8 @@ export class Clicks {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     clearInterval(this.#retentionTimer);
+    this.#journal();
+    this.#closeByMs = performance.now() + LIMITS.clickCloseMs;
     await this.#draining;
     this.#retryAtMs = 0;
     await this.flush();
@@ -124,65 +136,87 @@ export class Clicks {
     this.#timer.unref();
   }
 
+  /** Files of processes that are no more; one that is still being written belongs to whoever writes it. */
   #adopt(): void {
     const { folder, counts } = this.#options;
-    let names: string[] = [];
-    try {
-      names = readdirSync(folder).filter((name) => name.endsWith(".json"));
-    } catch {
-      // No folder yet: nothing was left behind.
-    }
-    for (const name of names.sort()) {
-      const id = name.slice(0, -5);
-      const rows = this.#readFile(id);
-      if (rows === undefined || this.#batches.some((batch) => batch.id === id)) continue;
-      const clicks = rows.reduce((sum, row) => sum + row.clicks, 0);
+    for (const name of namesIn(folder).sort()) {
+      const [, id = "", pid = ""] = /^(\w+-(\d+)-\w+)\.(?:part|clicks)$/.exec(name) ?? [];
+      if (id === "" || (name.endsWith(".part") && Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
+      if (name.endsWith(".part")) renameSync(join(folder, name), join(folder, `${id}.clicks`));
+      if (this.#batches.some((batch) => batch.id === id)) continue;
+      const text = this.#readFile(id) ?? "";
+      const clicks = text
+        .split("\n")
+        .flatMap(readLine)
+        .reduce((sum, row) => sum + row.clicks, 0);
       counts.found += clicks;
-      this.#keep({ id, clicks, bytes: JSON.stringify(rows).length, rows: undefined });
+      counts.spooled += clicks;
+      this.#spooledBytes += text.length;
+      this.#batches.push({ id, clicks, bytes: text.length, text: undefined });
     }
   }
 
+  /** Writes what waits to the open file, a line at a time, so that no redirect waits for much of it. */
   #journal(): void {
     if (this.#pending.size === 0) return;
-    const { clock, counts, folder, onError } = this.#options;
-    const hour = Math.floor(clock() / HOUR_MS);
-    const rows = [...this.#pending].map(([key, clicks]): ClickHour => {
-      const { kind, device, referrer } = this.#visitors.visitor(key % LIMITS.visitors);
-      return { url_id: Math.floor(key / LIMITS.visitors), hour, kind, device, referrer, clicks };
-    });
+    const { clock, counts } = this.#options;
     const clicks = this.#waiting;
+    const line = writeLine(Math.floor(clock() / HOUR_MS), this.#pending, this.#visitors);
     this.#pending = new Map();
     this.#waiting = 0;
-    // Names sort by time, so that what an earlier process left is taken up in order.
-    const id = `${clock().toString(36).padStart(9, "0")}-${crypto.randomUUID()}`;
-    const text = JSON.stringify(rows);
-    if (this.#spooledBytes + text.length > LIMITS.clickSpoolBytes) {
+    if (this.#spooledBytes + line.length > LIMITS.clickSpoolBytes) {
       counts.spool_full += clicks;
       return;
     }
-    let isWritten = true;
+    this.#open ??= this.#openFile();
+    const { file } = this.#open;
+    let isWritten = file !== undefined;
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const path = join(folder, id);
-      writeFileSync(`${path}.part`, text, { mode: 0o600 });
-      renameSync(`${path}.part`, `${path}.json`);
+      if (file !== undefined) writeSync(file, line);
     } catch (error) {
-      // The store may still take it; until then a kill would lose it.
       isWritten = false;
-      onError(error);
+      this.#options.onError(error);
     }
-    this.#keep({ id, clicks, bytes: text.length, rows: isWritten ? undefined : rows });
+    // The store may still take what no file would; until then a kill loses it.
+    if (!isWritten) this.#open.text += line;
+    this.#open.clicks += clicks;
+    this.#open.bytes += line.length;
+    this.#spooledBytes += line.length;
+    counts.spooled += clicks;
   }
 
-  #keep(batch: Batch): void {
-    this.#batches.push(batch);
-    this.#spooledBytes += batch.bytes;
-    this.#options.counts.spooled += batch.clicks;
+  #openFile(): OpenFile {
+    const { folder, clock, onError } = this.#options;
+    // Names sort by time, so that what an earlier process left is taken up in order.
+    const id = `${clock().toString(36).padStart(9, "0")}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      return { id, file: openSync(join(folder, `${id}.part`), "wx", 0o600), text: "", clicks: 0, bytes: 0 };
+    } catch (error) {
+      onError(error);
+      return { id, file: undefined, text: "", clicks: 0, bytes: 0 };
+    }
+  }
+
+  /** Closes the open file, so that it can be recorded. */
+  #rotate(): void {
+    const open = this.#open;
+    if (!open) return;
+    this.#open = undefined;
+    const { folder } = this.#options;
+    const { id, file, text, clicks, bytes } = open;
+    if (file !== undefined) {
+      closeSync(file);
+      renameSync(join(folder, `${id}.part`), join(folder, `${id}.clicks`));
+    }
+    this.#batches.push({ id, clicks, bytes, text: text === "" ? undefined : text });
   }
 
   async #drain(): Promise<void> {
     if (performance.now() < this.#retryAtMs) return;
     for (let batch = this.#batches[0]; batch; batch = this.#batches[0]) {
+      // What is journalled is safe: the next start takes it up.
+      if (performance.now() > this.#closeByMs) return;
       let chunks: string[] = [];
       try {
         chunks = await this.#record(batch);
@@ -207,39 +241,102 @@ export class Clicks {
     this.#spooledBytes -= batch.bytes;
     counts.spooled -= batch.clicks;
     counts[outcome] += batch.clicks;
-    rmSync(join(folder, `${batch.id}.json`), { force: true });
+    rmSync(join(folder, `${batch.id}.clicks`), { force: true });
     this.#finished.push(...chunks);
   }
 
   /** Records a batch in transactions of a bounded size; the names under which the store remembers them. */
   async #record(batch: Batch): Promise<string[]> {
-    const { store } = this.#options;
     // Another process of this host may have recorded it, and taken the file away.
-    const rows = [...(batch.rows ?? this.#readFile(batch.id) ?? [])].sort(inKeyOrder);
+    const lines = ((this.#readFile(batch.id) ?? "") + (batch.text ?? "")).split("\n");
     const chunks: string[] = [];
-    for (let start = 0; start < rows.length; start += LIMITS.clickChunk) {
-      const name = `${batch.id}/${start}`;
-      const chunk = rows.slice(start, start + LIMITS.clickChunk);
-      const forgotten = this.#finished.splice(0, LIMITS.clickFlushRows);
-      try {
-        await store.begin((tx) => recordChunk(tx, name, chunk, forgotten), { deadlineMs: LIMITS.clickWriteMs });
-      } catch (error) {
-        this.#finished.push(...forgotten);
-        throw error;
+    for (const [line, text] of lines.entries()) {
+      const rows = readLine(text).sort(inKeyOrder);
+      for (let start = 0; start < rows.length; start += LIMITS.clickChunk) {
+        const name = `${batch.id}/${line}/${start}`;
+        await this.#recordOne(name, rows.slice(start, start + LIMITS.clickChunk));
+        chunks.push(name);
       }
-      chunks.push(name);
-      // Other work gets its turn between two chunks.
-      await new Promise<void>((resolve) => setImmediate(resolve));
     }
     return chunks;
   }
 
-  #readFile(id: string): ClickHour[] | undefined {
+  async #recordOne(name: string, rows: readonly ClickHour[]): Promise<void> {
+    const { store } = this.#options;
+    if (performance.now() > this.#closeByMs) throw unavailable("the process is stopping");
+    const startedMs = performance.now();
+    const forgotten = this.#finished.splice(0, LIMITS.clickFlushRows);
+    const options = { deadlineMs: LIMITS.clickWriteMs, isRelaxed: true };
     try {
-      return JSON.parse(readFileSync(join(this.#options.folder, `${id}.json`), "utf8")) as ClickHour[];
+      await store.begin((tx) => recordChunk(tx, name, rows, forgotten), options);
+    } catch (error) {
+      this.#finished.push(...forgotten);
+      throw error;
+    }
+    // Redirects come first: recording takes its share of the time and no more, and the rest waits on disk.
+    const isClosing = this.#closeByMs !== Number.POSITIVE_INFINITY;
+    if (!isClosing) await Bun.sleep((performance.now() - startedMs) * LIMITS.clickIdleShare);
+  }
+
+  #readFile(id: string): string | undefined {
+    try {
+      return readFileSync(join(this.#options.folder, `${id}.clicks`), "utf8");
     } catch {
       return undefined;
     }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // No folder yet: nothing was left behind.
+    return [];
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM";
+  }
+}
+
+/** `{"hour", "visitors": [[kind, device, referrer], ...], "rows": [urlId, visitor, clicks, ...]}`: some 12 bytes a row. */
+function writeLine(hour: number, pending: ReadonlyMap<number, number>, table: VisitorTable): string {
+  const places = new Map<number, number>();
+  const visitors: string[][] = [];
+  let rows = "";
+  for (const [key, clicks] of pending) {
+    const number = key % LIMITS.visitors;
+    let place = places.get(number);
+    if (place === undefined) {
+      const { kind, device, referrer } = table.visitor(number);
+      place = visitors.push([kind, device, referrer]) - 1;
+      places.set(number, place);
+    }
+    rows += `${rows === "" ? "" : ","}${(key - number) / LIMITS.visitors},${place},${clicks}`;
+  }
+  return `{"hour":${hour},"visitors":${JSON.stringify(visitors)},"rows":[${rows}]}\n`;
+}
+
+/** Nothing for a last line that was cut short by a kill. */
+function readLine(line: string): ClickHour[] {
+  try {
+    const { hour, visitors, rows } = JSON.parse(line) as {
+      hour: number;
+      visitors: [ClickHour["kind"], string, string][];
+      rows: number[];
+    };
+    return Array.from({ length: rows.length / 3 }, (_, at) => {
+      const [kind = "click", device = "other", referrer = ""] = visitors[rows[3 * at + 1] ?? 0] ?? [];
+      return { url_id: rows[3 * at] ?? 0, hour, kind, device, referrer, clicks: rows[3 * at + 2] ?? 0 };
+    });
+  } catch {
+    return [];
   }
 }
 

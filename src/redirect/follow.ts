@@ -9,9 +9,14 @@ import { findLinkByCode, lookUpLink } from "../store/queries/urls.ts";
 import { type Store, withDeadline } from "../store/store.ts";
 import type { CachedLink, RedirectCache } from "./cache.ts";
 
-export type Destination =
-  | { readonly outcome: "found"; readonly urlId: number; readonly target: string }
-  | { readonly outcome: "missing" | "inactive" | "expired" };
+export interface Found {
+  readonly outcome: "found";
+  readonly urlId: number;
+  /** The target as the bytes of a Location header, one character a byte. */
+  readonly location: string;
+}
+
+export type Destination = Found | { readonly outcome: "missing" | "inactive" | "expired" };
 
 export interface FollowerOptions {
   readonly store: Store;
@@ -130,16 +135,16 @@ export class Follower {
 
 function cachedFrom(row: LinkRow): CachedLink {
   return {
+    outcome: row.is_active === 1 ? "found" : "inactive",
     urlId: row.id,
-    isActive: row.is_active === 1,
     expiresAtMs: row.expires_at_ms,
-    target: row.original_url,
+    // Header values are Latin-1 to the Fetch API; carrying UTF-8 bytes through it serves the URL byte for byte as stored.
+    location: Buffer.from(row.original_url, "utf8").toString("latin1"),
   };
 }
 
 function destinationOf(link: CachedLink | null, nowMs: number): Destination {
   if (link === null) return MISSING;
-  if (!link.isActive) return INACTIVE;
-  if (link.expiresAtMs !== null && link.expiresAtMs <= nowMs) return EXPIRED;
-  return { outcome: "found", urlId: link.urlId, target: link.target };
+  if (link.outcome === "inactive") return INACTIVE;
+  return link.expiresAtMs !== null && link.expiresAtMs <= nowMs ? EXPIRED : (link as Found);
 }

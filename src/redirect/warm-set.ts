@@ -35,9 +35,9 @@ export class WarmSet {
       if (header.origin !== origin || !Number.isSafeInteger(header.next)) return undefined;
       const links = new Map<string, CachedLink>();
       for (const line of lines) {
-        const [code, urlId, expiresAtMs, target] = JSON.parse(line) as [string, number?, (number | null)?, string?];
-        if (urlId === undefined || target === undefined) links.delete(code);
-        else links.set(code, { urlId, isActive: true, expiresAtMs: expiresAtMs ?? null, target });
+        const [code, urlId, expiresAtMs, location] = JSON.parse(line) as [string, number?, (number | null)?, string?];
+        if (urlId === undefined || location === undefined) links.delete(code);
+        else links.set(code, { outcome: "found", urlId, expiresAtMs: expiresAtMs ?? null, location });
       }
       this.#codes = new Set(links.keys());
       return { ...header, links: [...links] };
@@ -50,10 +50,10 @@ export class WarmSet {
   write(header: WarmHeader, cache: RedirectCache): void {
     const lines = [JSON.stringify(header)];
     const codes = new Set<string>();
-    for (const [code, { urlId, isActive, expiresAtMs, target }] of cache.recent(LIMITS.warmLinks)) {
-      if (!isActive) continue;
+    for (const [code, { outcome, urlId, expiresAtMs, location }] of cache.recent(LIMITS.warmLinks)) {
+      if (outcome !== "found") continue;
       codes.add(code);
-      lines.push(JSON.stringify([code, urlId, expiresAtMs, target]));
+      lines.push(JSON.stringify([code, urlId, expiresAtMs, location]));
     }
     const draft = `${this.#path}.${process.pid}`;
     writeFileSync(draft, `${lines.join("\n")}\n`, { mode: 0o600 });

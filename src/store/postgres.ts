@@ -56,7 +56,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     }
   }
 
-  async function transact<T>(run: (tx: MigrationTx) => Promise<T>, deadlineMs: number): Promise<T> {
+  async function transact<T>(run: (tx: MigrationTx) => Promise<T>, deadlineMs: number, isRelaxed = false): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       let isCommitting = false;
       let isLate = false;
@@ -70,6 +70,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
           if (isLate) throw late();
           // A job that may take longer than other calls may also wait longer for its locks.
           if (deadlineMs !== options.deadlineMs) await allowStatements(raw, deadlineMs);
+          if (isRelaxed) await raw`select set_config('synchronous_commit', 'off', true)`;
           const value = await run(transactionTag(raw));
           if (isLate) throw late();
           isCommitting = true;
@@ -95,7 +96,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         options.deadlineMs,
         () => unavailable(NO_ANSWER),
       ),
-    begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
+    begin: (run, { deadlineMs = options.deadlineMs, isRelaxed = false } = {}) => transact(run, deadlineMs, isRelaxed),
     migrate: (run) =>
       transact(async (tx) => {
         await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
@@ -127,6 +128,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
       const { unlisten } = await sql.listen(LOG_CHANNEL, onNotify, onNotify);
       return { close: () => unlisten().catch(() => {}) };
     },
+    startBackground: () => {},
     load: () => ({
       active: Math.min(calls, options.poolSize),
       waiting: Math.max(0, calls - options.poolSize),

@@ -13,31 +13,70 @@ const OLDEST_SQLITE = [3, 51, 3] as const;
 const OPEN_TRIES = 100;
 
 export async function openSqlite(path: string, options: { readonly deadlineMs: number }): Promise<Store> {
-  const connection = await openWriter(path);
-  const writer = new SqliteWriter(connection, () => openWriter(path));
+  const connection = await openWriter(path, "full");
+  const writer = new SqliteWriter(connection, () => openWriter(path, "full"));
+  // Its commits wait for no disk, and so hold nobody up. It opens with its first transaction.
+  let relaxed: Promise<SqliteWriter> | undefined;
+  let relaxedNow: SqliteWriter | undefined;
+  const openRelaxed = async () => {
+    relaxedNow = new SqliteWriter(await openWriter(path, "normal"), () => openWriter(path, "normal"));
+    if (walWorker) relaxedNow.connection.database.run("pragma wal_autocheckpoint = 0");
+    return relaxedNow;
+  };
   const reader = new SqliteConnection(path, { readonly: true });
   const sql = reader.tag();
   let isClosed = false;
+  let walWorker: Worker | undefined;
+  /** Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever. */
+  const checkpointEvery = (pages: 0 | 1000) => {
+    for (const each of [writer, relaxedNow]) each?.connection.database.run(`pragma wal_autocheckpoint = ${pages}`);
+  };
 
   return {
     engine: "sqlite",
     place: path,
     read: async (run) => run(sql),
-    begin: (run, { deadlineMs = options.deadlineMs } = {}) => writer.submit(run, deadlineMs),
+    begin: async (run, { deadlineMs = options.deadlineMs, isRelaxed = false } = {}) => {
+      if (!isRelaxed) return writer.submit(run, deadlineMs);
+      relaxed ??= openRelaxed();
+      return (await relaxed).submit(run, deadlineMs);
+    },
     migrate: (run) => migrateFile(path, run),
     notify: () => Promise.resolve(),
     listen: () => Promise.resolve({ close: () => Promise.resolve() }),
     snapshot: (run) => withSnapshot(path, run),
+    startBackground() {
+      const worker = new Worker(walWorkerUrl(), { ref: false });
+      worker.onmessage = () => {
+        walWorker = worker;
+        if (!isClosed) checkpointEvery(0);
+      };
+      worker.onerror = () => {
+        walWorker = undefined;
+        if (!isClosed) checkpointEvery(1000);
+      };
+      worker.postMessage(path);
+    },
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
     async close() {
       if (isClosed) return;
       isClosed = true;
+      walWorker?.terminate();
       await writer.idle();
+      const relaxedWriter = await relaxed?.catch(() => undefined);
+      await relaxedWriter?.idle();
+      relaxedWriter?.connection.close();
       reader.close();
       tidyUp(writer.connection);
       writer.connection.close();
     },
   };
+}
+
+/** Beside this file, or where the build puts it inside the executable. */
+function walWorkerUrl(): string {
+  const isCompiled = import.meta.url.includes("/$bunfs/");
+  return new URL(isCompiled ? "./store/wal-worker.js" : "./wal-worker.ts", import.meta.url).href;
 }
 
 /** Best effort: while another process works on the file, the statistics and the WAL are left to it. */
@@ -51,14 +90,14 @@ function tidyUp({ database }: SqliteConnection): void {
 }
 
 /** Processes that start at once race to create the file and switch it to WAL; losing that race is waited out, not an error. */
-async function openWriter(path: string): Promise<SqliteConnection> {
+async function openWriter(path: string, synchronous: "full" | "normal"): Promise<SqliteConnection> {
   for (let attempt = 1; ; attempt++) {
     let connection: SqliteConnection | undefined;
     try {
       connection = new SqliteConnection(path, { readonly: false });
       assertVersion(connection);
       connection.database.run("pragma journal_mode = wal");
-      connection.database.run("pragma synchronous = full");
+      connection.database.run(`pragma synchronous = ${synchronous}`);
       chmodSync(path, 0o600);
       // From here on the writer waits for other processes by itself, without blocking this one.
       connection.database.run("pragma busy_timeout = 0");

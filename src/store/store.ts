@@ -53,6 +53,12 @@ export interface StoreLoad {
   readonly size: number;
 }
 
+export interface BeginOptions {
+  readonly deadlineMs?: number;
+  /** Resolves once committed, before it is on the disk: a power cut may undo it. For what is kept elsewhere as well. */
+  readonly isRelaxed?: boolean;
+}
+
 export interface Store {
   readonly engine: "postgres" | "sqlite";
   /** Where the data is, for people: a path, or host, port and database without the password. */
@@ -64,7 +70,7 @@ export interface Store {
    * `run` may be called again after a serialization failure, so it must have no effect but its queries.
    * Throws StoreError for a broken rule and unavailable when the database is down or the deadline passes.
    */
-  begin<T>(run: (tx: Tx) => Promise<T>, options?: { readonly deadlineMs?: number }): Promise<T>;
+  begin<T>(run: (tx: Tx) => Promise<T>, options?: BeginOptions): Promise<T>;
   /** Runs read-only queries that all see one and the same committed state, for as long as they take. */
   snapshot<T>(run: (sql: Sql) => Promise<T>): Promise<T>;
   /** One transaction that no other process's migration runs beside. */
@@ -76,6 +82,8 @@ export interface Store {
    * what was said in between is lost, so listeners poll as well. Where nobody can be heard it never calls.
    */
   listen(onNotify: () => void): Promise<{ close: () => Promise<void> }>;
+  /** Begins what a process that serves wants done beside its work, in threads of its own. */
+  startBackground(): void;
   load(): StoreLoad;
   close(): Promise<void>;
 }
