@@ -17,7 +17,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import { hostKey } from "./model/url.ts";
 import type { Caller, Core } from "./operations/core.ts";
 import { Clicks } from "./redirect/clicks.ts";
-import { createRedirects, readUsableWarmSet } from "./redirects.ts";
+import { createRedirects, type Redirects, readUsableWarmSet } from "./redirects.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
 import { openPostgres } from "./store/postgres.ts";
 import { readCounters } from "./store/queries/events.ts";
@@ -44,6 +44,7 @@ export interface Deadletter {
   readonly service: Service;
   readonly api: Api;
   readonly auditLog: RunningAuditLog;
+  readonly redirects: Redirects;
   /** Sequences, follows, watches, and believes its redirect cache from now on: for a process that serves. */
   startLog(): void;
   /**
@@ -256,6 +257,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     service,
     api,
     auditLog,
+    redirects,
     startLog() {
       ensureDataDir(config.dataDir);
       store.startBackground();

@@ -76,7 +76,7 @@ export const LIMITS = {
   redirectDownMs: 250,
   /** The warm set: how many links, how often the file is written. */
   warmLinks: 10_000,
-  warmWriteMs: 15_000,
+  warmWriteMs: 5_000,
   /** Distinct (link, visitor) pairs that are counted in memory before they are journalled. */
   clickLine: 1_000,
   /** Visitors (kind, device, referrer) that are told apart; a power of two. */
@@ -92,8 +92,9 @@ export const LIMITS = {
   clickChunk: 50,
   clickWriteMs: 5_000,
   clickRetryMs: 500,
-  /** How many times as long as it recorded a chunk it waits before the next. */
-  clickIdleShare: 14,
+  /** Redirects a second past which recording steps back, and how many times as long as a chunk took it waits then. */
+  clickBusyRate: 4_000,
+  clickBusyShare: 30,
   /** How long a process that stops goes on recording; the rest stays on disk for the next one. */
   clickCloseMs: 2_000,
   /** Clicks that wait for the store, on disk. */

@@ -4,7 +4,7 @@
 
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { DeadletterError, unavailable } from "../errors.ts";
+import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Metrics } from "../metrics.ts";
 import {
@@ -16,7 +16,7 @@ import {
   forgetBatches,
   recordBatch,
 } from "../store/queries/clicks.ts";
-import type { Store, Tx } from "../store/store.ts";
+import { type Store, StoreError, type Tx } from "../store/store.ts";
 import { VisitorTable } from "./visitor.ts";
 
 export interface ClicksOptions {
@@ -64,6 +64,7 @@ export class Clicks {
   #draining: Promise<void> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #retentionTimer: ReturnType<typeof setInterval> | undefined;
+  #asked = { accepted: 0, atMs: 0 };
   #retryAtMs = 0;
   #isFailing = false;
   /** performance.now() past which no more is recorded; infinite until close(). */
@@ -224,9 +225,8 @@ export class Clicks {
         if (!this.#isFailing) this.#options.onError(error);
         this.#isFailing = true;
         this.#retryAtMs = performance.now() + LIMITS.clickRetryMs;
-        const isDown = error instanceof DeadletterError && error.code === "unavailable";
-        if (isDown) return;
-        // What the store refuses it would refuse for ever.
+        // What breaks a rule of the database's would break it for ever; all else is tried again.
+        if (!(error instanceof StoreError && ["check", "foreign_key", "unique"].includes(error.kind))) return;
         this.#finish(batch, "store_error", []);
         continue;
       }
@@ -275,7 +275,16 @@ export class Clicks {
     }
     // Redirects come first: recording takes its share of the time and no more, and the rest waits on disk.
     const isClosing = this.#closeByMs !== Number.POSITIVE_INFINITY;
-    if (!isClosing) await Bun.sleep((performance.now() - startedMs) * LIMITS.clickIdleShare);
+    if (!isClosing) await Bun.sleep((performance.now() - startedMs) * (this.#isBusy() ? LIMITS.clickBusyShare : 2));
+  }
+
+  /** Whether redirects have come in, since the last time this was asked, faster than recording should get in their way. */
+  #isBusy(): boolean {
+    const { accepted } = this.#options.counts;
+    const nowMs = performance.now();
+    const rate = ((accepted - this.#asked.accepted) / (nowMs - this.#asked.atMs)) * 1000;
+    this.#asked = { accepted, atMs: nowMs };
+    return rate > LIMITS.clickBusyRate;
   }
 
   #readFile(id: string): string | undefined {

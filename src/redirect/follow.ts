@@ -91,6 +91,8 @@ export class Follower {
   /** Forgets a code at once: its link has changed, or is new. */
   evict(code: string): void {
     this.#options.cache.evict(code);
+    // Whoever changed it reached the store.
+    this.#downUntilMs = 0;
     const flight = this.#flights.get(code);
     if (flight) {
       flight.isStale = true;
