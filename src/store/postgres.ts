@@ -70,7 +70,6 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
           if (isLate) throw late();
           // A job that may take longer than other calls may also wait longer for its locks.
           if (deadlineMs !== options.deadlineMs) await allowStatements(raw, deadlineMs);
-          if (isRelaxed) await raw`select set_config('synchronous_commit', 'off', true)`;
           const value = await run(transactionTag(raw));
           if (isLate) throw late();
           isCommitting = true;
@@ -96,7 +95,8 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         options.deadlineMs,
         () => unavailable(NO_ANSWER),
       ),
-    begin: (run, { deadlineMs = options.deadlineMs, isRelaxed = false } = {}) => transact(run, deadlineMs, isRelaxed),
+    // Nothing is relaxed here: a server that crashes would lose what it had acknowledged.
+    begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
     migrate: (run) =>
       transact(async (tx) => {
         await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;

@@ -55,7 +55,7 @@ export interface StoreLoad {
 
 export interface BeginOptions {
   readonly deadlineMs?: number;
-  /** Resolves once committed, before it is on the disk: a power cut may undo it. For what is kept elsewhere as well. */
+  /** On the embedded store resolves once committed, before it is on the disk: a power cut, but no kill, may undo it. */
   readonly isRelaxed?: boolean;
 }
 
