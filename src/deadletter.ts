@@ -294,8 +294,8 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     },
     async close() {
       try {
-        await clicks.close();
         redirects.close();
+        await clicks.close();
         await auditLog.close();
       } finally {
         await store.close();

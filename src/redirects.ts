@@ -67,8 +67,8 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     for (const { short_code } of entries) if (short_code !== null) evict(short_code);
   });
   const writeWarmSet = () => {
-    // What is served without the log may be stale: it is not to be kept for another start.
-    if (feed.next === undefined || silentMs() > config.cacheStaleMax) return;
+    // The file says until when the log was heard, so that another start is bound by the same time.
+    if (feed.next === undefined || silentMs() > config.cacheOutage) return;
     const heard_at_ms = Math.floor(Date.now() - silentMs());
     try {
       warmSet.write({ origin, next: feed.next, heard_at_ms }, cache);

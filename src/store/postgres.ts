@@ -56,7 +56,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     }
   }
 
-  async function transact<T>(run: (tx: MigrationTx) => Promise<T>, deadlineMs: number, isRelaxed = false): Promise<T> {
+  async function transact<T>(run: (tx: MigrationTx) => Promise<T>, deadlineMs: number): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       let isCommitting = false;
       let isLate = false;
