@@ -1,5 +1,6 @@
 // Signals and errors of a process that serves: when it stops, how, and what it survives.
 
+import { LIMITS } from "./limits.ts";
 import { describeError, type Logger } from "./log.ts";
 
 export interface ShutdownSteps {
@@ -19,7 +20,7 @@ export function untilShutdown(log: Logger, steps: ShutdownSteps): Promise<number
       isStopping = true;
       log.info("stopping", { signal, grace_ms: steps.graceMs });
       steps.startDraining();
-      void Bun.sleep(steps.graceMs)
+      void Bun.sleep(Math.max(steps.graceMs, LIMITS.drainNoticeMs))
         .then(() => steps.finish())
         .then(
           () => resolve(0),

@@ -101,5 +101,7 @@ export const LIMITS = {
   clickSpoolBytes: 256 * 2 ** 20,
   clickRangeHours: 24 * 366 * 10,
   clickGroups: 1_000,
+  /** After SIGTERM, how long at the least answers go on saying that the connection is to be closed, before it is. */
+  drainNoticeMs: 300,
   clientMs: 30_000,
 } as const;

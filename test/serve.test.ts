@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createStore, ENGINES, until } from "./support/harness.ts";
@@ -256,6 +256,50 @@ describe("SIGTERM", () => {
       expect((await fetch(`${served.url}/last`, { redirect: "manual", headers: browser })).status).toBe(302);
     expect(await served.child.exited).toBe(0);
     expect(await store.query("select clicks from click_totals")).toEqual([{ clicks: 5 }]);
+    store.remove();
+  });
+
+  test("under load fails no request on connections that were open", async () => {
+    const store = await createStore("sqlite");
+    const served = await startServe(store.environment);
+    const { hostname, port } = new URL(served.url);
+    await fetch(`${served.url}/urls`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${served.key}`, "content-type": "application/json" },
+      body: JSON.stringify({ original_url: "https://example.com/", short_code: "busy" }),
+    });
+    let [answered, failed] = [0, 0];
+    const client = () =>
+      new Promise<void>((resolve) => {
+        let isWaiting = false;
+        let text = "";
+        const socket = connect(Number(port), hostname);
+        const send = () => {
+          isWaiting = true;
+          socket.write("GET /busy HTTP/1.1\r\nHost: go\r\n\r\n");
+        };
+        socket.on("connect", send);
+        socket.on("error", () => undefined);
+        socket.on("close", () => {
+          if (isWaiting) failed += 1;
+          resolve();
+        });
+        socket.on("data", (bytes) => {
+          text += String(bytes);
+          if (!text.endsWith("\r\n\r\n")) return;
+          if (text.startsWith("HTTP/1.1 302")) answered += 1;
+          else failed += 1;
+          isWaiting = false;
+          if (/^connection: close\r$/im.test(text)) socket.end();
+          else setTimeout(send, 1);
+          text = "";
+        });
+      });
+    const clients = Array.from({ length: 16 }, client);
+    await until("the load is on", () => answered > 500);
+    served.child.kill("SIGTERM");
+    await Promise.all(clients);
+    expect([await served.child.exited, failed]).toEqual([0, 0]);
     store.remove();
   });
 

@@ -60,15 +60,17 @@ async function find({ redirects, core, metrics }: Service, name: string, naming:
   }
 }
 
-function found({ metrics, clicks, log }: Service, request: Request, { urlId, location }: Found): Response {
+function found({ metrics, clicks, log, isDraining }: Service, request: Request, { urlId, location }: Found): Response {
   metrics.redirects.found += 1;
   clicks.add(urlId, request);
   const requestId = requestIdOf(request);
   log.redirect(requestId, request.method);
-  return new Response(null, {
+  const response = new Response(null, {
     status: 302,
     headers: { location, "cache-control": "private, no-store", "x-request-id": requestId },
   });
+  if (isDraining()) response.headers.set("connection", "close");
+  return response;
 }
 
 /** Numbers an answer and logs its request. */
@@ -77,6 +79,8 @@ export function finish(service: Service, request: Request, response: Response): 
   // A redirect that was found has its number, and its line in the log.
   if (response.headers.has("x-request-id")) return response;
   response.headers.set("x-request-id", requestId);
+  // Who is told so sends its next request over another connection, to another server (RFC 9112 section 9.6).
+  if (service.isDraining()) response.headers.set("connection", "close");
   service.log.info("request", {
     request_id: requestId,
     method: request.method.slice(0, 20),
