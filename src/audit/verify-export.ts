@@ -1,5 +1,5 @@
-// Checks an exported log with nothing but the verifier key: no database, no server, no secret. Memory grows with the number
-// of subjects, of each of which the newest version is kept.
+// Checks an exported log with nothing but the verifier key: no database, no server, no secret. Memory grows with the log: 32
+// bytes of each entry's hash are kept to check the tiles, and the newest version of each subject.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
