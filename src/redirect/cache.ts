@@ -54,11 +54,6 @@ export class RedirectCache {
     return this.#links.delete(code);
   }
 
-  clear(): void {
-    this.#links.clear();
-    this.#missing.clear();
-  }
-
   get size(): { readonly links: number; readonly missing: number; readonly bytes: number } {
     return { links: this.#links.size, missing: this.#missing.size, bytes: this.#links.bytes };
   }
@@ -123,13 +118,6 @@ class Generations<Value> {
     const old = this.#old.get(key);
     if (old !== undefined) this.#oldBytes -= this.#sizeOf(key, old);
     return this.#young.delete(key) || this.#old.delete(key);
-  }
-
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
-    this.#youngBytes = 0;
-    this.#oldBytes = 0;
   }
 
   *entries(): Generator<[string, Value]> {
