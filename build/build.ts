@@ -32,8 +32,9 @@ const build = Bun.spawnSync(
     `DEADLETTER_VERSION=${JSON.stringify(packageJson.version)}`,
     ...(otherPlatform === undefined ? [] : [`--compile-executable-path=${otherPlatform}`]),
     "src/main.ts",
-    // Every Worker is an entry point of its own.
-    "src/store/wal-worker.ts",
+    // Every thread is an entry point of its own (src/threads.ts).
+    "src/store/wal-thread.ts",
+    "src/redirect/record-thread.ts",
     "--outfile",
     values.outfile,
   ],

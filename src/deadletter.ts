@@ -16,7 +16,9 @@ import { loadLogKey } from "./log-key-file.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { hostKey } from "./model/url.ts";
 import type { Caller, Core } from "./operations/core.ts";
+import { ClickRecorder } from "./redirect/click-recorder.ts";
 import { Clicks } from "./redirect/clicks.ts";
+import { ThreadedRecorder } from "./redirect/threaded-recorder.ts";
 import { createRedirects, type Redirects, readUsableWarmSet } from "./redirects.ts";
 import { migrate, schemaStatus } from "./store/migrate.ts";
 import { openPostgres } from "./store/postgres.ts";
@@ -215,6 +217,10 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
   const redirects = createRedirects(config, { store, feed: auditLog.feed, metrics, log, origin: logKey.origin });
   const clicks = new Clicks({
     store,
+    recorder:
+      store.engine === "sqlite"
+        ? new ThreadedRecorder(store.place, config.databaseDeadlineMs)
+        : new ClickRecorder(store),
     counts: metrics.clicks,
     folder: join(config.dataDir, "clicks"),
     retentionDays: config.clickRetentionDays,

@@ -67,7 +67,8 @@ export const LIMITS = {
   eraseRows: 1_000,
   importRows: 1_000_000,
   importMs: 600_000,
-  logBufferChars: 1_000_000,
+  logBufferBytes: 2 ** 20,
+  logFlushBytes: 64 * 1024,
   logFlushMs: 100,
   /** Codes that are looked up in the store at once; more are told to try again. */
   redirectLookups: 10_000,
@@ -78,7 +79,7 @@ export const LIMITS = {
   warmLinks: 10_000,
   warmWriteMs: 5_000,
   /** Distinct (link, visitor) pairs that are counted in memory before they are journalled. */
-  clickLine: 1_000,
+  clickFrameRows: 1_000,
   /** Visitors (kind, device, referrer) that are told apart; a power of two. */
   visitors: 4_096,
   /** User agents and referrers whose reading is remembered, and how much of one is read. */
@@ -87,9 +88,10 @@ export const LIMITS = {
   referrerChars: 253,
   /** What a kill loses at the most. */
   clickFlushMs: 250,
-  clickFlushRows: 1_000,
-  /** Rows of one transaction: on SQLite it runs between two redirects. */
-  clickChunk: 50,
+  /** Old hours that one transaction deletes. */
+  clickSweepRows: 1_000,
+  /** Rows of one transaction: a change of a link may have to wait for it. */
+  clickChunk: 250,
   clickWriteMs: 5_000,
   clickRetryMs: 500,
   /** Redirects a second past which recording steps back, and how many times as long as a chunk took it waits then. */
@@ -99,6 +101,8 @@ export const LIMITS = {
   clickCloseMs: 2_000,
   /** Clicks that wait for the store, on disk. */
   clickSpoolBytes: 256 * 2 ** 20,
+  /** Clicks that wait for the store where no file can be written. */
+  clickMemoryBytes: 16 * 2 ** 20,
   clickRangeHours: 24 * 366 * 10,
   clickGroups: 1_000,
   /** After SIGTERM, how long at the least answers go on saying that the connection is to be closed, before it is. */

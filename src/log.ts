@@ -8,7 +8,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Logger {
-  /** The line of a redirect that was found, as info(); written by hand, since there are so many of them. */
+  /** The line of a redirect that was found, as info(), for less: there are so many of them. */
   redirect(requestId: string, method: string): void;
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -24,70 +24,88 @@ const INFO = LOG_LEVELS.indexOf("info");
 const PLAIN = /^[A-Za-z0-9-]*$/;
 
 export interface LogSink {
-  write(text: string): unknown;
+  /** Must have taken the bytes, or a copy of them, when it returns. */
+  write(bytes: Uint8Array): unknown;
   flush(): number | Promise<number>;
 }
 
-/** Lines reach the sink within LIMITS.logFlushMs; past LIMITS.logBufferChars waiting, new ones are counted and dropped. */
+/**
+ * Lines reach the sink within LIMITS.logFlushMs, sooner where LIMITS.logFlushBytes wait. While the sink is busy they wait;
+ * past LIMITS.logBufferBytes of them new ones are counted and dropped.
+ */
 export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer()): Logger {
   const threshold = LOG_LEVELS.indexOf(level);
-  let buffer = "";
+  const buffer = Buffer.allocUnsafe(LIMITS.logBufferBytes);
+  let used = 0;
+  let lines = 0;
   let dropped = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let flushing: Promise<void> = Promise.resolve();
+  let flushing: Promise<void> | undefined;
 
   function line(severity: LogLevel, message: string, fields: LogFields = {}): void {
     if (LOG_LEVELS.indexOf(severity) < threshold) return;
-    if (buffer.length > LIMITS.logBufferChars) {
-      dropped += 1;
-      return;
-    }
-    buffer += `${JSON.stringify({ time: new Date().toISOString(), level: severity, msg: message, ...fields })}\n`;
-    timer ??= setTimeout(() => void flush(), LIMITS.logFlushMs);
+    const text = `${JSON.stringify({ time: new Date().toISOString(), level: severity, msg: message, ...fields })}\n`;
+    if (!hasRoom(Buffer.byteLength(text))) return;
+    added(buffer.write(text, used));
   }
 
-  let secondMs = 0;
-  let second = "";
+  const start = new RedirectLineStart();
 
-  /** RFC 3339; the part down to the second is made once a second. */
-  function timestamp(): string {
-    const nowMs = Date.now();
-    const ms = nowMs % 1000;
-    if (nowMs - ms !== secondMs) {
-      secondMs = nowMs - ms;
-      second = new Date(secondMs).toISOString().slice(0, 20);
-    }
-    return `${second}${ms < 10 ? "00" : ms < 100 ? "0" : ""}${ms}Z`;
-  }
-
+  /** Copies bytes instead of building a string: 0.1 us a line instead of 0.7 (bench/steps.ts). */
   function redirect(requestId: string, method: string): void {
     if (threshold > INFO) return;
-    if (buffer.length > LIMITS.logBufferChars) {
-      dropped += 1;
+    if (!PLAIN.test(requestId) || (method !== "GET" && method !== "HEAD")) {
+      line("info", "request", { request_id: requestId, method, route: "redirect", status: 302 });
       return;
     }
-    // A number of the client's own may hold what JSON escapes.
-    const id = PLAIN.test(requestId) ? `"${requestId}"` : JSON.stringify(requestId);
-    buffer += `{"time":"${timestamp()}","level":"info","msg":"request","request_id":${id},"method":"${method}","route":"redirect","status":302}\n`;
-    timer ??= setTimeout(() => void flush(), LIMITS.logFlushMs);
+    const head = start.at(Date.now());
+    const end = method === "HEAD" ? HEAD_END : GET_END;
+    const bytes = head.length + requestId.length + end.length;
+    if (!hasRoom(bytes)) return;
+    buffer.set(head, used);
+    const idAt = used + head.length;
+    for (let at = 0; at < requestId.length; at++) buffer[idAt + at] = requestId.charCodeAt(at);
+    buffer.set(end, idAt + requestId.length);
+    added(bytes);
   }
 
-  function flush(): Promise<void> {
+  function hasRoom(bytes: number): boolean {
+    if (used + bytes <= buffer.length) return true;
+    dropped += 1;
+    return false;
+  }
+
+  function added(bytes: number): void {
+    used += bytes;
+    lines += 1;
+    if (used > LIMITS.logFlushBytes && flushing === undefined) void flush();
+    else timer ??= setTimeout(() => void flush(), LIMITS.logFlushMs);
+  }
+
+  /** Resolves once the sink has taken all that was written before. */
+  async function flush(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
-    flushing = flushing.then(async () => {
-      const text = buffer;
-      buffer = "";
-      if (text === "") return;
-      try {
-        await sink.write(text);
-        await sink.flush();
-      } catch {
-        // A full disk or a reader that went away must not end the process; the next lines are tried again.
-        dropped += text.split("\n").length - 1;
-      }
+    while (flushing) await flushing;
+    if (used === 0) return;
+    flushing = writeOut().finally(() => {
+      flushing = undefined;
     });
-    return flushing;
+    await flushing;
+  }
+
+  async function writeOut(): Promise<void> {
+    const bytes = buffer.subarray(0, used);
+    const batch = lines;
+    used = 0;
+    lines = 0;
+    try {
+      await sink.write(bytes);
+      await sink.flush();
+    } catch {
+      // A full disk or a reader that went away must not end the process; the next lines are tried again.
+      dropped += batch;
+    }
   }
 
   return {
@@ -101,6 +119,24 @@ export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer(
     },
     flush,
   };
+}
+
+const GET_END = Buffer.from('","method":"GET","route":"redirect","status":302}\n');
+const HEAD_END = Buffer.from('","method":"HEAD","route":"redirect","status":302}\n');
+
+/** What a redirect's line begins with: the time (RFC 3339), written anew when it has changed. */
+class RedirectLineStart {
+  #atMs = -1;
+  #bytes = Buffer.alloc(0);
+
+  at(nowMs: number): Buffer {
+    if (nowMs !== this.#atMs) {
+      this.#atMs = nowMs;
+      const time = new Date(nowMs).toISOString();
+      this.#bytes = Buffer.from(`{"time":"${time}","level":"info","msg":"request","request_id":"`);
+    }
+    return this.#bytes;
+  }
 }
 
 /** What a log line says of an error: message, code, stack and cause, never the values a query carried. */

@@ -5,7 +5,7 @@ import { EVENT_TYPES, SUBJECT_TYPES } from "./model/event.ts";
 
 export const REDIRECT_OUTCOMES = ["found", "missing", "inactive", "expired", "error"] as const;
 export type RedirectOutcome = (typeof REDIRECT_OUTCOMES)[number];
-export const CLICK_DROPS = ["spool_full", "store_error"] as const;
+export const CLICK_DROPS = ["spool_full", "spool_lost", "store_error"] as const;
 
 export interface Metrics {
   readonly registry: Registry;
@@ -62,6 +62,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     recorded: 0,
     spooled: 0,
     spool_full: 0,
+    spool_lost: 0,
     store_error: 0,
   };
   const cache: Metrics["cache"] = { hit: 0, miss: 0, recheck: 0, outage: 0 };
@@ -92,10 +93,9 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
       this.set(clicks.spooled);
     },
   });
-  publish(registry, "deadletter_clicks_dropped_total", "Clicks that will never be recorded.", "reason", () => ({
-    spool_full: clicks.spool_full,
-    store_error: clicks.store_error,
-  }));
+  publish(registry, "deadletter_clicks_dropped_total", "Clicks that will never be recorded.", "reason", () =>
+    Object.fromEntries(CLICK_DROPS.map((reason) => [reason, clicks[reason]])),
+  );
   publish(
     registry,
     "deadletter_log_lines_dropped_total",

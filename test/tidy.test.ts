@@ -30,7 +30,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/store/"],
   ["src/metrics.ts", "src/config.ts"],
   ["src/log.ts"],
-  ["src/model/", "src/errors.ts", "src/limits.ts", "src/version.ts"],
+  ["src/model/", "src/errors.ts", "src/limits.ts", "src/threads.ts", "src/version.ts"],
 ];
 
 function sources(folder: string): string[] {

@@ -4,6 +4,7 @@
 import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { threadUrl } from "../threads.ts";
 import { isBusy, mapSqliteError, SqliteConnection } from "./sqlite-connection.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import { type MigrationTx, type Sql, type Store, StoreError } from "./store.ts";
@@ -20,13 +21,13 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
   let relaxedNow: SqliteWriter | undefined;
   const openRelaxed = async () => {
     relaxedNow = new SqliteWriter(await openWriter(path, "normal"), () => openWriter(path, "normal"));
-    if (walWorker) relaxedNow.connection.database.run("pragma wal_autocheckpoint = 0");
+    if (walThread) relaxedNow.connection.database.run("pragma wal_autocheckpoint = 0");
     return relaxedNow;
   };
   const reader = new SqliteConnection(path, { readonly: true });
   const sql = reader.tag();
   let isClosed = false;
-  let walWorker: Worker | undefined;
+  let walThread: Worker | undefined;
   /** Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever. */
   const checkpointEvery = (pages: 0 | 1000) => {
     for (const each of [writer, relaxedNow]) each?.connection.database.run(`pragma wal_autocheckpoint = ${pages}`);
@@ -46,13 +47,13 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
     listen: () => Promise.resolve({ close: () => Promise.resolve() }),
     snapshot: (run) => withSnapshot(path, run),
     startBackground() {
-      const worker = new Worker(walWorkerUrl(), { ref: false });
+      const worker = new Worker(threadUrl("store/wal-thread"), { ref: false });
       worker.onmessage = () => {
-        walWorker = worker;
+        walThread = worker;
         if (!isClosed) checkpointEvery(0);
       };
       worker.onerror = () => {
-        walWorker = undefined;
+        walThread = undefined;
         if (!isClosed) checkpointEvery(1000);
       };
       worker.postMessage(path);
@@ -61,7 +62,7 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
     async close() {
       if (isClosed) return;
       isClosed = true;
-      walWorker?.terminate();
+      walThread?.terminate();
       await writer.idle();
       const relaxedWriter = await relaxed?.catch(() => undefined);
       await relaxedWriter?.idle();
@@ -71,12 +72,6 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
       writer.connection.close();
     },
   };
-}
-
-/** Beside this file, or where the build puts it inside the executable. */
-function walWorkerUrl(): string {
-  const isCompiled = import.meta.url.includes("/$bunfs/");
-  return new URL(isCompiled ? "./store/wal-worker.js" : "./wal-worker.ts", import.meta.url).href;
 }
 
 /** Best effort: while another process works on the file, the statistics and the WAL are left to it. */

@@ -248,8 +248,8 @@ function parse(text: string): unknown {
 function captureLog(): { log: Logger; lines: () => Record<string, unknown>[] } {
   let text = "";
   const log = createLogger("info", {
-    write: (more) => {
-      text += more;
+    write: (bytes) => {
+      text += Buffer.from(bytes).toString();
     },
     flush: () => 0,
   });

@@ -1,0 +1,85 @@
+// How clicks are written down: frames of some thousand rows, each one line of JSON and then the rows as the machine holds
+// them, so that writing one costs the redirects next to nothing.
+
+import { LIMITS } from "../limits.ts";
+import type { ClickHour } from "../store/queries/clicks.ts";
+import type { Visitor } from "./visitor.ts";
+
+const ROW_BYTES = Float64Array.BYTES_PER_ELEMENT + Uint32Array.BYTES_PER_ELEMENT;
+
+interface FrameHead {
+  /** Hours since the epoch. */
+  readonly hour: number;
+  readonly clicks: number;
+  readonly rows: number;
+  readonly visitors: readonly (readonly [number, Visitor["kind"], Visitor["device"], string])[];
+}
+
+export interface Frame extends FrameHead {
+  /** All keys (float64), then all counts (uint32), in the machine's byte order. */
+  readonly body: Uint8Array;
+}
+
+/** A link and a visitor's number in one number, which stays exact for link ids below 2^41. */
+export function clickKey(urlId: number, visitor: number): number {
+  return urlId * LIMITS.visitors + visitor;
+}
+
+/** `pending` holds counts by clickKey. */
+export function writeFrame(
+  hour: number,
+  pending: ReadonlyMap<number, number>,
+  visitorOf: (number: number) => Visitor,
+): Uint8Array {
+  const keys = new Float64Array(pending.size);
+  const counts = new Uint32Array(pending.size);
+  const numbers = new Set<number>();
+  let rows = 0;
+  let clicks = 0;
+  for (const [key, count] of pending) {
+    keys[rows] = key;
+    counts[rows] = count;
+    numbers.add(key % LIMITS.visitors);
+    clicks += count;
+    rows += 1;
+  }
+  const visitors = [...numbers].map((number) => {
+    const { kind, device, referrer } = visitorOf(number);
+    return [number, kind, device, referrer] as const;
+  });
+  const head = JSON.stringify({ hour, clicks, rows, visitors } satisfies FrameHead);
+  return Buffer.concat([Buffer.from(`${head}\n`), new Uint8Array(keys.buffer), new Uint8Array(counts.buffer)]);
+}
+
+/** The whole frames; nothing of a last one that was cut short by a kill. */
+export function* framesOf(bytes: Uint8Array): Generator<Frame> {
+  for (let at = 0; at < bytes.length; ) {
+    const bodyAt = bytes.indexOf(10, at) + 1;
+    const head = bodyAt === 0 ? undefined : parseHead(bytes.subarray(at, bodyAt));
+    if (!head) return;
+    at = bodyAt + head.rows * ROW_BYTES;
+    if (at > bytes.length) return;
+    // A copy, so that its numbers lie where typed arrays may begin.
+    yield { ...head, body: new Uint8Array(bytes.subarray(bodyAt, at)) };
+  }
+}
+
+export function rowsOf({ hour, rows, visitors, body }: Frame): ClickHour[] {
+  const keys = new Float64Array(body.buffer, 0, rows);
+  const counts = new Uint32Array(body.buffer, rows * Float64Array.BYTES_PER_ELEMENT, rows);
+  const byNumber = new Map(visitors.map(([number, kind, device, referrer]) => [number, { kind, device, referrer }]));
+  return Array.from(keys, (key, row) => {
+    const number = key % LIMITS.visitors;
+    const { kind, device, referrer } = byNumber.get(number) ?? { kind: "click", device: "other", referrer: "" };
+    return { url_id: (key - number) / LIMITS.visitors, hour, kind, device, referrer, clicks: counts[row] ?? 0 };
+  });
+}
+
+function parseHead(line: Uint8Array): FrameHead | undefined {
+  try {
+    const head = JSON.parse(new TextDecoder().decode(line)) as FrameHead;
+    return Number.isSafeInteger(head.rows) && head.rows >= 0 ? head : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,121 @@
+// Brings batches of clicks into the store, in transactions of a bounded size, each at most once.
+
+import { unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import {
+  addClickHours,
+  addClickTotals,
+  addToClickSum,
+  type ClickHour,
+  forgetBatches,
+  recordBatch,
+} from "../store/queries/clicks.ts";
+import type { Store, Tx } from "../store/store.ts";
+import { framesOf, rowsOf } from "./click-frames.ts";
+
+export interface ClickBatch {
+  readonly id: string;
+  /** Frames (click-frames.ts). */
+  readonly bytes: Uint8Array;
+  /** Chunks whose batch is gone: the store need not remember them. */
+  readonly forget: readonly string[];
+  /** Whether redirects come in so fast that recording should step back. */
+  readonly isBusy: boolean;
+}
+
+export interface Recorded {
+  readonly clicks: number;
+  /** The names under which the store remembers the batch's chunks, so that none counts twice. */
+  readonly chunks: readonly string[];
+}
+
+export interface Recorder {
+  /** Throws StoreError for what the store will never take, unavailable for all else; the whole batch may then be tried again. */
+  record(batch: ClickBatch): Promise<Recorded>;
+  /** No more pauses from now on, and no further chunk once Date.now() is past `deadlineMs`. */
+  hurry(deadlineMs: number): void;
+  close(): Promise<void>;
+}
+
+export class ClickRecorder implements Recorder {
+  readonly #store: Store;
+  #deadlineMs = Number.POSITIVE_INFINITY;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async record({ id, bytes, forget, isBusy }: ClickBatch): Promise<Recorded> {
+    const chunks: string[] = [];
+    let clicks = 0;
+    let forgotten = forget;
+    let frameNumber = 0;
+    for (const frame of framesOf(bytes)) {
+      const rows = rowsOf(frame).sort(inKeyOrder);
+      for (let start = 0; start < rows.length; start += LIMITS.clickChunk) {
+        const name = `${id}/${frameNumber}/${start}`;
+        await this.#recordChunk(name, rows.slice(start, start + LIMITS.clickChunk), forgotten, isBusy);
+        chunks.push(name);
+        forgotten = [];
+      }
+      clicks += frame.clicks;
+      frameNumber += 1;
+    }
+    return { clicks, chunks };
+  }
+
+  hurry(deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #recordChunk(
+    name: string,
+    rows: readonly ClickHour[],
+    forget: readonly string[],
+    isBusy: boolean,
+  ): Promise<void> {
+    if (Date.now() > this.#deadlineMs) throw unavailable("the process is stopping");
+    const startedMs = performance.now();
+    const options = { deadlineMs: LIMITS.clickWriteMs, isRelaxed: true };
+    await this.#store.begin((tx) => recordChunk(tx, name, rows, forget), options);
+    // Redirects come first: recording takes its share of the time and no more, and the rest waits on disk.
+    const pauseMs = (performance.now() - startedMs) * (isBusy ? LIMITS.clickBusyShare : 2);
+    if (this.#deadlineMs === Number.POSITIVE_INFINITY) await Bun.sleep(pauseMs);
+  }
+}
+
+async function recordChunk(tx: Tx, name: string, rows: readonly ClickHour[], forget: readonly string[]): Promise<void> {
+  if (forget.length > 0) await forgetBatches(tx, forget);
+  const isNew = (await recordBatch(tx, name)).length > 0;
+  if (!isNew) return;
+  const totals = new Map<number, number>();
+  for (const { url_id, kind, clicks } of rows)
+    if (kind === "click") totals.set(url_id, (totals.get(url_id) ?? 0) + clicks);
+  const sum = [...totals.values()].reduce((all, clicks) => all + clicks, 0);
+  await Promise.all([
+    addClickHours(tx, rows),
+    ...(sum === 0
+      ? []
+      : [
+          addClickTotals(
+            tx,
+            [...totals].map(([url_id, clicks]) => ({ url_id, clicks })),
+          ),
+          addToClickSum(tx, sum),
+        ]),
+  ]);
+}
+
+function inKeyOrder(a: ClickHour, b: ClickHour): number {
+  return (
+    a.url_id - b.url_id || compare(a.kind, b.kind) || compare(a.device, b.device) || compare(a.referrer, b.referrer)
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

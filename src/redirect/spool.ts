@@ -1,0 +1,163 @@
+// Files in which clicks wait for the store. A file belongs to the process whose id ends its name; when that one is no more,
+// whoever renames the file first takes it over.
+
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { framesOf } from "./click-frames.ts";
+
+/** The clicks of one flush interval: in its file, and in memory what could not be written to it. */
+export class Batch {
+  readonly id: string;
+  clicks = 0;
+  bytes = 0;
+  /** Of those, what is in memory only. */
+  unwrittenBytes = 0;
+  readonly #path: string;
+  #file: number | undefined;
+  #written = 0;
+  #unwritten: Uint8Array[] = [];
+
+  constructor(id: string, path: string, file?: number) {
+    this.id = id;
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /** Throws what kept the frame out of the file; it and all that follow are then kept in memory. */
+  append(frame: Uint8Array, clicks: number): void {
+    this.clicks += clicks;
+    this.bytes += frame.length;
+    if (this.#file === undefined) {
+      this.#keep(frame);
+      return;
+    }
+    try {
+      if (writeSync(this.#file, frame) < frame.length) throw new Error("the disk took only a part");
+      this.#written += frame.length;
+    } catch (error) {
+      this.#keep(frame);
+      // A part of a frame would make what follows unreadable.
+      ftruncateSync(this.#file, this.#written);
+      this.seal();
+      throw error;
+    }
+  }
+
+  get isInMemory(): boolean {
+    return this.#file === undefined;
+  }
+
+  /** Nothing more is appended. */
+  seal(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  /** All of it; less where the file has gone. */
+  read(): Uint8Array {
+    return Buffer.concat([readOrNothing(this.#path), ...this.#unwritten]);
+  }
+
+  remove(): void {
+    rmSync(this.#path, { force: true });
+  }
+
+  #keep(frame: Uint8Array): void {
+    this.#unwritten.push(frame);
+    this.unwrittenBytes += frame.length;
+  }
+}
+
+export class Spool {
+  readonly #folder: string;
+  readonly #clock: () => number;
+
+  constructor(folder: string, clock: () => number) {
+    this.#folder = folder;
+    this.#clock = clock;
+  }
+
+  /** Throws where no file can be made; `inMemory` does without. */
+  create(): Batch {
+    const { id, path } = this.#name();
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    return new Batch(id, path, openSync(path, "wx", 0o600));
+  }
+
+  inMemory(): Batch {
+    const { id, path } = this.#name();
+    return new Batch(id, path);
+  }
+
+  /** Takes over what processes that are no more have left, oldest first; `own` are the ids that this one has in hand. */
+  adopt(own: ReadonlySet<string>): Batch[] {
+    return namesIn(this.#folder)
+      .sort()
+      .flatMap((name) => this.#claim(name, own) ?? []);
+  }
+
+  /** Names sort by time, so that what was left is taken up in order. */
+  #name(): { id: string; path: string } {
+    const id = `${this.#clock().toString(36).padStart(9, "0")}-${crypto.randomUUID().slice(0, 13)}`;
+    return { id, path: this.#pathOf(id) };
+  }
+
+  #pathOf(id: string): string {
+    return join(this.#folder, `${id}.${process.pid}`);
+  }
+
+  #claim(name: string, own: ReadonlySet<string>): Batch | undefined {
+    const [, id, pid] = /^([\w-]+)\.(\d+)$/.exec(name) ?? [];
+    if (id === undefined || own.has(id)) return undefined;
+    // In a container an earlier process may well have had this one's id.
+    if (Number(pid) !== process.pid && isAlive(Number(pid))) return undefined;
+    const path = this.#pathOf(id);
+    try {
+      renameSync(join(this.#folder, name), path);
+    } catch {
+      // Another process was first.
+      return undefined;
+    }
+    const batch = new Batch(id, path);
+    const bytes = batch.read();
+    batch.bytes = bytes.length;
+    for (const { clicks } of framesOf(bytes)) batch.clicks += clicks;
+    return batch;
+  }
+}
+
+function readOrNothing(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch {
+    return new Uint8Array();
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // No folder yet: nothing was left behind.
+    return [];
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM";
+  }
+}

@@ -1,0 +1,74 @@
+// Records clicks in a thread: SQLite works in the thread that calls it, and that must not be the one that redirects.
+
+import { messageOf, unavailable } from "../errors.ts";
+import { StoreError, type StoreErrorKind } from "../store/store.ts";
+import { threadUrl } from "../threads.ts";
+import type { ClickBatch, Recorded, Recorder } from "./click-recorder.ts";
+
+export type Question =
+  | { readonly kind: "open"; readonly path: string; readonly deadlineMs: number }
+  | { readonly kind: "record"; readonly batch: ClickBatch }
+  | { readonly kind: "hurry"; readonly deadlineMs: number }
+  | { readonly kind: "close" };
+
+export type Answer =
+  | { readonly kind: "recorded"; readonly recorded: Recorded }
+  | { readonly kind: "failed"; readonly message: string; readonly store?: StoreErrorKind }
+  | { readonly kind: "closed" };
+
+export class ThreadedRecorder implements Recorder {
+  readonly #path: string;
+  readonly #deadlineMs: number;
+  #thread: Worker | undefined;
+  /** Who waits for the one answer that is owed. */
+  #waiting: { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void } | undefined;
+
+  /** `path` is the embedded store's file. The thread starts with the first batch. */
+  constructor(path: string, deadlineMs: number) {
+    this.#path = path;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  async record(batch: ClickBatch): Promise<Recorded> {
+    const answer = await this.#ask({ kind: "record", batch });
+    if (answer.kind === "recorded") return answer.recorded;
+    const message = answer.kind === "failed" ? answer.message : "the thread that records clicks has closed";
+    throw answer.kind === "failed" && answer.store !== undefined
+      ? new StoreError(answer.store, "", message)
+      : unavailable(message);
+  }
+
+  hurry(deadlineMs: number): void {
+    this.#thread?.postMessage({ kind: "hurry", deadlineMs } satisfies Question);
+  }
+
+  async close(): Promise<void> {
+    const thread = this.#thread;
+    if (!thread) return;
+    await this.#ask({ kind: "close" }).catch(() => undefined);
+    this.#thread = undefined;
+    thread.terminate();
+  }
+
+  /** One question at a time, as Clicks asks them. */
+  #ask(question: Question): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#waiting = { resolve, reject };
+    this.#thread ??= this.#start();
+    this.#thread.postMessage(question);
+    return promise;
+  }
+
+  #start(): Worker {
+    const thread = new Worker(threadUrl("redirect/record-thread"), { ref: false });
+    thread.onmessage = ({ data }: MessageEvent<Answer>) => this.#waiting?.resolve(data);
+    thread.onerror = (event) => {
+      // The next batch starts another.
+      this.#thread = undefined;
+      thread.terminate();
+      this.#waiting?.reject(unavailable(`the thread that records clicks has failed: ${messageOf(event.message)}`));
+    };
+    thread.postMessage({ kind: "open", path: this.#path, deadlineMs: this.#deadlineMs } satisfies Question);
+    return thread;
+  }
+}
