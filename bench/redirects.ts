@@ -1,7 +1,7 @@
 // What a redirect costs: nginx's constant answer, Bun's constant answer, Bun with a Map of as many links, and deadletter with
 // cache, clicks, metrics and log lines on. Interleaved rounds in one run; CPU is each server's own (/proc), per request.
 //
-//   bun run bench [--links 1000000] [--rounds 5] [--seconds 5] [--connections 64]
+//   bun run bench [--links 1000000] [--rounds 5] [--seconds 5] [--connections 64] [--data DIR]
 //
 // wrk makes the load; wrk and nginx come from apt-get install wrk nginx-light.
 
@@ -9,9 +9,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type Config, loadConfig } from "../src/config.ts";
 import { open } from "../src/deadletter.ts";
 import { createLogger } from "../src/log.ts";
-import { createStore } from "../test/support/harness.ts";
+import { readCounters } from "../src/store/queries/events.ts";
 import { freePort } from "../test/support/postgres.ts";
 import { fillLinks } from "./fill.ts";
 
@@ -22,6 +23,8 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "5" },
     connections: { type: "string", default: "64" },
     binary: { type: "string", default: "dist/deadletter" },
+    /** A data directory with these links, kept for the next run; filled where it has none. */
+    data: { type: "string" },
   },
 });
 const [links, rounds, seconds, connections] = [values.links, values.rounds, values.seconds, values.connections].map(
@@ -73,17 +76,26 @@ async function startBare(name: string, count: number): Promise<Contender> {
   return { name, url: new TextDecoder().decode(value).trim(), pid: child.pid };
 }
 
-async function startDeadletter(): Promise<{ contender: Contender; stop: () => Promise<void> }> {
-  const store = await createStore("sqlite");
-  const deadletter = await open(store.config, { log: createLogger("error"), via: "bench" });
-  await fillLinks(deadletter, links);
+async function fill(config: Config): Promise<void> {
+  const deadletter = await open(config, { log: createLogger("error"), via: "bench" });
+  const counters = await deadletter.core.store.read(readCounters);
+  const there = counters.find(({ name }) => name === "links:active")?.value ?? 0;
+  if (there === 0) await fillLinks(deadletter, links);
+  else if (there !== links) throw new Error(`${config.dataDir} holds ${there} links, not ${links}`);
   const sequencer = deadletter.auditLog.createSequencer();
   while ((await sequencer.runBatch()).isMore);
   await sequencer.close();
   await deadletter.close();
+}
+
+async function startDeadletter(): Promise<{ contender: Contender; stop: () => Promise<void> }> {
+  const dataDir = values.data ?? join(work, "data");
+  const { config } = loadConfig({ DEADLETTER_DATA_DIR: dataDir });
+  await fill(config);
   const environment = {
     ...process.env,
-    ...store.environment,
+    DEADLETTER_DATA_DIR: dataDir,
+    PORT: "0",
     DEADLETTER_CACHE_ENTRIES: String(links * 2 + 10_000),
     DEADLETTER_CACHE_MEGABYTES: "4096",
   };
@@ -98,7 +110,6 @@ async function startDeadletter(): Promise<{ contender: Contender; stop: () => Pr
     stop: async () => {
       child.kill(15);
       await child.exited;
-      store.remove();
     },
   };
 }

@@ -30,6 +30,8 @@ export const LIMITS = {
   sqliteBusyMs: 100,
   sqliteBusyRetryMs: 10,
   sqliteCheckpointMs: 500,
+  /** How often a change of the file by another process is looked for. */
+  sqliteWatchMs: 50,
   sqliteStatementCache: 500,
   postgresWaitingCalls: 1_000,
   postgresBackoffS: 0.2,
@@ -78,8 +80,8 @@ export const LIMITS = {
   /** The warm set: how many links, how often the file is written. */
   warmLinks: 10_000,
   warmWriteMs: 5_000,
-  /** Distinct (link, visitor) pairs that are counted in memory before they are journalled. */
-  clickFrameRows: 1_000,
+  /** Distinct (link, visitor) pairs that are counted in memory before they are journalled; a power of two below 2^16. */
+  clickTableRows: 8_192,
   /** Visitors (kind, device, referrer) that are told apart; a power of two. */
   visitors: 4_096,
   /** User agents and referrers whose reading is remembered, and how much of one is read. */

@@ -20,8 +20,8 @@ export interface Logger {
 }
 
 const INFO = LOG_LEVELS.indexOf("info");
-/** Without anything that JSON escapes (RFC 8259 section 7). */
-const PLAIN = /^[A-Za-z0-9-]*$/;
+/** What JSON escapes, or must not hold, within ASCII (RFC 8259 section 7). */
+const [SPACE, QUOTE, BACKSLASH, TILDE] = [0x20, 0x22, 0x5c, 0x7e];
 
 export interface LogSink {
   /** Must have taken the bytes, or a copy of them, when it returns. */
@@ -54,17 +54,20 @@ export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer(
   /** Copies bytes instead of building a string: 0.1 us a line instead of 0.7 (bench/steps.ts). */
   function redirect(requestId: string, method: string): void {
     if (threshold > INFO) return;
-    if (!PLAIN.test(requestId) || (method !== "GET" && method !== "HEAD")) {
-      line("info", "request", { request_id: requestId, method, route: "redirect", status: 302 });
-      return;
-    }
     const head = start.at(Date.now());
     const end = method === "HEAD" ? HEAD_END : GET_END;
     const bytes = head.length + requestId.length + end.length;
     if (!hasRoom(bytes)) return;
     buffer.set(head, used);
     const idAt = used + head.length;
-    for (let at = 0; at < requestId.length; at++) buffer[idAt + at] = requestId.charCodeAt(at);
+    for (let at = 0; at < requestId.length; at++) {
+      const char = requestId.charCodeAt(at);
+      if (char < SPACE || char > TILDE || char === QUOTE || char === BACKSLASH) {
+        line("info", "request", { request_id: requestId, method, route: "redirect", status: 302 });
+        return;
+      }
+      buffer[idAt + at] = char;
+    }
     buffer.set(end, idAt + requestId.length);
     added(bytes);
   }

@@ -6,13 +6,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCheckpoint } from "../src/audit/checkpoint.ts";
-import { encodeLogKey } from "../src/audit/log-key.ts";
 import { isSameHash } from "../src/audit/merkle.ts";
 import { storedTiles } from "../src/audit/stored-tree.ts";
 import { rootAt } from "../src/audit/tiles.ts";
 import { loadConfig } from "../src/config.ts";
 import { openStore } from "../src/deadletter.ts";
-import { TEST_LOG_KEY, until } from "./support/harness.ts";
+import { newEnvironment, TEST_LOG_KEY, until } from "./support/harness.ts";
 import { startCluster } from "./support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "./support/process.ts";
 
@@ -43,7 +42,7 @@ describe("the log", () => {
       await Bun.sleep(300);
       await cluster.start();
     };
-    const environment = environmentFor({ DATABASE_URL: cluster.url, HOST: "127.0.0.1", DEADLETTER_MIGRATE: "true" });
+    const environment = newEnvironment(cluster.url, { LOG_LEVEL: "error" });
     const disasters = new Map([
       [Math.floor(KILLS / 3), restart],
       [Math.floor((2 * KILLS) / 3), restart],
@@ -53,19 +52,13 @@ describe("the log", () => {
   }, 400_000);
 
   test(`on SQLite outlives ${KILLS} kills of its one process under ${WRITERS} writers`, async () => {
-    await outlive({ environment: environmentFor({}), processes: 1, disasters: new Map() });
+    await outlive({
+      environment: newEnvironment(undefined, { LOG_LEVEL: "error" }),
+      processes: 1,
+      disasters: new Map(),
+    });
   }, 400_000);
 });
-
-function environmentFor(more: { [name: string]: string }): { [name: string]: string } {
-  return {
-    PORT: "0",
-    DEADLETTER_DATA_DIR: mkdtempSync(join(tmpdir(), "deadletter-chaos-")),
-    DEADLETTER_LOG_KEY: encodeLogKey(TEST_LOG_KEY),
-    LOG_LEVEL: "error",
-    ...more,
-  };
-}
 
 async function outlive(plan: Plan): Promise<void> {
   const { environment } = plan;

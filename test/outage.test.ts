@@ -1,26 +1,14 @@
 // PostgreSQL goes away under a serving process and comes back: clear 503s meanwhile, recovery by itself, no crash.
 
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { encodeLogKey } from "../src/audit/log-key.ts";
-import { TEST_LOG_KEY, until } from "./support/harness.ts";
+import { rmSync } from "node:fs";
+import { newEnvironment, until } from "./support/harness.ts";
 import { startCluster } from "./support/postgres.ts";
 import { runDeadletter, startServe } from "./support/process.ts";
 
 test("a database that is killed under load and started again", async () => {
   const cluster = await startCluster();
-  const directory = mkdtempSync(join(tmpdir(), "deadletter-outage-"));
-  const environment = {
-    DATABASE_URL: cluster.url,
-    DEADLETTER_DATA_DIR: directory,
-    DEADLETTER_LOG_KEY: encodeLogKey(TEST_LOG_KEY),
-    DEADLETTER_MIGRATE: "true",
-    DEADLETTER_DATABASE_DEADLINE_MS: "2000",
-    HOST: "127.0.0.1",
-    PORT: "0",
-  };
+  const environment = newEnvironment(cluster.url, { DEADLETTER_DATABASE_DEADLINE_MS: "2000" });
   const served = await startServe(environment);
   expect(served.greeting).toContain("make the first with: deadletter users create --admin");
   const key = JSON.parse((await runDeadletter(["users", "create", "--admin", "--json"], environment)).stdout).key
@@ -75,5 +63,5 @@ test("a database that is killed under load and started again", async () => {
   served.child.kill("SIGTERM");
   expect(await served.child.exited).toBe(0);
   await cluster.remove();
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(environment.DEADLETTER_DATA_DIR, { recursive: true, force: true });
 }, 120_000);

@@ -1,13 +1,8 @@
 // Where links lead, in memory: two bounded generations of links that are there, and two of codes that nobody has.
 // It never extends the life of what it holds by itself: who asks says whether it may be trusted, and expiry is the asker's.
 
-export interface CachedLink {
-  readonly outcome: "found" | "inactive";
-  readonly urlId: number;
-  readonly expiresAtMs: number | null;
-  /** The target as the bytes of a Location header, one character a byte. */
-  readonly location: string;
-}
+import { LIMITS } from "../limits.ts";
+import { type CachedLink, LinkTable } from "./link-table.ts";
 
 export interface CacheLimits {
   /** Links, and codes without one, that are held at the most. */
@@ -17,20 +12,18 @@ export interface CacheLimits {
   readonly bytes: number;
 }
 
-/** What a link costs beside its two texts. Measured (bench/results): RSS grows by 361 MB for 1 M links of 40 characters. */
-const ENTRY_OVERHEAD_BYTES = 320;
+/** Room for the longest code there is. */
+const MISSING_BYTES = LIMITS.codeMaxChars + 40;
+/** Stands for a code that belongs to no link, where only its being there counts. */
+const NOTHING: CachedLink = { outcome: "inactive", urlId: 0, expiresAtMs: null, location: "" };
 
 export class RedirectCache {
-  readonly #links: Generations<CachedLink>;
-  readonly #missing: Generations<true>;
+  readonly #links: Generations;
+  readonly #missing: Generations;
 
   constructor({ entries, missing, bytes }: CacheLimits) {
-    this.#links = new Generations(
-      entries,
-      bytes,
-      (code, { location }) => ENTRY_OVERHEAD_BYTES + code.length + location.length,
-    );
-    this.#missing = new Generations(missing, Number.POSITIVE_INFINITY, () => 0);
+    this.#links = new Generations(entries, bytes);
+    this.#missing = new Generations(missing, missing * MISSING_BYTES);
   }
 
   /** The link, null for a code that nobody has, undefined where nothing is known. */
@@ -41,7 +34,7 @@ export class RedirectCache {
   }
 
   set(code: string, link: CachedLink | null): void {
-    if (link === null) this.#missing.set(code, true);
+    if (link === null) this.#missing.set(code, NOTHING);
     else {
       this.#missing.delete(code);
       this.#links.set(code, link);
@@ -69,22 +62,18 @@ export class RedirectCache {
 }
 
 /**
- * Two maps: what is used goes into the young one; when that is half of all that may be held, it becomes the old one and the old
- * one is dropped whole. Nothing is moved on most hits and nothing is searched on eviction, unlike one map as a queue.
+ * Two tables: what is used goes into the young one; when that is half of all that may be held, it becomes the old one and the
+ * old one is dropped whole. Nothing is moved on most hits and nothing is searched on eviction.
  */
-class Generations<Value> {
+class Generations {
   readonly #entries: number;
   readonly #bytes: number;
-  readonly #sizeOf: (key: string, value: Value) => number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
-  #youngBytes = 0;
-  #oldBytes = 0;
+  #young = new LinkTable();
+  #old = new LinkTable();
 
-  constructor(entries: number, bytes: number, sizeOf: (key: string, value: Value) => number) {
+  constructor(entries: number, bytes: number) {
     this.#entries = entries;
     this.#bytes = bytes;
-    this.#sizeOf = sizeOf;
   }
 
   get size(): number {
@@ -92,50 +81,48 @@ class Generations<Value> {
   }
 
   get bytes(): number {
-    return this.#youngBytes + this.#oldBytes;
+    return this.#young.bytes + this.#old.bytes;
   }
 
-  get(key: string): Value | undefined {
-    const young = this.#young.get(key);
+  get(code: string): CachedLink | undefined {
+    const young = this.#young.get(code);
     if (young !== undefined) return young;
-    const old = this.#old.get(key);
-    if (old === undefined) return undefined;
-    this.#old.delete(key);
-    const size = this.#sizeOf(key, old);
-    this.#oldBytes -= size;
-    this.#add(key, old, size);
+    const old = this.#old.get(code);
+    if (old !== undefined) {
+      this.#old.delete(code);
+      this.#add(code, old);
+    }
     return old;
   }
 
-  set(key: string, value: Value): void {
-    this.delete(key);
-    this.#add(key, value, this.#sizeOf(key, value));
+  set(code: string, link: CachedLink): void {
+    const held = this.get(code);
+    if (held !== undefined && isSame(held, link)) return;
+    this.delete(code);
+    this.#add(code, link);
   }
 
-  delete(key: string): boolean {
-    const young = this.#young.get(key);
-    if (young !== undefined) this.#youngBytes -= this.#sizeOf(key, young);
-    const old = this.#old.get(key);
-    if (old !== undefined) this.#oldBytes -= this.#sizeOf(key, old);
-    return this.#young.delete(key) || this.#old.delete(key);
+  delete(code: string): boolean {
+    return this.#young.delete(code) || this.#old.delete(code);
   }
 
-  *entries(): Generator<[string, Value]> {
-    yield* this.#young;
-    yield* this.#old;
+  *entries(): Generator<[string, CachedLink]> {
+    yield* this.#young.entries();
+    yield* this.#old.entries();
   }
 
-  #add(key: string, value: Value, size: number): void {
+  #add(code: string, link: CachedLink): void {
     if (this.#entries < 2) return;
-    if (this.#young.size >= this.#entries / 2 || this.#youngBytes + size > this.#bytes / 2) {
+    const cost = LinkTable.costOf(code, link);
+    if (this.#young.size >= this.#entries / 2 || this.#young.bytes + cost > this.#bytes / 2) {
       this.#old = this.#young;
-      this.#oldBytes = this.#youngBytes;
-      this.#young = new Map();
-      this.#youngBytes = 0;
+      this.#young = new LinkTable();
     }
     // One that is larger than a generation may be is not worth having.
-    if (size > this.#bytes / 2) return;
-    this.#young.set(key, value);
-    this.#youngBytes += size;
+    if (cost <= this.#bytes / 2) this.#young.set(code, link);
   }
+}
+
+function isSame(a: CachedLink, b: CachedLink): boolean {
+  return a.outcome === b.outcome && a.urlId === b.urlId && a.expiresAtMs === b.expiresAtMs && a.location === b.location;
 }

@@ -1,8 +1,9 @@
-// How clicks are written down: frames of some thousand rows, each one line of JSON and then the rows as the machine holds
-// them, so that writing one costs the redirects next to nothing.
+// How clicks are written down: frames, each one line of JSON and then a table's rows as the machine holds them, so that
+// writing one costs the redirects next to nothing.
 
 import { LIMITS } from "../limits.ts";
 import type { ClickHour } from "../store/queries/clicks.ts";
+import type { ClickTable } from "./click-table.ts";
 import type { Visitor } from "./visitor.ts";
 
 const ROW_BYTES = Float64Array.BYTES_PER_ELEMENT + Uint32Array.BYTES_PER_ELEMENT;
@@ -16,39 +17,22 @@ interface FrameHead {
 }
 
 export interface Frame extends FrameHead {
-  /** All keys (float64), then all counts (uint32), in the machine's byte order. */
+  /** All keys (float64), then all counts (uint32), as in ClickTable, in the machine's byte order. */
   readonly body: Uint8Array;
 }
 
-/** A link and a visitor's number in one number, which stays exact for link ids below 2^41. */
-export function clickKey(urlId: number, visitor: number): number {
-  return urlId * LIMITS.visitors + visitor;
-}
-
-/** `pending` holds counts by clickKey. */
-export function writeFrame(
-  hour: number,
-  pending: ReadonlyMap<number, number>,
-  visitorOf: (number: number) => Visitor,
-): Uint8Array {
-  const keys = new Float64Array(pending.size);
-  const counts = new Uint32Array(pending.size);
-  const numbers = new Set<number>();
-  let rows = 0;
-  let clicks = 0;
-  for (const [key, count] of pending) {
-    keys[rows] = key;
-    counts[rows] = count;
-    numbers.add(key % LIMITS.visitors);
-    clicks += count;
-    rows += 1;
-  }
-  const visitors = [...numbers].map((number) => {
+export function writeFrame(hour: number, table: ClickTable, visitorOf: (number: number) => Visitor): Uint8Array {
+  const { clicks, rows } = table;
+  const visitors = table.visitors().map((number) => {
     const { kind, device, referrer } = visitorOf(number);
     return [number, kind, device, referrer] as const;
   });
   const head = JSON.stringify({ hour, clicks, rows, visitors } satisfies FrameHead);
-  return Buffer.concat([Buffer.from(`${head}\n`), new Uint8Array(keys.buffer), new Uint8Array(counts.buffer)]);
+  return Buffer.concat([
+    Buffer.from(`${head}\n`),
+    new Uint8Array(table.keys.buffer, 0, rows * table.keys.BYTES_PER_ELEMENT),
+    new Uint8Array(table.counts.buffer, 0, rows * table.counts.BYTES_PER_ELEMENT),
+  ]);
 }
 
 /** The whole frames; nothing of a last one that was cut short by a kill. */

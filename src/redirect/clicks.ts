@@ -6,8 +6,9 @@ import { LIMITS } from "../limits.ts";
 import type { Metrics } from "../metrics.ts";
 import { deleteOldHours } from "../store/queries/clicks.ts";
 import { type Store, StoreError } from "../store/store.ts";
-import { clickKey, writeFrame } from "./click-frames.ts";
+import { writeFrame } from "./click-frames.ts";
 import type { Recorder } from "./click-recorder.ts";
+import { ClickTable } from "./click-table.ts";
 import { type Batch, Spool } from "./spool.ts";
 import { VisitorTable } from "./visitor.ts";
 
@@ -29,9 +30,8 @@ export class Clicks {
   readonly #options: ClicksOptions;
   readonly #spool: Spool;
   readonly #visitors = new VisitorTable();
-  /** Clicks by clickKey since the last frame; at most LIMITS.clickFrameRows of them. */
-  #pending = new Map<number, number>();
-  #waiting = 0;
+  /** Clicks since the last frame. */
+  readonly #table = new ClickTable();
   /** The batch that frames are appended to. */
   #open: Batch | undefined;
   /** Sealed, oldest first. */
@@ -55,7 +55,7 @@ export class Clicks {
 
   /** Clicks accepted and not yet journalled. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#table.clicks;
   }
 
   /** Takes up what earlier processes left behind, and keeps old hours from piling up. For a process that serves. */
@@ -71,13 +71,11 @@ export class Clicks {
     sweep();
   }
 
-  /** Counts one request for a link. Costs a few header reads and a map lookup; never waits and never throws. */
+  /** Counts one request for a link. Costs a few header reads and a table lookup; never waits and never throws. */
   add(urlId: number, request: Request): void {
     this.#options.counts.accepted += 1;
-    const key = clickKey(urlId, this.#visitors.numberOf(request));
-    this.#pending.set(key, (this.#pending.get(key) ?? 0) + 1);
-    this.#waiting += 1;
-    if (this.#pending.size >= LIMITS.clickFrameRows) this.#journal();
+    this.#table.add(urlId, this.#visitors.numberOf(request));
+    if (this.#table.isFull) this.#journal();
     if (this.#timer === undefined) this.#keepTime();
   }
 
@@ -133,12 +131,11 @@ export class Clicks {
 
   /** Appends what waits to the open batch, a frame at a time, so that no redirect waits for much of it. */
   #journal(): void {
-    if (this.#pending.size === 0) return;
+    const { clicks } = this.#table;
+    if (clicks === 0) return;
     const { clock, counts } = this.#options;
-    const clicks = this.#waiting;
-    const frame = writeFrame(Math.floor(clock() / HOUR_MS), this.#pending, (number) => this.#visitors.visitor(number));
-    this.#pending = new Map();
-    this.#waiting = 0;
+    const frame = writeFrame(Math.floor(clock() / HOUR_MS), this.#table, (number) => this.#visitors.visitor(number));
+    this.#table.clear();
     this.#open ??= this.#openBatch();
     if (!this.#hasRoom(frame.length, this.#open)) {
       counts.spool_full += clicks;
@@ -208,15 +205,22 @@ export class Clicks {
     counts.recorded += clicks;
     // The file has gone, or was damaged.
     counts.spool_lost += batch.clicks - clicks;
-    this.#remove(batch);
-    this.#finishedChunks = chunks.length > 0 ? chunks : forget;
+    // While its file is there, the store must remember what it has of it.
+    const isGone = this.#remove(batch);
+    this.#finishedChunks = chunks.length === 0 ? forget : isGone ? chunks : [];
   }
 
-  #remove(batch: Batch): void {
+  /** False where its file stays. */
+  #remove(batch: Batch): boolean {
     this.#batches.shift();
     this.#spooledBytes -= batch.bytes;
     this.#options.counts.spooled -= batch.clicks;
-    batch.remove();
+    let isGone = false;
+    this.#orReport(() => {
+      batch.remove();
+      isGone = true;
+    });
+    return isGone;
   }
 
   /** Whether redirects have come in, since the last time this was asked, faster than recording should get in their way. */

@@ -7,7 +7,8 @@ import { LIMITS } from "../limits.ts";
 import type { LinkRow } from "../model/url.ts";
 import { findLinkByCode, lookUpLink } from "../store/queries/urls.ts";
 import { type Store, withDeadline } from "../store/store.ts";
-import type { CachedLink, RedirectCache } from "./cache.ts";
+import type { RedirectCache } from "./cache.ts";
+import type { CachedLink } from "./link-table.ts";
 
 export interface Found {
   readonly outcome: "found";

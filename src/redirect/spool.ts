@@ -23,14 +23,17 @@ export class Batch {
   /** Of those, what is in memory only. */
   unwrittenBytes = 0;
   readonly #path: string;
+  readonly #hasFile: boolean;
   #file: number | undefined;
   #written = 0;
   #unwritten: Uint8Array[] = [];
 
-  constructor(id: string, path: string, file?: number) {
+  /** `file` is what frames are appended to, "sealed" where it is complete, nothing where there is none. */
+  constructor(id: string, path: string, file?: number | "sealed") {
     this.id = id;
     this.#path = path;
-    this.#file = file;
+    this.#hasFile = file !== undefined;
+    this.#file = file === "sealed" ? undefined : file;
   }
 
   /** Throws what kept the frame out of the file; it and all that follow are then kept in memory. */
@@ -68,8 +71,9 @@ export class Batch {
     return Buffer.concat([readOrNothing(this.#path), ...this.#unwritten]);
   }
 
+  /** Throws where the file stays: the next start would then take it up again. */
   remove(): void {
-    rmSync(this.#path, { force: true });
+    if (this.#hasFile) rmSync(this.#path, { force: true });
   }
 
   #keep(frame: Uint8Array): void {
@@ -128,7 +132,7 @@ export class Spool {
       // Another process was first.
       return undefined;
     }
-    const batch = new Batch(id, path);
+    const batch = new Batch(id, path, "sealed");
     const bytes = batch.read();
     batch.bytes = bytes.length;
     for (const { clicks } of framesOf(bytes)) batch.clicks += clicks;

@@ -3,7 +3,8 @@
 
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
-import type { CachedLink, RedirectCache } from "./cache.ts";
+import type { RedirectCache } from "./cache.ts";
+import type { CachedLink } from "./link-table.ts";
 
 /** What a file says of the moment it was written: up to where, and until when, the log had been heard. */
 export interface WarmHeader {

@@ -44,7 +44,7 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
     },
     migrate: (run) => migrateFile(path, run),
     notify: () => Promise.resolve(),
-    listen: () => Promise.resolve({ close: () => Promise.resolve() }),
+    listen: (onNotify) => Promise.resolve(watchFile(reader, onNotify)),
     snapshot: (run) => withSnapshot(path, run),
     startBackground() {
       const worker = new Worker(threadUrl("store/wal-thread"), { ref: false });
@@ -70,6 +70,24 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
       reader.close();
       tidyUp(writer.connection);
       writer.connection.close();
+    },
+  };
+}
+
+/** Calls when a commit has changed the file, of this process or another: SQLite counts them (pragma data_version). */
+function watchFile(reader: SqliteConnection, onCommit: () => void): { close: () => Promise<void> } {
+  const statement = reader.database.query<{ data_version: number }, []>("pragma data_version");
+  let seen = statement.get()?.data_version;
+  const timer = setInterval(() => {
+    const now = statement.get()?.data_version;
+    if (now !== seen) onCommit();
+    seen = now;
+  }, LIMITS.sqliteWatchMs);
+  timer.unref();
+  return {
+    close: () => {
+      clearInterval(timer);
+      return Promise.resolve();
     },
   };
 }

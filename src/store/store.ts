@@ -75,11 +75,11 @@ export interface Store {
   snapshot<T>(run: (sql: Sql) => Promise<T>): Promise<T>;
   /** One transaction that no other process's migration runs beside. */
   migrate<T>(run: (tx: MigrationTx) => Promise<T>): Promise<T>;
-  /** Tells every listener of this database that the log has grown, other processes' included; nothing where none can hear. */
+  /** Tells every listener of this database that the log has grown; nothing on the embedded store, where any commit tells. */
   notify(): Promise<void>;
   /**
-   * Calls `onNotify` after a notify() of anybody's, at the earliest, and after each time listening had to begin anew:
-   * what was said in between is lost, so listeners poll as well. Where nobody can be heard it never calls.
+   * Calls `onNotify` soon after a notify() of anybody's, on the embedded store after any commit, and after each time listening
+   * had to begin anew: what was said in between is lost, so listeners poll as well.
    */
   listen(onNotify: () => void): Promise<{ close: () => Promise<void> }>;
   /** Begins what a process that serves wants done beside its work, in threads of its own. */

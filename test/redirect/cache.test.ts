@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type CachedLink, RedirectCache } from "../../src/redirect/cache.ts";
+import { RedirectCache } from "../../src/redirect/cache.ts";
+import { type CachedLink, LinkTable } from "../../src/redirect/link-table.ts";
 
 const link = (urlId: number, location = "https://a.b/"): CachedLink => ({
   outcome: "found",
@@ -60,4 +61,43 @@ test("holds nothing where it may hold nothing", () => {
   cache.set("a", link(1));
   cache.set("b", null);
   expect([cache.get("a"), cache.get("b"), cache.size.links]).toEqual([undefined, undefined, 0]);
+});
+
+test("a table holds what a Map would, whatever is set, deleted and set again, across growth and chunks", () => {
+  const table = new LinkTable();
+  const truth = new Map<string, CachedLink>();
+  const random = Math.random;
+  for (let step = 0; step < 60_000; step++) {
+    const code = `c${Math.floor(random() * 20_000).toString(36)}${"-_Az".slice(0, step % 5)}`;
+    expect(table.get(code)).toEqual(truth.get(code));
+    const isThere = truth.has(code);
+    if (isThere) expect(table.delete(code)).toBe(true);
+    truth.delete(code);
+    if (isThere && step % 3 === 0) continue;
+    const value: CachedLink = {
+      outcome: step % 7 === 0 ? "inactive" : "found",
+      urlId: step * 2 ** 20,
+      expiresAtMs: step % 2 === 0 ? null : 1_790_000_000_000 + step,
+      // Some are as long as they may be, so that records end at every place of a chunk.
+      location: `https://example.com/\u00e4${"x".repeat(step % 50 === 0 ? 2_020 : step % 90)}`,
+    };
+    table.set(code, value);
+    truth.set(code, value);
+  }
+  expect(table.size).toBe(truth.size);
+  expect(new Map(table.entries())).toEqual(truth);
+  expect(table.get("c-never")).toBeUndefined();
+  expect(table.get("\u0163\u0430")).toBeUndefined();
+  expect(table.delete("c-never")).toBe(false);
+});
+
+test("what is put in again as it was takes no more room", () => {
+  const cache = new RedirectCache({ entries: 100, missing: 100, bytes: 20_000 });
+  cache.set("kept", link(1));
+  for (let time = 0; time < 10_000; time++) {
+    cache.set("again", link(2));
+    cache.set("nothing", null);
+  }
+  expect([cache.get("kept"), cache.get("again"), cache.get("nothing")]).toEqual([link(1), link(2), null]);
+  expect(cache.size.links).toBe(2);
 });

@@ -3,17 +3,16 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
-import { encodeLogKey } from "../../src/audit/log-key.ts";
-import { createStore, TEST_LOG_KEY, until } from "../support/harness.ts";
+import { framesOf } from "../../src/redirect/click-frames.ts";
+import { createStore, newEnvironment, until } from "../support/harness.ts";
 import { startCluster } from "../support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../support/process.ts";
 
 const OUTAGE_S = Number(process.env.OUTAGE_S ?? 3);
-const CLICKS = Number(process.env.CLICKS ?? 15_000);
+const CLICKS = Number(process.env.CLICKS ?? 60_000);
 const LINKS = 20;
 const BROWSER = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0" };
 
@@ -23,16 +22,7 @@ const follow = (served: Served, code: string) =>
 describe("a database that goes away under load", () => {
   test(`for ${OUTAGE_S} s: hot links redirect throughout, nothing wrong is answered, no click is lost`, async () => {
     const cluster = await startCluster();
-    const directory = mkdtempSync(join(tmpdir(), "deadletter-outage-"));
-    const environment = {
-      DATABASE_URL: cluster.url,
-      DEADLETTER_DATA_DIR: directory,
-      DEADLETTER_LOG_KEY: encodeLogKey(TEST_LOG_KEY),
-      DEADLETTER_MIGRATE: "true",
-      HOST: "127.0.0.1",
-      PORT: "0",
-      LOG_LEVEL: "warn",
-    };
+    const environment = newEnvironment(cluster.url, { LOG_LEVEL: "warn" });
     let served = await startServe(environment);
     const made = await runDeadletter(["users", "create", "--admin", "--json"], environment);
     const headers = { authorization: `Bearer ${JSON.parse(made.stdout).key.key}`, "content-type": "application/json" };
@@ -116,7 +106,7 @@ describe("a database that goes away under load", () => {
     served.child.kill("SIGTERM");
     expect(await served.child.exited).toBe(0);
     await cluster.remove();
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(environment.DEADLETTER_DATA_DIR, { recursive: true, force: true });
   }, 300_000);
 });
 
@@ -182,11 +172,6 @@ describe("clicks", () => {
 });
 
 function countSpooled(folder: string): number {
-  let clicks = 0;
-  for (const name of readdirSync(folder))
-    for (const line of readFileSync(join(folder, name), "utf8").trim().split("\n")) {
-      const { rows } = JSON.parse(line) as { rows: number[] };
-      for (let at = 2; at < rows.length; at += 3) clicks += rows[at] ?? 0;
-    }
-  return clicks;
+  const frames = readdirSync(folder).flatMap((name) => [...framesOf(readFileSync(join(folder, name)))]);
+  return frames.reduce((sum, { clicks }) => sum + clicks, 0);
 }

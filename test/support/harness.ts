@@ -38,17 +38,22 @@ export interface TestStore {
   readonly remove: () => void;
 }
 
-export async function createStore(engine: Engine): Promise<TestStore> {
-  const directory = mkdtempSync(join(tmpdir(), "deadletter-test-"));
-  const url = engine === "postgres" ? await createDatabase() : undefined;
-  const environment: Record<string, string> = {
-    DEADLETTER_DATA_DIR: directory,
+/** Settings of a process on a new data directory, on PostgreSQL where `url` names a database. */
+export function newEnvironment(url: string | undefined, more: Record<string, string> = {}) {
+  return {
+    DEADLETTER_DATA_DIR: mkdtempSync(join(tmpdir(), "deadletter-test-")),
     PORT: "0",
     DEADLETTER_LOG_KEY: encodeLogKey(TEST_LOG_KEY),
     DEADLETTER_MIGRATE: "true",
-    DEADLETTER_POOL_SIZE: "5",
     ...(url === undefined ? {} : { DATABASE_URL: url, HOST: "127.0.0.1" }),
+    ...more,
   };
+}
+
+export async function createStore(engine: Engine): Promise<TestStore> {
+  const url = engine === "postgres" ? await createDatabase() : undefined;
+  const environment = newEnvironment(url, { DEADLETTER_POOL_SIZE: "5" });
+  const directory = environment.DEADLETTER_DATA_DIR;
   const file = join(directory, "deadletter.db");
   const remove = () => rmSync(directory, { recursive: true, force: true });
   const base = { engine, environment, config: loadConfig(environment).config, remove };
