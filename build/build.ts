@@ -32,7 +32,7 @@ const build = Bun.spawnSync(
     `DEADLETTER_VERSION=${JSON.stringify(packageJson.version)}`,
     ...(otherPlatform === undefined ? [] : [`--compile-executable-path=${otherPlatform}`]),
     "src/main.ts",
-    // Every thread is an entry point of its own (src/threads.ts).
+    // Every thread is an entry point of its own (src/program.ts).
     "src/store/wal-thread.ts",
     "src/redirect/record-thread.ts",
     "--outfile",

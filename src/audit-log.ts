@@ -21,14 +21,19 @@ export interface AuditLogParts {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly clock: () => number;
+  /** What the process of this host that sequences would not vouch for, where that is another one. */
+  readonly refusalElsewhere: () => string | undefined;
 }
 
 export interface RunningAuditLog extends AuditLog {
   readonly ownWrites: OwnWrites;
   /** Takes note of what this process has just committed. */
   committed(changes: readonly Change[]): void;
-  /** Begins to sequence, to follow and to watch. Throws bad_request where the remembered checkpoint cannot be used. */
-  start(): void;
+  /**
+   * Begins to follow and to watch, and to sequence where no other process of this host does. Throws bad_request where the
+   * remembered checkpoint cannot be used.
+   */
+  start(isSequencing?: boolean): void;
   /** A sequencer that somebody else drives, with the checkpoint this host remembers. */
   createSequencer(): Sequencer;
   /** Lets other processes sequence from now on; following and watching go on. */
@@ -41,7 +46,10 @@ export function checkpointPath(config: Config): string {
   return join(config.dataDir, "checkpoint");
 }
 
-export function createAuditLog(config: Config, { store, key, metrics, log, clock }: AuditLogParts): RunningAuditLog {
+export function createAuditLog(
+  config: Config,
+  { store, key, metrics, log, clock, refusalElsewhere }: AuditLogParts,
+): RunningAuditLog {
   for (const kind of ALARM_KINDS) metrics.logAlarms.inc({ kind }, 0);
   const alarm: Alarm = (kind, message, fields = {}) => {
     metrics.logAlarms.inc({ kind });
@@ -55,6 +63,7 @@ export function createAuditLog(config: Config, { store, key, metrics, log, clock
   const ownWrites = new OwnWrites(store, alarm);
   feed.onEntries(ownWrites.settle);
   let sequencer: Sequencer | undefined;
+  let isStarted = false;
 
   function createSequencer(): Sequencer {
     const memory = new CheckpointMemory(checkpointPath(config), key);
@@ -69,15 +78,18 @@ export function createAuditLog(config: Config, { store, key, metrics, log, clock
   return {
     feed,
     ownWrites,
-    refusal: () => sequencer?.refusal,
+    refusal: () => (sequencer ? sequencer.refusal : refusalElsewhere()),
     committed(changes) {
       // Where nobody follows the log, nothing would ever take them off the list.
-      if (sequencer) ownWrites.add(changes.map(({ type, id, leafHash }) => ({ subject: `${type}:${id}`, leafHash })));
+      if (isStarted) ownWrites.add(changes.map(({ type, id, leafHash }) => ({ subject: `${type}:${id}`, leafHash })));
     },
     createSequencer,
-    start() {
-      sequencer = createSequencer();
-      sequencer.start();
+    start(isSequencing = true) {
+      isStarted = true;
+      if (isSequencing) {
+        sequencer = createSequencer();
+        sequencer.start();
+      }
       feed.start();
       ownWrites.start();
     },

@@ -21,6 +21,7 @@ export interface Config {
   readonly pgbouncer: boolean;
   readonly shutdownGraceMs: number;
   readonly drainMs: number;
+  readonly workers: number;
   readonly cacheEntries: number;
   readonly cacheMissing: number;
   readonly cacheMegabytes: number;
@@ -170,6 +171,14 @@ export const SETTINGS: readonly Setting[] = [
     default: "10000",
     read: readInteger(0, 600_000),
     help: "how long open requests may take to finish after that",
+  },
+  {
+    name: "workers",
+    flag: "workers",
+    env: "DEADLETTER_WORKERS",
+    default: "1",
+    read: readInteger(1, 64),
+    help: "processes that serve on the one port, on PostgreSQL; each has a pool and a cache of its own",
   },
   {
     name: "cacheEntries",
@@ -391,6 +400,11 @@ function readListen(text: string): { host: string; port: number } {
   return { host: (match[1] ?? "").replace(/^\[(.*)\]$/, "$1"), port };
 }
 
+/** What readListen reads. */
+export function formatListen({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
 /** A listen address as it stands in a URL: a wildcard is reached on this host, IPv6 in brackets (RFC 3986 section 3.2.2). */
 export function urlHost(host: string): string {
   if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
@@ -408,9 +422,6 @@ export function describeValue(setting: Setting, value: unknown): string {
     return url.href;
   }
   if (setting.isSecret) return "(hidden)";
-  if (setting.name === "adminListen") {
-    const { host, port } = value as { host: string; port: number };
-    return `${host === "0.0.0.0" || host === "::" ? host : urlHost(host)}:${port}`;
-  }
+  if (setting.name === "adminListen") return formatListen(value as { host: string; port: number });
   return String(value);
 }

@@ -5,11 +5,11 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type LogKey, parseLogKey } from "./audit/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit-log.ts";
-import { type Config, urlHost } from "./config.ts";
+import { type Config, formatListen, urlHost } from "./config.ts";
 import { badRequest, DeadletterError, messageOf } from "./errors.ts";
 import { type Api, createApi, createPublic } from "./http/app.ts";
 import { listen } from "./http/server.ts";
-import type { Service } from "./http/service.ts";
+import type { Service, WorkerPool } from "./http/service.ts";
 import { LIMITS } from "./limits.ts";
 import { describeError, type Logger } from "./log.ts";
 import { loadLogKey } from "./log-key-file.ts";
@@ -37,6 +37,14 @@ export interface OpenOptions {
   readonly clock?: () => number;
   /** Whether to begin without the database where it is down and this host has a warm set of links. */
   readonly mayServeWarmSet?: boolean;
+  /** This process's place among those that serve together. */
+  readonly seat?: WorkerSeat;
+}
+
+/** Seat of workers/seat.ts, as far as it matters here. */
+export interface WorkerSeat extends WorkerPool {
+  readonly isLeader: boolean;
+  readonly refusal: string | undefined;
 }
 
 export interface Deadletter {
@@ -66,6 +74,9 @@ export interface Listeners {
   /** Where redirects are reached, as printed to people. */
   readonly baseUrl: string;
   readonly apiUrl: string;
+  /** Where they got to listen, and host:port of the one that is the API's own. */
+  readonly port: number;
+  readonly adminListen: string | undefined;
   /** Stops accepting, lets open requests finish for `drainMs`, then cuts them. */
   stop(drainMs: number): Promise<void>;
 }
@@ -203,7 +214,7 @@ export function baseUrlOf(config: Config): string {
 }
 
 function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
-  const { log, via, operatorSecret } = options;
+  const { log, via, operatorSecret, seat } = options;
   const metrics = createMetrics(VERSION, {
     pool: () => store.load(),
     droppedLogLines: () => log.dropped,
@@ -213,7 +224,14 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     logHead: () => store.read(readHeadAndQuarantine).catch(() => undefined),
   });
   const clock = options.clock ?? Date.now;
-  const auditLog = createAuditLog(config, { store, key: logKey, metrics, log, clock });
+  const auditLog = createAuditLog(config, {
+    store,
+    key: logKey,
+    metrics,
+    log,
+    clock,
+    refusalElsewhere: () => seat?.refusal,
+  });
   const redirects = createRedirects(config, { store, feed: auditLog.feed, metrics, log, origin: logKey.origin });
   const clicks = new Clicks({
     store,
@@ -252,6 +270,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     startedMs: Date.now(),
     via,
     operatorSecret,
+    workers: seat,
     isDraining: () => isDraining,
   };
   const api = createApi(service);
@@ -267,15 +286,18 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     startLog() {
       ensureDataDir(config.dataDir);
       store.startBackground();
-      redirects.start();
-      auditLog.start();
+      const isLeader = seat?.isLeader ?? true;
+      redirects.start(isLeader);
+      auditLog.start(isLeader);
       clicks.start();
     },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
     listen() {
       const { adminListen } = config;
-      const main = listen(service, adminListen ? createPublic(service) : api, config);
-      const admin = adminListen ? listen(service, api, adminListen) : undefined;
+      const isShared = seat !== undefined;
+      const { host, port } = config;
+      const main = listen(service, adminListen ? createPublic(service) : api, { host, port, isShared });
+      const admin = adminListen ? listen(service, api, { ...adminListen, isShared }) : undefined;
       const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
       baseUrl = config.baseUrl ?? address(config.host, main.port);
       log.info("listening", {
@@ -286,6 +308,9 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       return {
         baseUrl,
         apiUrl: admin && adminListen ? address(adminListen.host, admin.port) : address(config.host, main.port),
+        port: main.port ?? port,
+        adminListen:
+          admin && adminListen && formatListen({ host: adminListen.host, port: admin.port ?? adminListen.port }),
         stop: async (drainMs) => {
           const servers = admin ? [main, admin] : [main];
           const drained = Promise.all(servers.map((server) => server.stop()));

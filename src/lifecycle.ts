@@ -11,12 +11,23 @@ export interface ShutdownSteps {
   readonly finish: () => Promise<void>;
 }
 
-/** Resolves with the exit code after the first SIGTERM or SIGINT was carried out; a second one exits at once. */
-export function untilShutdown(log: Logger, steps: ShutdownSteps): Promise<number> {
+export interface StopSignals {
+  /** Calls back when somebody other than the system wants the process to stop. */
+  readonly onStop: (stop: () => void) => void;
+}
+
+/**
+ * Resolves with the exit code after the first SIGTERM or SIGINT was carried out; a second one exits at once. A worker is stopped
+ * by its supervisor, or by a SIGTERM of its own: what a terminal or a service manager sends to all of them counts once.
+ */
+export function untilShutdown(log: Logger, steps: ShutdownSteps, supervisor?: StopSignals): Promise<number> {
   return new Promise((resolve) => {
     let isStopping = false;
     const stop = (signal: string) => {
-      if (isStopping) process.exit(1);
+      if (isStopping) {
+        if (!supervisor) process.exit(1);
+        return;
+      }
       isStopping = true;
       log.info("stopping", { signal, grace_ms: steps.graceMs });
       steps.startDraining();
@@ -30,8 +41,9 @@ export function untilShutdown(log: Logger, steps: ShutdownSteps): Promise<number
           },
         );
     };
+    supervisor?.onStop(() => stop("supervisor"));
     process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
+    process.on("SIGINT", supervisor ? () => {} : stop);
   });
 }
 

@@ -110,4 +110,14 @@ export const LIMITS = {
   /** After SIGTERM, how long at the least answers go on saying that the connection is to be closed, before it is. */
   drainNoticeMs: 300,
   clientMs: 30_000,
+  /** How long a scrape waits for the other workers; one that is later is left out. */
+  workerReportMs: 2_000,
+  workerNewsMs: 100,
+  /** A worker that ended is started again after this, twice as long each time it did not last, up to the most. */
+  workerBackoffMs: 100,
+  workerBackoffMostMs: 10_000,
+  workerSteadyMs: 60_000,
+  /** How long workers may take to stop, past grace and drain, before they are killed. */
+  workerStopMs: 10_000,
+  forwardedLineBytes: 2 ** 20,
 } as const;

@@ -1,6 +1,7 @@
 // What /metrics says: prom-client's registry, with labels from closed sets only. Nothing here reads a table.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { countEvents } from "./model/counters.ts";
 import { EVENT_TYPES, SUBJECT_TYPES } from "./model/event.ts";
 
 export const REDIRECT_OUTCOMES = ["found", "missing", "inactive", "expired", "error"] as const;
@@ -52,6 +53,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     name: "deadletter_build_info",
     help: "Always 1; the version is in the label.",
     labelNames: ["version"],
+    aggregator: "first",
     registers,
   }).set({ version }, 1);
 
@@ -141,6 +143,8 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     name: "deadletter_events_total",
     help: "Audit events in the store, whichever process wrote them.",
     labelNames: ["subject", "event_type"],
+    // Of the store, not of the process.
+    aggregator: "max",
     registers,
     async collect() {
       this.reset();
@@ -155,6 +159,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     name: "deadletter_links",
     help: "Links in the store by state.",
     labelNames: ["state"],
+    aggregator: "first",
     registers,
     async collect() {
       this.reset();
@@ -187,18 +192,13 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     new Gauge({
       name,
       help,
+      aggregator: "max",
       registers,
       async collect() {
         const [head] = (await readHead()) ?? [];
         const counters = await readCounters();
         if (!head || counters.length === 0) return this.remove();
-        const events = counters.filter((counter) => counter.name.startsWith("events:"));
-        this.set(
-          read(
-            head,
-            events.reduce((sum, { value }) => sum + value, 0),
-          ),
-        );
+        this.set(read(head, countEvents(counters)));
       },
     });
   }

@@ -19,8 +19,8 @@ export interface Redirects {
   readonly isOnCache: () => boolean;
   /** Forgets what this process has just changed. */
   committed(changes: readonly Change[]): void;
-  /** Takes up the warm set and keeps it; the data directory must exist. Before the feed starts. */
-  start(): void;
+  /** Takes up the warm set, and keeps it where no other process of this host does. Before the feed starts. */
+  start(isKeeper: boolean): void;
   close(): void;
 }
 
@@ -63,6 +63,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     follower.evict(code);
     if (timer !== undefined) warmSet.strike(code);
   };
+  let isStarted = false;
   feed.onEntries((entries) => {
     for (const { short_code } of entries) if (short_code !== null) evict(short_code);
   });
@@ -82,16 +83,22 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     cache,
     isOnCache: () => feed.isFailing && silentMs() <= config.cacheOutage && cache.size.links > 0,
     committed(changes) {
-      for (const { code } of changes) if (code !== null) evict(code);
+      for (const { code } of changes) {
+        if (code === null) continue;
+        evict(code);
+        // The keeper of the file may not have heard of it yet.
+        if (isStarted && timer === undefined) warmSet.append(code);
+      }
     },
-    start() {
+    start(isKeeper) {
+      isStarted = true;
       const warm = readUsableWarmSet(config, origin);
       if (warm) {
         for (const [code, link] of [...warm.links].reverse()) cache.set(code, link);
         feed.resume(warm.next, performance.now() - (Date.now() - warm.heard_at_ms));
         log.info("warm links read", { links: warm.links.length });
       }
-      timer = setInterval(writeWarmSet, LIMITS.warmWriteMs);
+      if (isKeeper) timer = setInterval(writeWarmSet, LIMITS.warmWriteMs);
     },
     close() {
       clearInterval(timer);

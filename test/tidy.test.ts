@@ -22,6 +22,7 @@ const MAX_LINES = 500;
 const LAYERS: readonly (readonly string[])[] = [
   ["src/main.ts"],
   ["src/cli/"],
+  ["src/workers/"],
   ["src/deadletter.ts", "src/audit-log.ts", "src/redirects.ts", "src/log-key-file.ts", "src/lifecycle.ts"],
   ["src/http/"],
   ["src/operations/"],
@@ -30,7 +31,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/store/"],
   ["src/metrics.ts", "src/config.ts"],
   ["src/log.ts"],
-  ["src/model/", "src/errors.ts", "src/limits.ts", "src/threads.ts", "src/version.ts"],
+  ["src/model/", "src/errors.ts", "src/limits.ts", "src/program.ts", "src/version.ts"],
 ];
 
 function sources(folder: string): string[] {

@@ -18,6 +18,8 @@ export interface Command {
   /** One word or two: `shorten`, `users create`. */
   readonly name: string;
   readonly summary: string;
+  /** Started by the program itself: not in any help. */
+  readonly isInternal?: boolean;
   /** Names of the words that follow, in order; those in brackets may be left out. */
   readonly args: readonly string[];
   readonly flags: readonly Flag[];
@@ -28,6 +30,8 @@ export interface Command {
 }
 
 export interface Input extends LoadedConfig {
+  /** All that followed the command's name, as it was typed. */
+  readonly words: readonly string[];
   readonly args: readonly string[];
   /** The value of a flag of this command, or undefined. */
   readonly value: (flag: string) => string | undefined;
@@ -96,6 +100,7 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
   );
   return {
     ...loadConfig(io.environment, flags as Record<string, string | boolean>),
+    words,
     args: positionals,
     value: (flag) => values[flag]?.toString(),
     isOn: (flag) => values[flag] === true,

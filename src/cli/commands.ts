@@ -10,7 +10,7 @@ import { importCommand } from "./import.ts";
 import { keysCreateCommand, keysListCommand, keysRevokeCommand } from "./keys.ts";
 import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyCommand } from "./log.ts";
 import { migrateCommand } from "./migrate.ts";
-import { serveCommand } from "./serve.ts";
+import { serveCommand, serveWorkerCommand } from "./serve.ts";
 import {
   clicksCommand,
   deleteCommand,
@@ -54,4 +54,5 @@ export const COMMANDS: readonly Command[] = [
   configCommand,
   healthcheckCommand,
   versionCommand,
+  serveWorkerCommand,
 ];

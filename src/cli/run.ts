@@ -51,7 +51,7 @@ function findCommand(words: readonly string[]): Command | undefined {
 }
 
 function overview(): string {
-  const list = columns(COMMANDS.map(({ name, summary }) => [name, summary]));
+  const list = columns(COMMANDS.filter(({ isInternal }) => !isInternal).map(({ name, summary }) => [name, summary]));
   return `deadletter: a URL shortener whose every change is in its audit log.
 
 Usage: deadletter COMMAND [flags]

@@ -1,12 +1,19 @@
-// serve: opens everything, makes the first admin of an empty store, listens until told to stop.
+// serve: opens everything, makes the first admin of an empty store, listens until told to stop. With --workers it is the
+// supervisor of as many processes that do so together (serve-worker, which nobody types).
 
+import type { Config } from "../config.ts";
 import { type Deadletter, type Listeners, open } from "../deadletter.ts";
+import { badRequest, messageOf } from "../errors.ts";
+import { reportOf } from "../http/ops.ts";
 import { surviveUncaught, untilShutdown } from "../lifecycle.ts";
+import { LIMITS } from "../limits.ts";
 import { createLogger, describeError } from "../log.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
 import { findAnyAdminKey } from "../store/queries/keys.ts";
 import { VERSION } from "../version.ts";
-import { type Command, STORE_SETTINGS } from "./command.ts";
+import { Seat } from "../workers/seat.ts";
+import { Supervisor } from "../workers/supervisor.ts";
+import { type Command, type Input, type Io, readInteger, STORE_SETTINGS } from "./command.ts";
 
 export const serveCommand: Command = {
   name: "serve",
@@ -24,6 +31,7 @@ export const serveCommand: Command = {
     "logLevel",
     "shutdownGraceMs",
     "drainMs",
+    "workers",
     "cacheEntries",
     "cacheMissing",
     "cacheMegabytes",
@@ -35,24 +43,47 @@ export const serveCommand: Command = {
     "deadletter serve",
     "deadletter serve --port 8080 --base-url https://go.example.com",
     "DATABASE_URL=postgres://deadletter@db/deadletter DEADLETTER_LOG_KEY_FILE=log.key deadletter serve --migrate",
+    "DATABASE_URL=postgres://deadletter@db/deadletter DEADLETTER_LOG_KEY_FILE=log.key deadletter serve --workers 4",
   ],
-  async run({ config }, io) {
-    const log = createLogger(config.logLevel, Bun.stdout.writer());
-    const deadletter = await open(config, { log, via: "http", mayServeWarmSet: true });
-    surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
-    try {
-      // Bound first: a key that was made and could then not be shown would be lost.
-      const listeners = deadletter.listen();
-      const greeting = deadletter.checkLater
-        ? () => "the database is down: known links redirect, all else waits for it\n"
-        : await welcome(deadletter);
-      deadletter.startLog();
-      deadletter.checkLater?.().catch((error: unknown) => {
-        log.error("the database is back, and is not one to serve", describeError(error));
-        process.kill(process.pid, "SIGTERM");
-      });
-      // Before anybody is told that it serves: who reads that may send a signal at once.
-      const exitCode = untilShutdown(log, {
+  run: (input, io) => (input.config.workers === 1 ? serve(input.config, io) : superviseWorkers(input, io)),
+};
+
+/** What a supervisor starts. */
+export const serveWorkerCommand: Command = {
+  name: "serve-worker",
+  summary: "One of the processes of serve --workers, which starts it.",
+  isInternal: true,
+  args: ["NUMBER"],
+  flags: [],
+  settings: serveCommand.settings,
+  examples: [],
+  run({ config, args: [number] }, io) {
+    if (!process.send) throw badRequest("serve-worker is not started by hand", "see: deadletter serve --workers N");
+    return serve(config, io, new Seat(readInteger("NUMBER", number) ?? 1));
+  },
+};
+
+async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
+  const log = createLogger(config.logLevel, Bun.stdout.writer());
+  const deadletter = await open(config, { log, via: "http", mayServeWarmSet: true, ...(seat ? { seat } : {}) });
+  surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
+  try {
+    // Bound first: a key that was made and could then not be shown would be lost.
+    const listeners = deadletter.listen();
+    const greeting = deadletter.checkLater
+      ? () => "the database is down: known links redirect, all else waits for it\n"
+      : await welcome(deadletter);
+    deadletter.startLog();
+    deadletter.checkLater?.().catch((error: unknown) => {
+      log.error("the database is back, and is not one to serve", describeError(error));
+      process.kill(process.pid, "SIGTERM");
+    });
+    seat?.reportWith(() => reportOf(deadletter.service));
+    if (seat?.isLeader) seat.shareRefusal(deadletter.auditLog.refusal);
+    // Before anybody is told that it serves: who reads that may send a signal at once.
+    const exitCode = untilShutdown(
+      log,
+      {
         startDraining: deadletter.startDraining,
         graceMs: config.shutdownGraceMs,
         finish: async () => {
@@ -60,17 +91,73 @@ export const serveCommand: Command = {
           log.info("stopped");
           await deadletter.close();
         },
-      });
-      const { place, engine } = deadletter.core.store;
-      io.err(`deadletter ${VERSION} serves on ${listeners.baseUrl} from ${place}\n${greeting(listeners)}`);
-      log.info("serving", { version: VERSION, base_url: listeners.baseUrl, engine });
-      return await exitCode;
+      },
+      seat,
+    );
+    const { place, engine } = deadletter.core.store;
+    const said = `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${place}\n${greeting(listeners)}`;
+    if (seat) seat.serving({ port: listeners.port, adminListen: listeners.adminListen, greeting: said });
+    else io.err(said);
+    log.info("serving", { version: VERSION, base_url: listeners.baseUrl, engine });
+    return await exitCode;
+  } catch (error) {
+    await deadletter.close();
+    throw error;
+  }
+}
+
+async function superviseWorkers({ config, words }: Input, io: Io): Promise<number> {
+  if (config.databaseUrl === undefined)
+    throw badRequest(
+      `the embedded store is for one process: it cannot be served by ${config.workers} workers`,
+      "set DATABASE_URL to use PostgreSQL, or leave --workers out",
+    );
+  refuseTakenPort(config);
+  const sink = Bun.stdout.writer();
+  const log = createLogger(config.logLevel, sink);
+  const supervisor = new Supervisor({
+    workers: config.workers,
+    words,
+    environment: io.environment,
+    stopMs: Math.max(config.shutdownGraceMs, LIMITS.drainNoticeMs) + config.drainMs + LIMITS.workerStopMs,
+    log,
+    out: async (lines) => {
+      await sink.write(lines);
+      await sink.flush();
+    },
+    err: (lines) => {
+      io.err(new TextDecoder().decode(lines));
+      return Promise.resolve();
+    },
+  });
+  let isStopping = false;
+  const stop = (signal: string) => {
+    if (isStopping) supervisor.kill();
+    else log.info("stopping", { signal, workers: config.workers });
+    isStopping = true;
+    supervisor.stop();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  const exitCode = await supervisor.run(({ greeting }) => io.err(greeting));
+  await log.flush();
+  return exitCode;
+}
+
+/** Workers share their port with one another, and so would share it with any other server of this user. */
+function refuseTakenPort({ host, port, adminListen }: Config): void {
+  for (const each of [{ host, port }, ...(adminListen ? [adminListen] : [])]) {
+    try {
+      const probe = Bun.serve({ hostname: each.host, port: each.port, reusePort: false, fetch: () => new Response() });
+      void probe.stop(true);
     } catch (error) {
-      await deadletter.close();
-      throw error;
+      throw badRequest(
+        `cannot listen on ${each.host}:${each.port}: ${messageOf(error)}`,
+        "choose another with --host and --port",
+      );
     }
-  },
-};
+  }
+}
 
 /** On an empty store: the first admin, where one may be made unasked, and the next command to type. */
 async function welcome(deadletter: Deadletter): Promise<(listeners: Listeners) => string> {

@@ -1,14 +1,15 @@
 // What operators and machines ask: alive, ready, healthy, metrics, totals.
 
+import { AggregatorRegistry, Counter, Gauge, type PrometheusContentType, type Registry } from "prom-client";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { CLICK_DROPS } from "../metrics.ts";
-import { EVENT_TYPES } from "../model/event.ts";
+import { countEventsByType } from "../model/counters.ts";
 import { countPending } from "../store/migrate.ts";
 import { readCounters } from "../store/queries/events.ts";
 import { ping } from "../store/queries/schema.ts";
 import { withDeadline } from "../store/store.ts";
-import type { Answer, Service } from "./service.ts";
+import type { Answer, ClickAccounting, Collected, Report, Service } from "./service.ts";
 
 interface Check {
   readonly ok: boolean;
@@ -16,7 +17,7 @@ interface Check {
 }
 
 export function opsHandlers(service: Service) {
-  const { core, metrics, startedMs, version } = service;
+  const { core, metrics, version } = service;
   const { store } = core;
 
   function livez() {
@@ -50,28 +51,35 @@ export function opsHandlers(service: Service) {
 
   async function metricsText({ set }: { set: Answer }) {
     set.headers["content-type"] = metrics.registry.contentType;
-    return metrics.registry.metrics();
+    return service.workers ? aggregate(await service.workers.collect()).metrics() : metrics.registry.metrics();
   }
 
   async function stats() {
-    const counters = new Map((await store.read(readCounters)).map(({ name, value }) => [name, value]));
-    const events: Record<string, number> = Object.fromEntries(EVENT_TYPES.map((type) => [type, 0]));
-    for (const [name, value] of counters) {
-      const [, , type] = /^events:(\w+):(\w+)$/.exec(name) ?? [];
-      if (type !== undefined) events[type] = (events[type] ?? 0) + value;
-    }
-    const active = counters.get("links:active") ?? 0;
-    const inactive = counters.get("links:inactive") ?? 0;
+    const [counters, { reports, startedMs }] = await Promise.all([store.read(readCounters), collect()]);
+    const byName = new Map(counters.map(({ name, value }) => [name, value]));
+    const active = byName.get("links:active") ?? 0;
+    const inactive = byName.get("links:inactive") ?? 0;
     return {
       links: { total: active + inactive, active, inactive },
-      events,
-      clicks: counters.get("clicks") ?? 0,
-      /** Of this process: accepted + found = recorded + spooled + waiting + dropped. */
-      click_accounting: clickAccounting(service),
+      events: countEventsByType(counters),
+      clicks: byName.get("clicks") ?? 0,
+      /** Of the processes that serve now: accepted + found = recorded + spooled + waiting + dropped. */
+      click_accounting: reports.map(({ clicks }) => clicks).reduce(addAccounting),
+      workers: reports.length,
       uptime_seconds: Math.floor((Date.now() - startedMs) / 1000),
-      memory_bytes: process.memoryUsage.rss(),
+      memory_bytes: reports.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
       version,
     };
+  }
+
+  async function collect(): Promise<Collected> {
+    return (
+      (await service.workers?.collect()) ?? {
+        reports: [await reportOf(service)],
+        restarts: 0,
+        startedMs: service.startedMs,
+      }
+    );
   }
 
   function robots() {
@@ -81,10 +89,42 @@ export function opsHandlers(service: Service) {
   return { livez, readyz, health, metricsText, stats, robots };
 }
 
-function clickAccounting({ metrics: { clicks }, clicks: { waiting } }: Service) {
-  const { accepted, found, recorded, spooled } = clicks;
-  const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, clicks[reason]]));
-  return { accepted, found, recorded, spooled, waiting, dropped };
+export async function reportOf({ metrics, clicks: { waiting } }: Service): Promise<Report> {
+  const { accepted, found, recorded, spooled } = metrics.clicks;
+  const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, metrics.clicks[reason]]));
+  return {
+    metrics: await metrics.registry.getMetricsAsJSON(),
+    clicks: { accepted, found, recorded, spooled, waiting, dropped },
+    memoryBytes: process.memoryUsage.rss(),
+  };
+}
+
+function addAccounting(a: ClickAccounting, b: ClickAccounting): ClickAccounting {
+  return {
+    accepted: a.accepted + b.accepted,
+    found: a.found + b.found,
+    recorded: a.recorded + b.recorded,
+    spooled: a.spooled + b.spooled,
+    waiting: a.waiting + b.waiting,
+    dropped: Object.fromEntries(
+      Object.entries(a.dropped).map(([reason, count]) => [reason, count + (b.dropped[reason] ?? 0)]),
+    ),
+  };
+}
+
+/** One answer for all workers: each metric says how its values go together (metrics.ts). */
+function aggregate({ reports, restarts }: Collected): Registry<PrometheusContentType> {
+  const registry = AggregatorRegistry.aggregate<PrometheusContentType>(reports.map(({ metrics }) => [...metrics]));
+  const registers = [registry];
+  new Gauge({ name: "deadletter_workers", help: "Workers that took part in this answer.", registers }).set(
+    reports.length,
+  );
+  new Counter({
+    name: "deadletter_worker_restarts_total",
+    help: "Workers that ended by themselves and were started again.",
+    registers,
+  }).inc(restarts);
+  return registry;
 }
 
 /** A reason that may be shown: it was written here, not thrown by a driver. */

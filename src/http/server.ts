@@ -9,6 +9,8 @@ import { openExchange, type Service } from "./service.ts";
 export interface Listen {
   readonly host: string;
   readonly port: number;
+  /** Whether other processes of this user may listen there as well (SO_REUSEPORT, socket(7)). */
+  readonly isShared: boolean;
 }
 
 interface App {
@@ -17,7 +19,7 @@ interface App {
 }
 
 /** Throws bad_request when the address cannot be listened on. Port 0 takes a free one. */
-export function listen(service: Service, app: App, { host, port }: Listen): Server<undefined> {
+export function listen(service: Service, app: App, { host, port, isShared }: Listen): Server<undefined> {
   // HTTP/1.0 asks for no Host (RFC 9112 section 3.2), and without one Bun's request has no whole URL.
   const answer = (request: Request) =>
     app.fetch(
@@ -32,7 +34,7 @@ export function listen(service: Service, app: App, { host, port }: Listen): Serv
       hostname: host,
       port,
       development: false,
-      reusePort: false,
+      reusePort: isShared,
       idleTimeout: 10,
       // The app has its own limit: Bun's would answer 413 with an empty body.
       maxRequestBodySize: 2 ** 40,

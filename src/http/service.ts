@@ -8,6 +8,35 @@ import type { Caller, Core } from "../operations/core.ts";
 import type { Clicks } from "../redirect/clicks.ts";
 import type { Follower } from "../redirect/follow.ts";
 
+/** What one process says of itself to whoever asks for all of them. */
+export interface Report {
+  readonly metrics: readonly object[];
+  readonly clicks: ClickAccounting;
+  readonly memoryBytes: number;
+}
+
+export interface ClickAccounting {
+  readonly accepted: number;
+  readonly found: number;
+  readonly recorded: number;
+  readonly spooled: number;
+  readonly waiting: number;
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export interface Collected {
+  readonly reports: readonly Report[];
+  /** How often a worker was started again. */
+  readonly restarts: number;
+  readonly startedMs: number;
+}
+
+/** The processes that serve together (serve --workers). */
+export interface WorkerPool {
+  /** Throws unavailable where the supervisor does not answer. */
+  collect(): Promise<Collected>;
+}
+
 export interface Service {
   readonly core: Core;
   readonly metrics: Metrics;
@@ -21,6 +50,8 @@ export interface Service {
   readonly via: string;
   /** A secret that lets the process that made it act as an admin without a user: commands on the store's own host. */
   readonly operatorSecret: string | undefined;
+  /** Undefined where this process is the only one of its server. */
+  readonly workers: WorkerPool | undefined;
   /** True from the first SIGTERM on: /readyz says so, and load balancers look elsewhere. */
   readonly isDraining: () => boolean;
 }

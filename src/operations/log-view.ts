@@ -7,6 +7,7 @@ import { storedTiles } from "../audit/stored-tree.ts";
 import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../audit/tiles.ts";
 import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { countEvents } from "../model/counters.ts";
 import type { Event } from "../model/event.ts";
 import { formatTime } from "../model/time.ts";
 import { findEvent, readCounters } from "../store/queries/events.ts";
@@ -113,9 +114,4 @@ export async function readLogStatus(sql: Sql, key: VerifierKey, nowMs: number): 
       at: formatTime(at_ms),
     })),
   };
-}
-
-/** All events there are, from the database's own counters: nobody counts a big table. */
-export function countEvents(counters: readonly { readonly name: string; readonly value: number }[]): number {
-  return counters.filter(({ name }) => name.startsWith("events:")).reduce((sum, { value }) => sum + value, 0);
 }

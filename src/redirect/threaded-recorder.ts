@@ -1,8 +1,8 @@
 // Records clicks in a thread: SQLite works in the thread that calls it, and that must not be the one that redirects.
 
 import { messageOf, unavailable } from "../errors.ts";
+import { threadUrl } from "../program.ts";
 import { StoreError, type StoreErrorKind } from "../store/store.ts";
-import { threadUrl } from "../threads.ts";
 import type { ClickBatch, Recorded, Recorder } from "./click-recorder.ts";
 
 export type Question =

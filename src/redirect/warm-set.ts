@@ -64,6 +64,11 @@ export class WarmSet {
 
   /** Before anybody is told of the change: a restart must not bring a deleted link back. */
   strike(code: string): void {
-    if (this.#codes.delete(code)) appendFileSync(this.#path, `${JSON.stringify([code])}\n`);
+    if (this.#codes.delete(code)) this.append(code);
+  }
+
+  /** The same for a process that does not keep the file and so cannot know whether it names the code. */
+  append(code: string): void {
+    if (existsSync(this.#path)) appendFileSync(this.#path, `${JSON.stringify([code])}\n`);
   }
 }

@@ -4,7 +4,7 @@
 import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { threadUrl } from "../threads.ts";
+import { threadUrl } from "../program.ts";
 import { isBusy, mapSqliteError, SqliteConnection } from "./sqlite-connection.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import { type MigrationTx, type Sql, type Store, StoreError } from "./store.ts";

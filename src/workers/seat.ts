@@ -1,0 +1,91 @@
+// A worker's end: which one it is, what it learns from its supervisor, what it tells.
+
+import { unavailable } from "../errors.ts";
+import type { Collected, Report, WorkerPool } from "../http/service.ts";
+import { LIMITS } from "../limits.ts";
+import { withDeadline } from "../store/store.ts";
+import type { Serving, ToSupervisor, ToWorker } from "./messages.ts";
+
+/** The first worker sequences the log, keeps the warm set and the remembered checkpoint: what a host needs once. */
+const LEADER = 1;
+
+export class Seat implements WorkerPool {
+  readonly isLeader: boolean;
+  #refusal: string | undefined;
+  #report: (() => Promise<Report>) | undefined;
+  #stop = () => {};
+  #nextId = 0;
+  readonly #collecting = new Map<number, (collected: Collected) => void>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(number: number) {
+    this.isLeader = number === LEADER;
+    process.on("message", (message: ToWorker) => this.#hear(message));
+    // Without a supervisor nobody would ever stop it, or start it again.
+    process.on("disconnect", () => this.#stop());
+  }
+
+  /** What the leader last said of the stored log. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  onStop(stop: () => void): void {
+    this.#stop = stop;
+  }
+
+  serving(serving: Serving): void {
+    say({ kind: "serving", ...serving });
+  }
+
+  reportWith(report: () => Promise<Report>): void {
+    this.#report = report;
+  }
+
+  /** For the leader: lets the other workers know what it would not vouch for. */
+  shareRefusal(read: () => string | undefined): void {
+    let said: string | undefined;
+    this.#timer = setInterval(() => {
+      const refusal = read();
+      if (refusal !== said) say({ kind: "refusal", refusal: refusal ?? null });
+      said = refusal;
+    }, LIMITS.workerNewsMs);
+    this.#timer.unref();
+  }
+
+  /** Throws unavailable where the supervisor does not answer. */
+  async collect(): Promise<Collected> {
+    const id = this.#nextId++;
+    const { promise, resolve } = Promise.withResolvers<Collected>();
+    this.#collecting.set(id, resolve);
+    try {
+      say({ kind: "collect", id });
+      return await withDeadline(promise, 2 * LIMITS.workerReportMs, () =>
+        unavailable("the supervisor does not answer"),
+      );
+    } finally {
+      this.#collecting.delete(id);
+    }
+  }
+
+  #hear(message: ToWorker): void {
+    switch (message.kind) {
+      case "report":
+        void this.#report?.().then((report) => say({ kind: "report", id: message.id, report }));
+        return;
+      case "collected":
+        this.#collecting.get(message.id)?.(message.collected);
+        return;
+      case "refusal":
+        this.#refusal = message.refusal ?? undefined;
+        return;
+      case "stop":
+        this.#stop();
+    }
+  }
+}
+
+function say(message: ToSupervisor): void {
+  // Once the supervisor is gone there is nobody to tell, and the process is about to stop.
+  if (process.connected) process.send?.(message);
+}

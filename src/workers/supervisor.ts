@@ -1,0 +1,192 @@
+// serve --workers N: starts N processes of this program on one port, starts those again that end, passes on what they ask of
+// one another, and stops them together. It opens neither the store nor the port, so there is little in it that could fail.
+
+import type { Collected, Report } from "../http/service.ts";
+import { LIMITS } from "../limits.ts";
+import type { Logger } from "../log.ts";
+import { ownCommand } from "../program.ts";
+import { forwardLines } from "./forward-lines.ts";
+import type { Serving, ToSupervisor, ToWorker } from "./messages.ts";
+
+export interface SupervisorOptions {
+  readonly workers: number;
+  /** The words that serve was given, for the workers. */
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** How long workers may take to stop before they are killed. */
+  readonly stopMs: number;
+  readonly log: Logger;
+  readonly out: (lines: Uint8Array) => Promise<void>;
+  readonly err: (lines: Uint8Array) => Promise<void>;
+}
+
+interface Worker {
+  readonly number: number;
+  process: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
+  isServing: boolean;
+  startedMs: number;
+  /** Starts in a row that did not last. */
+  failures: number;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #workers: Worker[];
+  readonly #startedMs = Date.now();
+  #restarts = 0;
+  /** Of the first worker that served; all others listen where it does. */
+  #serving: Serving | undefined;
+  #refusal: string | null = null;
+  #isStopping = false;
+  #exitCode = 0;
+  #nextId = 0;
+  readonly #reporting = new Map<number, (number: number, report: Report) => void>();
+  readonly #forwarding = new Set<Promise<void>>();
+  readonly #settled = Promise.withResolvers<number>();
+  readonly #allServe = Promise.withResolvers<Serving>();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#workers = Array.from({ length: options.workers }, (_, index) => ({
+      number: index + 1,
+      process: undefined,
+      isServing: false,
+      startedMs: 0,
+      failures: 0,
+    }));
+  }
+
+  /** The exit code, once all workers have ended; `onServing` is told when all of them serve. */
+  async run(onServing: (serving: Serving) => void): Promise<number> {
+    void this.#allServe.promise.then(onServing);
+    // The first one alone: it finds out whether there is anything to serve, and where.
+    this.#start(this.#workers[0] as Worker);
+    const exitCode = await this.#settled.promise;
+    await Promise.all(this.#forwarding);
+    return exitCode;
+  }
+
+  /** Asks all workers to stop, and kills those that have not within the time they are given. */
+  stop(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    for (const worker of this.#workers) tell(worker, { kind: "stop" });
+    setTimeout(() => this.kill(), this.#options.stopMs).unref();
+    this.#settleWhenDone(0);
+  }
+
+  kill(): void {
+    for (const { process: child } of this.#workers) child?.kill("SIGKILL");
+  }
+
+  #start(worker: Worker): void {
+    const { words, environment } = this.#options;
+    const { port, adminListen } = this.#serving ?? {};
+    const ports = [
+      ...(port === undefined ? [] : ["--port", String(port)]),
+      ...(adminListen === undefined ? [] : ["--admin-listen", adminListen]),
+    ];
+    worker.isServing = false;
+    worker.startedMs = performance.now();
+    const child = Bun.spawn([...ownCommand(), "serve-worker", String(worker.number), ...words, ...ports], {
+      env: environment,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      ipc: (message: ToSupervisor) => this.#hear(worker, message),
+    });
+    worker.process = child;
+    const forwarding = Promise.all([
+      forwardLines(child.stdout, this.#options.out),
+      forwardLines(child.stderr, this.#options.err),
+    ]).then(() => void this.#forwarding.delete(forwarding));
+    this.#forwarding.add(forwarding);
+    void child.exited.then((code) => this.#ended(worker, code));
+  }
+
+  #ended(worker: Worker, code: number): void {
+    const { log } = this.#options;
+    worker.process = undefined;
+    worker.isServing = false;
+    if (this.#isStopping) {
+      this.#settleWhenDone(code);
+      return;
+    }
+    // What keeps the first one from serving keeps all of them.
+    if (this.#serving === undefined) {
+      this.#settled.resolve(code || 1);
+      return;
+    }
+    const lastedMs = performance.now() - worker.startedMs;
+    worker.failures = lastedMs > LIMITS.workerSteadyMs ? 0 : worker.failures + 1;
+    const backoffMs = Math.min(LIMITS.workerBackoffMs * 2 ** worker.failures, LIMITS.workerBackoffMostMs);
+    this.#restarts += 1;
+    log.error("a worker has ended and is started again", { worker: worker.number, exit_code: code, in_ms: backoffMs });
+    setTimeout(() => {
+      if (!this.#isStopping) this.#start(worker);
+    }, backoffMs);
+  }
+
+  /** A worker that had to be killed, or failed to stop, is this process's failure. */
+  #settleWhenDone(code: number): void {
+    this.#exitCode ||= code;
+    if (this.#workers.every(({ process: child }) => child === undefined)) this.#settled.resolve(this.#exitCode);
+  }
+
+  #hear(worker: Worker, message: ToSupervisor): void {
+    switch (message.kind) {
+      case "serving":
+        this.#served(worker, message);
+        return;
+      case "collect":
+        void this.#collect().then((collected) => tell(worker, { kind: "collected", id: message.id, collected }));
+        return;
+      case "report":
+        this.#reporting.get(message.id)?.(worker.number, message.report);
+        return;
+      case "refusal":
+        this.#refusal = message.refusal;
+        for (const other of this.#workers) if (other !== worker) this.#tellRefusal(other);
+    }
+  }
+
+  #served(worker: Worker, serving: Serving): void {
+    worker.isServing = true;
+    this.#tellRefusal(worker);
+    if (this.#serving === undefined) {
+      this.#serving = serving;
+      if (!this.#isStopping) for (const other of this.#workers) if (other !== worker) this.#start(other);
+    }
+    this.#options.log.info("worker serves", { worker: worker.number, pid: worker.process?.pid });
+    if (this.#workers.every(({ isServing }) => isServing)) this.#allServe.resolve(this.#serving);
+  }
+
+  #tellRefusal(worker: Worker): void {
+    tell(worker, { kind: "refusal", refusal: this.#refusal });
+  }
+
+  /** The reports of all workers that answer in time. */
+  async #collect(): Promise<Collected> {
+    const asked = this.#workers.filter(({ isServing }) => isServing);
+    const reports = new Map<number, Report>();
+    const id = this.#nextId++;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#reporting.set(id, (number, report) => {
+      reports.set(number, report);
+      if (reports.size === asked.length) resolve();
+    });
+    for (const worker of asked) tell(worker, { kind: "report", id });
+    await Promise.race([promise, Bun.sleep(LIMITS.workerReportMs)]);
+    this.#reporting.delete(id);
+    const inOrder = [...reports].sort(([a], [b]) => a - b).map(([, report]) => report);
+    return { reports: inOrder, restarts: this.#restarts, startedMs: this.#startedMs };
+  }
+}
+
+function tell({ process: child }: Worker, message: ToWorker): void {
+  try {
+    child?.send(message);
+  } catch {
+    // It is ending; what becomes of it is seen there.
+  }
+}
