@@ -4,15 +4,14 @@ import { expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { newEnvironment, until } from "./support/harness.ts";
 import { startCluster } from "./support/postgres.ts";
-import { runDeadletter, startServe } from "./support/process.ts";
+import { createAdmin, runDeadletter, startServe } from "./support/process.ts";
 
 test("a database that is killed under load and started again", async () => {
   const cluster = await startCluster();
   const environment = newEnvironment(cluster.url, { DEADLETTER_DATABASE_DEADLINE_MS: "2000" });
   const served = await startServe(environment);
   expect(served.greeting).toContain("make the first with: deadletter users create --admin");
-  const key = JSON.parse((await runDeadletter(["users", "create", "--admin", "--json"], environment)).stdout).key
-    .key as string;
+  const key = await createAdmin(environment);
   const send = async (method: string, path: string, body?: object) => {
     const answer = await fetch(served.url + path, {
       method,

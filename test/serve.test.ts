@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createStore, ENGINES, until } from "./support/harness.ts";
 import { createDatabase, freePort } from "./support/postgres.ts";
-import { commandLine, runDeadletter, startServe } from "./support/process.ts";
+import { commandLine, createAdmin, runDeadletter, startServe } from "./support/process.ts";
 
 async function inEmptyDirectory(
   run: (directory: string, environment: Record<string, string>) => Promise<void>,
@@ -259,13 +259,17 @@ describe("SIGTERM", () => {
     store.remove();
   });
 
-  test("under load fails no request on connections that were open", async () => {
-    const store = await createStore("sqlite");
-    const served = await startServe(store.environment);
+  test.each([
+    ["one process", "sqlite", []],
+    ["three workers", "postgres", ["--workers", "3"]],
+  ] as const)("under load on %s fails no request on connections that were open", async (_, engine, words) => {
+    const store = await createStore(engine);
+    const served = await startServe(store.environment, words);
     const { hostname, port } = new URL(served.url);
+    const key = served.key ?? (await createAdmin(store.environment));
     await fetch(`${served.url}/urls`, {
       method: "POST",
-      headers: { authorization: `Bearer ${served.key}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
       body: JSON.stringify({ original_url: "https://example.com/", short_code: "busy" }),
     });
     let [answered, failed] = [0, 0];

@@ -1,15 +1,15 @@
 // The redirect plane while its database is away, and what becomes of clicks when it or the process dies. OUTAGE_S and CLICKS
 // make the runs longer; what they measured is printed.
 
-import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
+import { LIMITS } from "../../src/limits.ts";
 import { framesOf } from "../../src/redirect/click-frames.ts";
-import { createStore, newEnvironment, until } from "../support/harness.ts";
+import { createStore, newEnvironment, type TestStore, until } from "../support/harness.ts";
 import { startCluster } from "../support/postgres.ts";
-import { runDeadletter, type Served, startServe } from "../support/process.ts";
+import { childrenOf, createAdmin, type Served, startServe } from "../support/process.ts";
 
 const OUTAGE_S = Number(process.env.OUTAGE_S ?? 3);
 const CLICKS = Number(process.env.CLICKS ?? 60_000);
@@ -24,8 +24,7 @@ describe("a database that goes away under load", () => {
     const cluster = await startCluster();
     const environment = newEnvironment(cluster.url, { LOG_LEVEL: "warn" });
     let served = await startServe(environment);
-    const made = await runDeadletter(["users", "create", "--admin", "--json"], environment);
-    const headers = { authorization: `Bearer ${JSON.parse(made.stdout).key.key}`, "content-type": "application/json" };
+    const headers = { authorization: `Bearer ${await createAdmin(environment)}`, "content-type": "application/json" };
     const call = (method: string, path: string, body?: object) =>
       fetch(served.url + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
     for (let link = 0; link < LINKS; link++)
@@ -110,64 +109,104 @@ describe("a database that goes away under load", () => {
   }, 300_000);
 });
 
+interface Killing {
+  readonly store: TestStore;
+  readonly words: readonly string[];
+  /** Kills one process with signal 9; what serves from then on. */
+  readonly kill: (served: Served, environment: Record<string, string>) => Promise<Served>;
+  /** Whether anybody answers meanwhile. */
+  readonly isDownMeanwhile: boolean;
+}
+
+async function countThroughKills({ store, words, kill, isDownMeanwhile }: Killing): Promise<void> {
+  const environment = { ...store.environment, LOG_LEVEL: "error" };
+  let served = await startServe(environment, words);
+  const key = served.key ?? (await createAdmin(environment));
+  for (let link = 0; link < LINKS; link++)
+    await fetch(`${served.url}/urls`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ original_url: `https://example.com/${link}`, short_code: `hot-${link}` }),
+    });
+  let [seen, cut, kills, allowed] = [0, 0, 0, 0];
+  let isUp = true;
+  const client = async (number: number) => {
+    for (let step = number; seen < CLICKS; step++) {
+      if (!isUp) {
+        await Bun.sleep(5);
+        continue;
+      }
+      try {
+        const answer = await follow(served, `hot-${step % LINKS}`);
+        if (answer.status === 302) seen += 1;
+      } catch {
+        cut += 1;
+      }
+    }
+  };
+  const clients = Array.from({ length: 16 }, (_, number) => client(number));
+  while (seen < CLICKS) {
+    const [before, startedMs] = [seen, performance.now()];
+    // Not in step with the flushes.
+    await Bun.sleep(750 + Math.random() * 500);
+    if (seen >= CLICKS) break;
+    isUp = !isDownMeanwhile;
+    served = await kill(served, environment);
+    isUp = true;
+    kills += 1;
+    // What came in within one flush interval at the rate of this second, a quarter more since no second is even.
+    const perMs = (seen - before) / (performance.now() - startedMs);
+    allowed += perMs * LIMITS.clickFlushMs * 1.25 + 16;
+  }
+  await Promise.all(clients);
+  served.child.kill("SIGTERM");
+  expect(await served.child.exited).toBe(0);
+  const [{ sum } = { sum: 0 }] = await store.query<{ sum: number | string }>(
+    "select coalesce(sum(clicks), 0) as sum from click_hours",
+  );
+  const recorded = Number(sum);
+  const spooled = countSpooled(join(store.config.dataDir, "clicks"));
+  const shortfall = seen - recorded - spooled;
+  console.log(
+    `      ${seen} seen, ${kills} kills, ${recorded} recorded, ${spooled} spooled, short by ${shortfall} of ${allowed.toFixed(0)} allowed, ${cut} cut off`,
+  );
+  expect(kills).toBeGreaterThan(0);
+  expect(shortfall).toBeLessThanOrEqual(allowed);
+  // Counted, though its answer did not reach the client: at most one a connection and kill.
+  expect(-shortfall).toBeLessThanOrEqual(16 * (kills + 1));
+  store.remove();
+}
+
 describe("clicks", () => {
   test(`of ${CLICKS} redirects with a kill -9 every second: all but the last moment before each kill`, async () => {
-    const store = await createStore("sqlite");
-    const environment: { [name: string]: string } = { ...store.environment, LOG_LEVEL: "error" };
-    let served = await startServe(environment);
-    for (let link = 0; link < LINKS; link++)
-      await fetch(`${served.url}/urls`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${served.key}`, "content-type": "application/json" },
-        body: JSON.stringify({ original_url: `https://example.com/${link}`, short_code: `hot-${link}` }),
-      });
-    let [seen, cut, kills, lastSecond, allowed] = [0, 0, 0, 0, 0];
-    let isUp = true;
-    const worker = async (number: number) => {
-      for (let step = number; seen < CLICKS; step++) {
-        if (!isUp) {
-          await Bun.sleep(5);
-          continue;
-        }
-        try {
-          const answer = await follow(served, `hot-${step % LINKS}`);
-          if (answer.status === 302) seen += 1;
-        } catch {
-          cut += 1;
-        }
-      }
-    };
-    const workers = Array.from({ length: 16 }, (_, number) => worker(number));
-    while (seen < CLICKS) {
-      lastSecond = seen;
-      // Not in step with the flushes.
-      await Bun.sleep(750 + Math.random() * 500);
-      if (seen >= CLICKS) break;
-      isUp = false;
-      served.child.kill(9);
-      await served.child.exited;
-      kills += 1;
-      // What came in within one flush interval at the rate of this second.
-      allowed += (seen - lastSecond) * 0.34 * 1.5 + 16;
-      served = await startServe(environment);
-      isUp = true;
-    }
-    await Promise.all(workers);
-    served.child.kill("SIGTERM");
-    expect(await served.child.exited).toBe(0);
-    const database = new Database(join(environment.DEADLETTER_DATA_DIR ?? "", "deadletter.db"));
-    const recorded =
-      database.query<{ sum: number }, []>("select coalesce(sum(clicks), 0) as sum from click_hours").get()?.sum ?? 0;
-    database.close();
-    const spooled = countSpooled(join(environment.DEADLETTER_DATA_DIR ?? "", "clicks"));
-    const shortfall = seen - recorded - spooled;
-    console.log(
-      `      ${seen} seen, ${kills} kills, ${recorded} recorded, ${spooled} spooled, short by ${shortfall} of ${allowed.toFixed(0)} allowed, ${cut} cut off`,
-    );
-    expect(shortfall).toBeLessThanOrEqual(allowed);
-    // Counted, though its answer did not reach the client: at most one a connection and kill.
-    expect(-shortfall).toBeLessThanOrEqual(16 * (kills + 1));
-    store.remove();
+    await countThroughKills({
+      store: await createStore("sqlite"),
+      words: [],
+      isDownMeanwhile: true,
+      kill: async (served, environment) => {
+        served.child.kill(9);
+        await served.child.exited;
+        return startServe(environment);
+      },
+    });
+  }, 600_000);
+
+  test(`of ${CLICKS} redirects with a kill -9 of a worker every second: the same`, async () => {
+    await countThroughKills({
+      store: await createStore("postgres"),
+      words: ["--workers", "3"],
+      isDownMeanwhile: false,
+      kill: async (served) => {
+        const before = childrenOf(served.child.pid);
+        const victim = before[Math.floor(Math.random() * before.length)] ?? 0;
+        process.kill(victim, 9);
+        await until("it was started again", () => {
+          const now = childrenOf(served.child.pid);
+          return now.length === before.length && !now.includes(victim);
+        });
+        return served;
+      },
+    });
   }, 600_000);
 });
 

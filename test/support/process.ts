@@ -1,5 +1,6 @@
 // Runs deadletter as a process of its own: from source, or as the built binary where DEADLETTER_TEST_BINARY names one.
 
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -42,6 +43,19 @@ export async function runDeadletter(
     child.exited,
   ]);
   return { exitCode, stdout, stderr };
+}
+
+/** Makes an admin in a store that is migrated; its key. */
+export async function createAdmin(environment: Record<string, string>): Promise<string> {
+  const { stdout, stderr } = await runDeadletter(["users", "create", "--admin", "--json"], environment);
+  if (stdout === "") throw new Error(stderr);
+  return (JSON.parse(stdout) as { key: { key: string } }).key.key;
+}
+
+/** The processes that a process has started (proc(5)). */
+export function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return text === "" ? [] : text.split(" ").map(Number);
 }
 
 export interface Served {
