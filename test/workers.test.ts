@@ -106,6 +106,20 @@ describe("a supervisor", () => {
     store.remove();
   });
 
+  test("stops a worker that has only just been started again", async () => {
+    const store = await createStore("postgres");
+    const served = await startServe({ ...store.environment, DEADLETTER_DRAIN_MS: "100" }, ["--workers", "2"]);
+    const [victim = 0] = childrenOf(served.child.pid);
+    process.kill(victim, 9);
+    await until("another has begun", () => {
+      const workers = childrenOf(served.child.pid);
+      return workers.length === 2 && !workers.includes(victim);
+    });
+    served.child.kill("SIGTERM");
+    expect(await served.child.exited).toBe(0);
+    store.remove();
+  });
+
   test("ends as its first worker does where there is nothing to serve, and says why", async () => {
     const store = await createStore("postgres");
     const behind = { ...store.environment, DEADLETTER_MIGRATE: "false" };

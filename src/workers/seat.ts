@@ -13,7 +13,8 @@ export class Seat implements WorkerPool {
   readonly isLeader: boolean;
   #refusal: string | undefined;
   #report: (() => Promise<Report>) | undefined;
-  #stop = () => {};
+  #stop: (() => void) | undefined;
+  #isToStop = false;
   #nextId = 0;
   readonly #collecting = new Map<number, (collected: Collected) => void>();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -22,7 +23,7 @@ export class Seat implements WorkerPool {
     this.isLeader = number === LEADER;
     process.on("message", (message: ToWorker) => this.#hear(message));
     // Without a supervisor nobody would ever stop it, or start it again.
-    process.on("disconnect", () => this.#stop());
+    process.on("disconnect", () => this.#askToStop());
   }
 
   /** What the leader last said of the stored log. */
@@ -30,8 +31,10 @@ export class Seat implements WorkerPool {
     return this.#refusal;
   }
 
+  /** Calls back at once where that was asked before the process could. */
   onStop(stop: () => void): void {
     this.#stop = stop;
+    if (this.#isToStop) stop();
   }
 
   serving(serving: Serving): void {
@@ -80,8 +83,13 @@ export class Seat implements WorkerPool {
         this.#refusal = message.refusal ?? undefined;
         return;
       case "stop":
-        this.#stop();
+        this.#askToStop();
     }
+  }
+
+  #askToStop(): void {
+    this.#isToStop = true;
+    this.#stop?.();
   }
 }
 
