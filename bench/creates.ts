@@ -3,12 +3,13 @@
 //
 //   bun bench/creates.ts [--rounds 5] [--clients 32] [--seconds 2]
 
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { shorten } from "../src/operations/shorten.ts";
 import { createStore, ENGINES, startServer, type TestServer } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";
+import { median, openReport } from "./report.ts";
 
+const report = openReport("creates");
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
@@ -66,10 +67,7 @@ const FLOOR_TABLES = (bytes: string) => `
   create table floor_queue (id integer primary key);
   create table floor_urls (id integer primary key, code text unique, url text, head ${bytes});`;
 
-const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
-
-console.log(`bun bench/creates.ts on ${cpus().length} x ${cpus()[0]?.model}, Bun ${Bun.version}`);
-console.log(`${clients} clients, ${rounds} rounds of ${seconds} s, medians, created links a second`);
+report.print(`${clients} clients, ${rounds} rounds of ${seconds} s, medians, created links a second`);
 for (const engine of ENGINES) {
   const server = await startServer(await createStore(engine), { LOG_LEVEL: "error" });
   await server.deadletter.core.store.migrate((tx) => tx.script(FLOOR_TABLES(engine === "sqlite" ? "blob" : "bytea")));
@@ -85,7 +83,7 @@ for (const engine of ENGINES) {
   const floor = median(results.floor ?? []);
   for (const [name, rates] of Object.entries(results)) {
     const rate = median(rates);
-    console.log(
+    report.print(
       `${engine.padEnd(9)} ${name.padEnd(10)} ${Math.round(rate).toString().padStart(7)}/s  ${(rate / floor).toFixed(2)} of the floor`,
     );
   }
@@ -93,4 +91,5 @@ for (const engine of ENGINES) {
   server.store.remove();
 }
 await stopServer();
+report.save();
 process.exit(0);

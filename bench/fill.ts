@@ -1,12 +1,28 @@
 // Many links in few transactions, each with its event: only to have them.
 
-import type { Deadletter } from "../src/deadletter.ts";
+import type { Config } from "../src/config.ts";
+import { type Deadletter, open } from "../src/deadletter.ts";
+import { createLogger } from "../src/log.ts";
 import { linkFromRow } from "../src/model/url.ts";
 import { mutate, record, type Work } from "../src/operations/core.ts";
+import { readCounters } from "../src/store/queries/events.ts";
 import { insertLink } from "../src/store/queries/urls.ts";
 
 const AT_ONCE = 1_000;
 const START_MS = 1_790_000_000_000;
+
+/** A store with so many links, all in the log; filled where it has none. Throws where it has others. */
+export async function fillStore(config: Config, count: number): Promise<void> {
+  const deadletter = await open(config, { log: createLogger("error"), via: "bench" });
+  const counters = await deadletter.core.store.read(readCounters);
+  const there = counters.find(({ name }) => name === "links:active")?.value ?? 0;
+  if (there === 0) await fillLinks(deadletter, count);
+  else if (there !== count) throw new Error(`${config.dataDir} holds ${there} links, not ${count}`);
+  const sequencer = deadletter.auditLog.createSequencer();
+  while ((await sequencer.runBatch()).isMore);
+  await sequencer.close();
+  await deadletter.close();
+}
 
 /** Links `from`, `from + 1`, ... called c00000001 and so on. */
 export async function fillLinks({ core, self }: Deadletter, count: number, from = 1): Promise<void> {

@@ -3,7 +3,6 @@
 //
 //   bun bench/log.ts [--events 1000000] [--rounds 5] [--seconds 3] [--clients 32] [--engine sqlite]
 
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { verify } from "../src/audit/verify.ts";
 import { type Deadletter, open } from "../src/deadletter.ts";
@@ -12,7 +11,9 @@ import { shorten } from "../src/operations/shorten.ts";
 import { createStore, ENGINES, type Engine } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";
 import { fillLinks } from "./fill.ts";
+import { median, openReport } from "./report.ts";
 
+const report = openReport("log");
 const { values } = parseArgs({
   options: {
     events: { type: "string", default: "1000000" },
@@ -26,7 +27,6 @@ const [events, rounds, seconds, clients] = [values.events, values.rounds, values
   Number,
 ) as [number, number, number, number];
 
-const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
 const percentile = (numbers: readonly number[], part: number) =>
   [...numbers].sort((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * part))] ?? 0;
 
@@ -73,7 +73,7 @@ async function benchSequencing(engine: Engine): Promise<void> {
     const leaves = await sequenceAll(deadletter);
     rates.push((leaves / (performance.now() - startMs)) * 1000);
   }
-  console.log(`${engine}  sequenced events/s, no other load        ${median(rates).toFixed(0)}`);
+  report.print(`${engine}  sequenced events/s, no other load        ${median(rates).toFixed(0)}`);
   await deadletter.close();
   store.remove();
 }
@@ -108,11 +108,11 @@ async function benchWriters(engine: Engine): Promise<void> {
     }
   }
   const [without, withLog] = [median(rates.without), median(rates.with)];
-  console.log(`${engine}  created links/s, nothing sequences        ${without.toFixed(0)}`);
-  console.log(
+  report.print(`${engine}  created links/s, nothing sequences        ${without.toFixed(0)}`);
+  report.print(
     `${engine}  created links/s, log sequenced beside     ${withLog.toFixed(0)}  (${(withLog / without).toFixed(2)})`,
   );
-  console.log(
+  report.print(
     `${engine}  ms from commit to known follower          p50 ${percentile(waits, 0.5).toFixed(0)}, p99 ${percentile(waits, 0.99).toFixed(0)}, max ${Math.max(...waits.map((ms) => Math.round(ms)).slice(0, 100_000)).toFixed(0)}`,
   );
 }
@@ -126,15 +126,14 @@ async function benchVerify(engine: Engine): Promise<void> {
   const startMs = performance.now();
   const { isTrue } = await verify(deadletter.core.store, deadletter.core.logKey, { onFinding: console.error });
   const tookMs = performance.now() - startMs;
-  console.log(
+  report.print(
     `${engine}  verify of ${events} events, s                ${(tookMs / 1000).toFixed(1)}  (${((events / tookMs) * 1000).toFixed(0)} events/s, ${isTrue})`,
   );
   await deadletter.close();
   store.remove();
 }
 
-console.log(`bun bench/log.ts on ${cpus().length} x ${cpus()[0]?.model}, Bun ${Bun.version}`);
-console.log(`medians of ${rounds} rounds; ${clients} writers, ${seconds} s a round`);
+report.print(`medians of ${rounds} rounds; ${clients} writers, ${seconds} s a round`);
 for (const engine of ENGINES.filter((name) => values.engine === undefined || name === values.engine)) {
   if (rounds > 0) {
     await benchSequencing(engine);
@@ -143,3 +142,4 @@ for (const engine of ENGINES.filter((name) => values.engine === undefined || nam
   if (events > 0) await benchVerify(engine);
 }
 await stopServer();
+report.save();

@@ -1,21 +1,22 @@
-// What a redirect costs: nginx's constant answer, Bun's constant answer, Bun with a Map of as many links, and deadletter with
-// cache, clicks, metrics and log lines on. Interleaved rounds in one run; CPU is each server's own (/proc), per request.
+// What a redirect costs: nginx's constant answer, Bun's constant answer, Bun with a Map of as many links, the same with one more
+// part of deadletter at a time, and deadletter with cache, clicks, metrics and log lines on. Interleaved rounds in one run; CPU is
+// each server's own (/proc), per request.
 //
 //   bun run bench [--links 1000000] [--rounds 5] [--seconds 5] [--connections 64] [--data DIR]
 //
 // wrk makes the load; wrk and nginx come from apt-get install wrk nginx-light.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Config, loadConfig } from "../src/config.ts";
-import { open } from "../src/deadletter.ts";
-import { createLogger } from "../src/log.ts";
-import { readCounters } from "../src/store/queries/events.ts";
+import { loadConfig } from "../src/config.ts";
 import { freePort } from "../test/support/postgres.ts";
-import { fillLinks } from "./fill.ts";
+import { fillStore } from "./fill.ts";
+import { median, openReport } from "./report.ts";
+import { STEPS } from "./steps.ts";
 
+const report = openReport("redirects");
 const { values } = parseArgs({
   options: {
     links: { type: "string", default: "1000000" },
@@ -67,31 +68,18 @@ async function startNginx(): Promise<Contender | undefined> {
   return { name: "nginx, constant", url: `http://127.0.0.1:${port}`, pid: child.pid };
 }
 
-async function startBare(name: string, count: number): Promise<Contender> {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "bare-server.ts"), String(count)], {
-    stdout: "pipe",
-  });
+async function startStep(name: string, count: number, step: string = STEPS[0]): Promise<Contender> {
+  const server = join(import.meta.dir, "step-server.ts");
+  const child = Bun.spawn([process.execPath, server, String(count), step], { stdout: "pipe" });
   children.push(child);
   const { value } = await child.stdout.getReader().read();
   return { name, url: new TextDecoder().decode(value).trim(), pid: child.pid };
 }
 
-async function fill(config: Config): Promise<void> {
-  const deadletter = await open(config, { log: createLogger("error"), via: "bench" });
-  const counters = await deadletter.core.store.read(readCounters);
-  const there = counters.find(({ name }) => name === "links:active")?.value ?? 0;
-  if (there === 0) await fillLinks(deadletter, links);
-  else if (there !== links) throw new Error(`${config.dataDir} holds ${there} links, not ${links}`);
-  const sequencer = deadletter.auditLog.createSequencer();
-  while ((await sequencer.runBatch()).isMore);
-  await sequencer.close();
-  await deadletter.close();
-}
-
 async function startDeadletter(): Promise<{ contender: Contender; stop: () => Promise<void> }> {
   const dataDir = values.data ?? join(work, "data");
   const { config } = loadConfig({ DEADLETTER_DATA_DIR: dataDir });
-  await fill(config);
+  await fillStore(config, links);
   const environment = {
     ...process.env,
     DEADLETTER_DATA_DIR: dataDir,
@@ -166,18 +154,17 @@ writeFileSync(
    request = function() return wrk.format("GET", string.format("/c%08d", math.random(1, ${links}))) end`,
 );
 
-const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
-
+const BASELINE = `Bun.serve, Map of ${links}`;
 const product = await startDeadletter();
 const contenders = [
   await startNginx(),
-  await startBare("Bun.serve, constant", 0),
-  await startBare(`Bun.serve, Map of ${links}`, links),
+  await startStep("Bun.serve, constant", 0),
+  await startStep(BASELINE, links),
+  ...(await Promise.all(STEPS.slice(1).map((step) => startStep(`  + ${step}`, links, step)))),
   product.contender,
 ].filter((contender) => contender !== undefined);
 
-console.log(`bun run bench on ${cpus().length} x ${cpus()[0]?.model}, Bun ${Bun.version}`);
-console.log(`${links} links, ${connections} connections, medians of ${rounds} rounds of ${seconds} s\n`);
+report.print(`${links} links, ${connections} connections, medians of ${rounds} rounds of ${seconds} s\n`);
 // Every link is in the cache before anything is measured.
 const idleMb = rssOf(product.contender.pid);
 await measure(product.contender, RANDOM, Math.max(10, Math.ceil(links / 12_000)));
@@ -188,31 +175,36 @@ for (const [title, script] of [
   const results = new Map(contenders.map(({ name }) => [name, [] as Measured[]]));
   for (let round = 0; round < rounds; round++)
     for (const contender of contenders) results.get(contender.name)?.push(await measure(contender, script));
-  const baseline = results.get(`Bun.serve, Map of ${links}`) ?? [];
+  const baseline = results.get(BASELINE) ?? [];
   const of = (list: readonly Measured[], field: keyof Measured) => median(list.map((one) => one[field]));
-  console.log(`${title.padEnd(30)}    req/s   ratio   CPU us   ratio   p50 ms   p99 ms   ratio  errors`);
+  report.print(`${title.padEnd(30)}    req/s   ratio   CPU us   ratio    more   p50 ms   p99 ms   ratio  errors`);
+  let before = Number.NaN;
   for (const [name, list] of results) {
     const [rate, cpuUs, p99] = [of(list, "rate"), of(list, "cpuUs"), of(list, "p99")];
-    console.log(
+    report.print(
       [
         name.padEnd(30),
         rate.toFixed(0).padStart(8),
         (rate / of(baseline, "rate")).toFixed(2).padStart(7),
         cpuUs.toFixed(1).padStart(8),
         (of(baseline, "cpuUs") / cpuUs).toFixed(2).padStart(7),
+        // Than the line above: what the step costs.
+        (name.startsWith("  +") || name === product.contender.name ? (cpuUs - before).toFixed(1) : "").padStart(7),
         of(list, "p50").toFixed(2).padStart(8),
         p99.toFixed(2).padStart(8),
         (p99 / of(baseline, "p99")).toFixed(2).padStart(7),
         String(of(list, "errors")).padStart(7),
       ].join(" "),
     );
+    before = cpuUs;
   }
-  console.log();
+  report.print();
 }
-console.log(
+report.print(
   `deadletter RSS: ${idleMb.toFixed(0)} MB idle, ${rssOf(product.contender.pid).toFixed(0)} MB with ${links} cached links`,
 );
 for (const child of children) child.kill(15);
 await product.stop();
 rmSync(work, { recursive: true, force: true });
+report.save();
 process.exit(0);
