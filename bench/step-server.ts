@@ -52,6 +52,7 @@ const clicks = new Clicks({
   store,
   recorder: {
     record: () => Promise.resolve({ clicks: 0, chunks: [] }),
+    setBusy: () => undefined,
     hurry: () => undefined,
     close: () => Promise.resolve(),
   },

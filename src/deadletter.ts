@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type LogKey, parseLogKey } from "./audit/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit-log.ts";
 import { type Config, formatListen, urlHost } from "./config.ts";
-import { badRequest, DeadletterError, messageOf } from "./errors.ts";
+import { badRequest, DeadletterError, messageOf, unavailable } from "./errors.ts";
 import { type Api, createApi, createPublic } from "./http/app.ts";
 import { listen } from "./http/server.ts";
 import type { Service, WorkerPool } from "./http/service.ts";
@@ -26,7 +26,7 @@ import { readCounters } from "./store/queries/events.ts";
 import { readHeadAndQuarantine } from "./store/queries/log.ts";
 import { ping } from "./store/queries/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
-import type { Store } from "./store/store.ts";
+import { type Store, withDeadline } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
 export interface OpenOptions {
@@ -213,6 +213,10 @@ export function baseUrlOf(config: Config): string {
   return config.baseUrl ?? `http://${urlHost(config.host)}:${config.port}`;
 }
 
+function soon<T>(reading: Promise<T>): Promise<T> {
+  return withDeadline(reading, LIMITS.scrapeReadMs, () => unavailable("the database did not answer in time"));
+}
+
 function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
   const { log, via, operatorSecret, seat } = options;
   const metrics = createMetrics(VERSION, {
@@ -220,8 +224,8 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     droppedLogLines: () => log.dropped,
     cache: () => redirects.cache.size,
     // A scrape must tell of everything else also while the database is down.
-    counters: () => store.read(readCounters).catch(() => []),
-    logHead: () => store.read(readHeadAndQuarantine).catch(() => undefined),
+    counters: () => soon(store.read(readCounters)).catch(() => []),
+    logHead: () => soon(store.read(readHeadAndQuarantine)).catch(() => undefined),
   });
   const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, {

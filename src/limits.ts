@@ -29,6 +29,8 @@ export const LIMITS = {
   sqliteGroupMs: 10,
   sqliteBusyMs: 100,
   sqliteBusyRetryMs: 10,
+  /** Pages that the reader keeps, in KiB: enough for the index of a million codes. */
+  sqliteCacheKiB: 65_536,
   sqliteCheckpointMs: 500,
   /** How often a change of the file by another process is looked for. */
   sqliteWatchMs: 50,
@@ -99,6 +101,9 @@ export const LIMITS = {
   /** Redirects a second past which recording steps back, and how many times as long as a chunk took it waits then. */
   clickBusyRate: 4_000,
   clickBusyShare: 30,
+  clickPauseMs: 2_000,
+  /** Size past which a file that is appended to is closed, and recorded in its turn. */
+  clickFileBytes: 2 ** 20,
   /** How long a process that stops goes on recording; the rest stays on disk for the next one. */
   clickCloseMs: 2_000,
   /** Clicks that wait for the store, on disk. */
@@ -110,6 +115,8 @@ export const LIMITS = {
   /** After SIGTERM, how long at the least answers go on saying that the connection is to be closed, before it is. */
   drainNoticeMs: 300,
   clientMs: 30_000,
+  /** How long a scrape waits for the store; what is not read by then is left out. */
+  scrapeReadMs: 1_000,
   /** How long a scrape waits for the other workers; one that is later is left out. */
   workerReportMs: 2_000,
   workerNewsMs: 100,
@@ -120,4 +127,6 @@ export const LIMITS = {
   /** How long workers may take to stop, past grace and drain, before they are killed. */
   workerStopMs: 10_000,
   forwardedLineBytes: 2 ** 20,
+  /** How long a supervisor whose workers have ended waits for the reader of their last lines. */
+  workerFlushMs: 2_000,
 } as const;

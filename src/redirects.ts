@@ -59,11 +59,19 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     counts: metrics.cache,
   });
   let timer: ReturnType<typeof setInterval> | undefined;
+  let isStarted = false;
   const evict = (code: string) => {
     follower.evict(code);
-    if (timer !== undefined) warmSet.strike(code);
+    if (timer !== undefined) withWarmSet(() => warmSet.strike(code));
   };
-  let isStarted = false;
+  // What has been committed must be answered as committed, whatever becomes of the file.
+  const withWarmSet = (run: () => void) => {
+    try {
+      run();
+    } catch (error) {
+      log.warn("the warm set cannot be written", describeError(error));
+    }
+  };
   feed.onEntries((entries) => {
     for (const { short_code } of entries) if (short_code !== null) evict(short_code);
   });
@@ -71,11 +79,8 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     // The file says until when the log was heard, so that another start is bound by the same time.
     if (feed.next === undefined || silentMs() > config.cacheOutage) return;
     const heard_at_ms = Math.floor(Date.now() - silentMs());
-    try {
-      warmSet.write({ origin, next: feed.next, heard_at_ms }, cache);
-    } catch (error) {
-      log.warn("the warm set cannot be written", describeError(error));
-    }
+    const { next } = feed;
+    withWarmSet(() => warmSet.write({ origin, next, heard_at_ms }, cache));
   };
 
   return {
@@ -87,7 +92,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
         if (code === null) continue;
         evict(code);
         // The keeper of the file may not have heard of it yet.
-        if (isStarted && timer === undefined) warmSet.append(code);
+        if (isStarted && timer === undefined) withWarmSet(() => warmSet.append(code));
       }
     },
     start(isKeeper) {

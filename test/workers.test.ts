@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { forwardLines } from "../src/workers/forward-lines.ts";
 import { createStore, type TestStore, until } from "./support/harness.ts";
+import { freePort } from "./support/postgres.ts";
 import { childrenOf, createAdmin, runDeadletter, type Served, spawnDeadletter, startServe } from "./support/process.ts";
 
 const WORKERS = 3;
@@ -70,6 +71,8 @@ describe(`${WORKERS} workers`, () => {
   });
 
   test("are started again when they are killed, the one that sequences as well, and the log goes on", async () => {
+    const redirected = await metric('deadletter_redirects_total{outcome="found"}');
+    expect(redirected).toBeGreaterThan(0);
     for (const victim of childrenOf(served.child.pid)) {
       process.kill(victim, 9);
       await until("there are as many as before", async () => {
@@ -78,6 +81,8 @@ describe(`${WORKERS} workers`, () => {
       });
     }
     expect(await metric("deadletter_worker_restarts_total")).toBe(WORKERS);
+    // A sum that went down would look like a counter that began anew.
+    expect(await metric('deadletter_redirects_total{outcome="found"}')).toBe(redirected);
     await call("POST", "/urls", { original_url: "https://example.com/2", short_code: "after" });
     await until("it is in the log", async () => (await metric("deadletter_log_backlog_events")) === 0);
     expect((await runDeadletter(["verify"], store.environment)).exitCode).toBe(0);
@@ -126,6 +131,35 @@ describe("a supervisor", () => {
     const ended = await runDeadletter(["serve", "--workers", "2"], behind);
     expect(ended.exitCode).toBe(7);
     expect(ended.stderr).toMatch(/the schema of .* is \d+ migration\(s\) behind\n {2}run: deadletter migrate\n/);
+    store.remove();
+  });
+
+  test("does not give its two listeners one port", async () => {
+    const store = await createStore("postgres");
+    const port = String(await freePort());
+    const words = ["serve", "--workers", "2", "--port", port, "--admin-listen", `127.0.0.1:${port}`];
+    const ended = await runDeadletter(words, store.environment);
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toContain(`cannot listen on 127.0.0.1:${port}`);
+    store.remove();
+  });
+
+  test("ends at the second signal although nobody reads what its workers say", async () => {
+    const store = await createStore("postgres");
+    const child = spawnDeadletter(["serve", "--workers", "2"], store.environment);
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of child.stderr) {
+      text += decoder.decode(chunk);
+      if (text.includes("serves on")) break;
+    }
+    const url = / serves on (\S+) from /.exec(text)?.[1] ?? "";
+    // More lines than a pipe holds.
+    for (let round = 0; round < 40; round++)
+      await Promise.all(Array.from({ length: 50 }, () => fetch(`${url}/nothing-${"x".repeat(50)}`)));
+    child.kill("SIGTERM");
+    child.kill("SIGTERM");
+    await until("it has ended", () => child.exitCode !== null || child.signalCode !== null);
     store.remove();
   });
 

@@ -119,7 +119,11 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
     workers: config.workers,
     words,
     environment: io.environment,
-    stopMs: Math.max(config.shutdownGraceMs, LIMITS.drainNoticeMs) + config.drainMs + LIMITS.workerStopMs,
+    stopMs:
+      Math.max(config.shutdownGraceMs, LIMITS.drainNoticeMs) +
+      config.drainMs +
+      config.databaseDeadlineMs +
+      LIMITS.workerStopMs,
     log,
     out: async (lines) => {
       await sink.write(lines);
@@ -132,30 +136,40 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
   });
   let isStopping = false;
   const stop = (signal: string) => {
-    if (isStopping) supervisor.kill();
-    else log.info("stopping", { signal, workers: config.workers });
+    if (isStopping) {
+      supervisor.kill();
+      process.exit(1);
+    }
+    log.info("stopping", { signal, workers: config.workers });
     isStopping = true;
     supervisor.stop();
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   const exitCode = await supervisor.run(({ greeting }) => io.err(greeting));
-  await log.flush();
+  await Promise.race([log.flush(), Bun.sleep(LIMITS.workerFlushMs)]);
   return exitCode;
 }
 
 /** Workers share their port with one another, and so would share it with any other server of this user. */
 function refuseTakenPort({ host, port, adminListen }: Config): void {
-  for (const each of [{ host, port }, ...(adminListen ? [adminListen] : [])]) {
-    try {
-      const probe = Bun.serve({ hostname: each.host, port: each.port, reusePort: false, fetch: () => new Response() });
-      void probe.stop(true);
-    } catch (error) {
-      throw badRequest(
-        `cannot listen on ${each.host}:${each.port}: ${messageOf(error)}`,
-        "choose another with --host and --port",
-      );
-    }
+  const probes: Bun.Server<undefined>[] = [];
+  try {
+    for (const each of [{ host, port }, ...(adminListen ? [adminListen] : [])])
+      probes.push(probe(each.host, each.port));
+  } finally {
+    for (const each of probes) void each.stop(true);
+  }
+}
+
+function probe(hostname: string, port: number): Bun.Server<undefined> {
+  try {
+    return Bun.serve({ hostname, port, reusePort: false, fetch: () => new Response() });
+  } catch (error) {
+    throw badRequest(
+      `cannot listen on ${hostname}:${port}: ${messageOf(error)}`,
+      "choose another with --host and --port",
+    );
   }
 }
 

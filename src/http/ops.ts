@@ -56,6 +56,8 @@ export function opsHandlers(service: Service) {
 
   async function stats() {
     const [counters, { reports, startedMs }] = await Promise.all([store.read(readCounters), collect()]);
+    // None has answered, and none ever did.
+    if (reports.length === 0) throw unavailable("no worker answered in time");
     const byName = new Map(counters.map(({ name, value }) => [name, value]));
     const active = byName.get("links:active") ?? 0;
     const inactive = byName.get("links:inactive") ?? 0;
@@ -76,6 +78,8 @@ export function opsHandlers(service: Service) {
     return (
       (await service.workers?.collect()) ?? {
         reports: [await reportOf(service)],
+        ended: [],
+        late: 0,
         restarts: 0,
         startedMs: service.startedMs,
       }
@@ -113,11 +117,14 @@ function addAccounting(a: ClickAccounting, b: ClickAccounting): ClickAccounting 
 }
 
 /** One answer for all workers: each metric says how its values go together (metrics.ts). */
-function aggregate({ reports, restarts }: Collected): Registry<PrometheusContentType> {
-  const registry = AggregatorRegistry.aggregate<PrometheusContentType>(reports.map(({ metrics }) => [...metrics]));
+function aggregate({ reports, ended, late, restarts }: Collected): Registry<PrometheusContentType> {
+  const registry = AggregatorRegistry.aggregate<PrometheusContentType>([
+    ...reports.map(({ metrics }) => [...metrics]),
+    [...ended],
+  ]);
   const registers = [registry];
-  new Gauge({ name: "deadletter_workers", help: "Workers that took part in this answer.", registers }).set(
-    reports.length,
+  new Gauge({ name: "deadletter_workers", help: "Workers that answered this scrape in time.", registers }).set(
+    reports.length - late,
   );
   new Counter({
     name: "deadletter_worker_restarts_total",

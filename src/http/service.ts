@@ -26,6 +26,10 @@ export interface ClickAccounting {
 
 export interface Collected {
   readonly reports: readonly Report[];
+  /** What processes that have ended since had counted. */
+  readonly ended: Report["metrics"];
+  /** How many of the processes did not answer in time: theirs is an earlier report, or none. */
+  readonly late: number;
   /** How often a worker was started again. */
   readonly restarts: number;
   readonly startedMs: number;

@@ -114,7 +114,7 @@ class Generations {
   #add(code: string, link: CachedLink): void {
     if (this.#entries < 2) return;
     const cost = LinkTable.costOf(code, link);
-    if (this.#young.size >= this.#entries / 2 || this.#young.bytes + cost > this.#bytes / 2) {
+    if (this.#young.size >= Math.floor(this.#entries / 2) || this.#young.bytes + cost > this.#bytes / 2) {
       this.#old = this.#young;
       this.#young = new LinkTable();
     }

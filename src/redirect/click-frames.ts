@@ -35,7 +35,7 @@ export function writeFrame(hour: number, table: ClickTable, visitorOf: (number: 
   ]);
 }
 
-/** The whole frames; nothing of a last one that was cut short by a kill. */
+/** The frames up to the first that is damaged, such as a last one that was cut short by a kill. */
 export function* framesOf(bytes: Uint8Array): Generator<Frame> {
   for (let at = 0; at < bytes.length; ) {
     const bodyAt = bytes.indexOf(10, at) + 1;
@@ -44,13 +44,32 @@ export function* framesOf(bytes: Uint8Array): Generator<Frame> {
     at = bodyAt + head.rows * ROW_BYTES;
     if (at > bytes.length) return;
     // A copy, so that its numbers lie where typed arrays may begin.
-    yield { ...head, body: new Uint8Array(bytes.subarray(bodyAt, at)) };
+    const frame = { ...head, body: new Uint8Array(bytes.subarray(bodyAt, at)) };
+    if (!isWhole(frame)) return;
+    yield frame;
   }
 }
 
-export function rowsOf({ hour, rows, visitors, body }: Frame): ClickHour[] {
-  const keys = new Float64Array(body.buffer, 0, rows);
-  const counts = new Uint32Array(body.buffer, rows * Float64Array.BYTES_PER_ELEMENT, rows);
+function columnsOf({ body, rows }: Frame): { keys: Float64Array; counts: Uint32Array } {
+  return {
+    keys: new Float64Array(body.buffer, 0, rows),
+    counts: new Uint32Array(body.buffer, rows * Float64Array.BYTES_PER_ELEMENT, rows),
+  };
+}
+
+/** Whether the rows can be what the head says: after a power cut a file may hold zeros where it was not written. */
+function isWhole(frame: Frame): boolean {
+  const { keys, counts } = columnsOf(frame);
+  return (
+    keys.every((key) => Number.isSafeInteger(key) && key >= LIMITS.visitors) &&
+    counts.every((count) => count > 0) &&
+    counts.reduce((sum, count) => sum + count, 0) === frame.clicks
+  );
+}
+
+export function rowsOf(frame: Frame): ClickHour[] {
+  const { hour, visitors } = frame;
+  const { keys, counts } = columnsOf(frame);
   const byNumber = new Map(visitors.map(([number, kind, device, referrer]) => [number, { kind, device, referrer }]));
   return Array.from(keys, (key, row) => {
     const number = key % LIMITS.visitors;

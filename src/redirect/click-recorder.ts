@@ -19,8 +19,6 @@ export interface ClickBatch {
   readonly bytes: Uint8Array;
   /** Chunks whose batch is gone: the store need not remember them. */
   readonly forget: readonly string[];
-  /** Whether redirects come in so fast that recording should step back. */
-  readonly isBusy: boolean;
 }
 
 export interface Recorded {
@@ -32,6 +30,8 @@ export interface Recorded {
 export interface Recorder {
   /** Throws StoreError for what the store will never take, unavailable for all else; the whole batch may then be tried again. */
   record(batch: ClickBatch): Promise<Recorded>;
+  /** Whether redirects come in so fast that recording should step back. */
+  setBusy(isBusy: boolean): void;
   /** No more pauses from now on, and no further chunk once Date.now() is past `deadlineMs`. */
   hurry(deadlineMs: number): void;
   close(): Promise<void>;
@@ -39,13 +39,15 @@ export interface Recorder {
 
 export class ClickRecorder implements Recorder {
   readonly #store: Store;
+  #isBusy = false;
   #deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #hurried = Promise.withResolvers<void>();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  async record({ id, bytes, forget, isBusy }: ClickBatch): Promise<Recorded> {
+  async record({ id, bytes, forget }: ClickBatch): Promise<Recorded> {
     const chunks: string[] = [];
     let clicks = 0;
     let forgotten = forget;
@@ -54,7 +56,7 @@ export class ClickRecorder implements Recorder {
       const rows = rowsOf(frame).sort(inKeyOrder);
       for (let start = 0; start < rows.length; start += LIMITS.clickChunk) {
         const name = `${id}/${frameNumber}/${start}`;
-        await this.#recordChunk(name, rows.slice(start, start + LIMITS.clickChunk), forgotten, isBusy);
+        await this.#recordChunk(name, rows.slice(start, start + LIMITS.clickChunk), forgotten);
         chunks.push(name);
         forgotten = [];
       }
@@ -64,27 +66,27 @@ export class ClickRecorder implements Recorder {
     return { clicks, chunks };
   }
 
+  setBusy(isBusy: boolean): void {
+    this.#isBusy = isBusy;
+  }
+
   hurry(deadlineMs: number): void {
     this.#deadlineMs = deadlineMs;
+    this.#hurried.resolve();
   }
 
   close(): Promise<void> {
     return Promise.resolve();
   }
 
-  async #recordChunk(
-    name: string,
-    rows: readonly ClickHour[],
-    forget: readonly string[],
-    isBusy: boolean,
-  ): Promise<void> {
+  async #recordChunk(name: string, rows: readonly ClickHour[], forget: readonly string[]): Promise<void> {
     if (Date.now() > this.#deadlineMs) throw unavailable("the process is stopping");
     const startedMs = performance.now();
     const options = { deadlineMs: LIMITS.clickWriteMs, isRelaxed: true };
     await this.#store.begin((tx) => recordChunk(tx, name, rows, forget), options);
     // Redirects come first: recording takes its share of the time and no more, and the rest waits on disk.
-    const pauseMs = (performance.now() - startedMs) * (isBusy ? LIMITS.clickBusyShare : 2);
-    if (this.#deadlineMs === Number.POSITIVE_INFINITY) await Bun.sleep(pauseMs);
+    const pauseMs = (performance.now() - startedMs) * (this.#isBusy ? LIMITS.clickBusyShare : 2);
+    await Promise.race([Bun.sleep(Math.min(pauseMs, LIMITS.clickPauseMs)), this.#hurried.promise]);
   }
 }
 

@@ -60,7 +60,6 @@ export class Clicks {
 
   /** Takes up what earlier processes left behind, and keeps old hours from piling up. For a process that serves. */
   start(): void {
-    this.#adopt();
     this.#keepTime();
     const sweep = () => {
       this.#adopt();
@@ -82,7 +81,9 @@ export class Clicks {
   /** Journals what waits and records what is journalled, as far as the store takes it. */
   async flush(): Promise<void> {
     this.#journal();
-    this.#seal();
+    this.#options.recorder.setBusy(this.#isBusy());
+    // While others wait, one file takes what comes: an outage must not leave thousands of small ones.
+    if (this.#batches.length === 0 || (this.#open?.bytes ?? 0) > LIMITS.clickFileBytes) this.#seal();
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined;
     });
@@ -94,6 +95,7 @@ export class Clicks {
     clearInterval(this.#timer);
     clearInterval(this.#retentionTimer);
     this.#journal();
+    this.#seal();
     this.#closeByMs = performance.now() + LIMITS.clickCloseMs;
     recorder.hurry(Date.now() + LIMITS.clickCloseMs);
     await this.#draining;
@@ -136,21 +138,23 @@ export class Clicks {
     const { clock, counts } = this.#options;
     const frame = writeFrame(Math.floor(clock() / HOUR_MS), this.#table, (number) => this.#visitors.visitor(number));
     this.#table.clear();
-    this.#open ??= this.#openBatch();
-    if (!this.#hasRoom(frame.length, this.#open)) {
+    const open = this.#batchFor(frame.length);
+    if (!open) {
       counts.spool_full += clicks;
       return;
     }
     this.#spooledBytes += frame.length;
     counts.spooled += clicks;
-    this.#orReport(() => this.#open?.append(frame, clicks));
+    this.#orReport(() => open.append(frame, clicks));
   }
 
-  #hasRoom(bytes: number, open: Batch): boolean {
-    if (this.#spooledBytes + bytes > LIMITS.clickSpoolBytes) return false;
-    if (!open.isInMemory) return true;
-    const held = [...this.#batches, open].reduce((sum, { unwrittenBytes }) => sum + unwrittenBytes, 0);
-    return held + bytes <= LIMITS.clickMemoryBytes;
+  /** The open batch, where there is room for so much more. */
+  #batchFor(bytes: number): Batch | undefined {
+    if (this.#spooledBytes + bytes > LIMITS.clickSpoolBytes) return undefined;
+    this.#open ??= this.#openBatch();
+    if (!this.#open.isInMemory) return this.#open;
+    const held = [...this.#batches, this.#open].reduce((sum, { unwrittenBytes }) => sum + unwrittenBytes, 0);
+    return held + bytes <= LIMITS.clickMemoryBytes ? this.#open : undefined;
   }
 
   #openBatch(): Batch {
@@ -172,8 +176,8 @@ export class Clicks {
     const open = this.#open;
     if (!open) return;
     this.#open = undefined;
-    open.seal();
     this.#batches.push(open);
+    this.#orReport(() => open.seal());
   }
 
   async #drain(): Promise<void> {
@@ -187,8 +191,12 @@ export class Clicks {
         if (!this.#isFailing) this.#options.onError(error);
         this.#isFailing = true;
         this.#retryAtMs = performance.now() + LIMITS.clickRetryMs;
-        // What breaks a rule of the database's would break it for ever; all else is tried again.
-        if (!(error instanceof StoreError && ["check", "foreign_key", "unique"].includes(error.kind))) return;
+        if (!(error instanceof StoreError)) return;
+        // What breaks a rule of the database's would break it for ever; all else is tried again, after the others.
+        if (!["check", "foreign_key", "unique"].includes(error.kind)) {
+          this.#batches.push(...this.#batches.splice(0, 1));
+          return;
+        }
         this.#options.counts.store_error += batch.clicks;
         this.#remove(batch);
       }
@@ -200,7 +208,7 @@ export class Clicks {
     const { id } = batch;
     const bytes = batch.read();
     const forget = this.#finishedChunks;
-    const { clicks, chunks } = await recorder.record({ id, bytes, forget, isBusy: this.#isBusy() });
+    const { clicks, chunks } = await recorder.record({ id, bytes, forget });
     this.#isFailing = false;
     counts.recorded += clicks;
     // The file has gone, or was damaged.
@@ -210,17 +218,12 @@ export class Clicks {
     this.#finishedChunks = chunks.length === 0 ? forget : isGone ? chunks : [];
   }
 
-  /** False where its file stays. */
+  /** False where its file stays, or somebody else may have it. */
   #remove(batch: Batch): boolean {
     this.#batches.shift();
     this.#spooledBytes -= batch.bytes;
     this.#options.counts.spooled -= batch.clicks;
-    let isGone = false;
-    this.#orReport(() => {
-      batch.remove();
-      isGone = true;
-    });
-    return isGone;
+    return this.#orReport(() => batch.remove()) ?? false;
   }
 
   /** Whether redirects have come in, since the last time this was asked, faster than recording should get in their way. */
@@ -229,6 +232,7 @@ export class Clicks {
     const nowMs = performance.now();
     const rate = ((accepted - this.#asked.accepted) / (nowMs - this.#asked.atMs)) * 1000;
     this.#asked = { accepted, atMs: nowMs };
-    return rate > LIMITS.clickBusyRate;
+    // Before the spool is full recording comes first.
+    return rate > LIMITS.clickBusyRate && this.#spooledBytes < LIMITS.clickSpoolBytes / 2;
   }
 }

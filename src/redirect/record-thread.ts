@@ -1,45 +1,46 @@
 // A thread that records clicks in the embedded store on a connection of its own. threaded-recorder.ts talks to it.
 
 import { openSqlite } from "../store/sqlite.ts";
-import { StoreError } from "../store/store.ts";
-import { ClickRecorder } from "./click-recorder.ts";
+import { type Store, StoreError } from "../store/store.ts";
+import { type ClickBatch, ClickRecorder } from "./click-recorder.ts";
 import type { Answer, Question } from "./threaded-recorder.ts";
 
 declare const self: Worker;
 
-let recorder: ClickRecorder | undefined;
-let close = () => Promise.resolve();
+let opening: Promise<{ store: Store; recorder: ClickRecorder }> | undefined;
 
 self.onmessage = async ({ data }: MessageEvent<Question>) => {
-  switch (data.kind) {
-    case "open": {
-      const store = await openSqlite(data.path, { deadlineMs: data.deadlineMs });
-      recorder = new ClickRecorder(store);
-      close = () => store.close();
-      return;
-    }
-    case "record":
-      answer(await record(data));
-      return;
-    case "hurry":
-      recorder?.hurry(data.deadlineMs);
-      return;
-    case "close":
-      await close();
-      answer({ kind: "closed" });
+  if (data.kind === "open") {
+    opening = open(data.path, data.deadlineMs);
+    // Who asks for a batch to be recorded is told.
+    opening.catch(() => undefined);
+    return;
+  }
+  if (data.kind === "record") {
+    self.postMessage(await record(data.batch));
+    return;
+  }
+  const { store, recorder } = (await opening?.catch(() => undefined)) ?? {};
+  if (data.kind === "busy") recorder?.setBusy(data.isBusy);
+  if (data.kind === "hurry") recorder?.hurry(data.deadlineMs);
+  if (data.kind === "close") {
+    await store?.close();
+    self.postMessage({ kind: "closed" } satisfies Answer);
   }
 };
 
-async function record({ batch }: Extract<Question, { kind: "record" }>): Promise<Answer> {
+async function open(path: string, deadlineMs: number) {
+  const store = await openSqlite(path, { deadlineMs });
+  return { store, recorder: new ClickRecorder(store) };
+}
+
+async function record(batch: ClickBatch): Promise<Answer> {
   try {
-    if (!recorder) throw new Error("the store is not open");
+    if (!opening) throw new Error("the store was not opened");
+    const { recorder } = await opening;
     return { kind: "recorded", recorded: await recorder.record(batch) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { kind: "failed", message, ...(error instanceof StoreError ? { store: error.kind } : {}) };
   }
-}
-
-function answer(message: Answer): void {
-  self.postMessage(message);
 }

@@ -9,7 +9,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -49,9 +49,7 @@ export class Batch {
       this.#written += frame.length;
     } catch (error) {
       this.#keep(frame);
-      // A part of a frame would make what follows unreadable.
-      ftruncateSync(this.#file, this.#written);
-      this.seal();
+      this.#cutBack();
       throw error;
     }
   }
@@ -60,20 +58,36 @@ export class Batch {
     return this.#file === undefined;
   }
 
-  /** Nothing more is appended. */
+  /** Nothing more is appended to the file. */
   seal(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    const file = this.#file;
     this.#file = undefined;
+    if (file !== undefined) closeSync(file);
   }
 
-  /** All of it; less where the file has gone. */
+  /** All of it; less where the file has gone. Throws where it is there and cannot be read. */
   read(): Uint8Array {
-    return Buffer.concat([readOrNothing(this.#path), ...this.#unwritten]);
+    return Buffer.concat([this.#hasFile ? readIfThere(this.#path) : new Uint8Array(), ...this.#unwritten]);
   }
 
-  /** Throws where the file stays: the next start would then take it up again. */
-  remove(): void {
-    if (this.#hasFile) rmSync(this.#path, { force: true });
+  /** False where there was no file to remove. Throws where it stays: the next start would then take it up again. */
+  remove(): boolean {
+    try {
+      if (this.#hasFile) unlinkSync(this.#path);
+      return this.#hasFile;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** A part of a frame would make what follows unreadable. */
+  #cutBack(): void {
+    try {
+      if (this.#file !== undefined) ftruncateSync(this.#file, this.#written);
+    } finally {
+      this.seal();
+    }
   }
 
   #keep(frame: Uint8Array): void {
@@ -132,20 +146,34 @@ export class Spool {
       // Another process was first.
       return undefined;
     }
-    const batch = new Batch(id, path, "sealed");
-    const bytes = batch.read();
-    batch.bytes = bytes.length;
-    for (const { clicks } of framesOf(bytes)) batch.clicks += clicks;
-    return batch;
+    try {
+      return readBatch(id, path);
+    } catch {
+      // It stays, under this process's name, and is tried again with the next look.
+      return undefined;
+    }
   }
 }
 
-function readOrNothing(path: string): Uint8Array {
+function readBatch(id: string, path: string): Batch {
+  const batch = new Batch(id, path, "sealed");
+  const bytes = batch.read();
+  batch.bytes = bytes.length;
+  for (const { clicks } of framesOf(bytes)) batch.clicks += clicks;
+  return batch;
+}
+
+function readIfThere(path: string): Uint8Array {
   try {
     return readFileSync(path);
-  } catch {
-    return new Uint8Array();
+  } catch (error) {
+    if (isMissing(error)) return new Uint8Array();
+    throw error;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: unknown }).code === "ENOENT";
 }
 
 function namesIn(folder: string): string[] {

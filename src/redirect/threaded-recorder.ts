@@ -1,6 +1,6 @@
 // Records clicks in a thread: SQLite works in the thread that calls it, and that must not be the one that redirects.
 
-import { messageOf, unavailable } from "../errors.ts";
+import { unavailable } from "../errors.ts";
 import { threadUrl } from "../program.ts";
 import { StoreError, type StoreErrorKind } from "../store/store.ts";
 import type { ClickBatch, Recorded, Recorder } from "./click-recorder.ts";
@@ -8,6 +8,7 @@ import type { ClickBatch, Recorded, Recorder } from "./click-recorder.ts";
 export type Question =
   | { readonly kind: "open"; readonly path: string; readonly deadlineMs: number }
   | { readonly kind: "record"; readonly batch: ClickBatch }
+  | { readonly kind: "busy"; readonly isBusy: boolean }
   | { readonly kind: "hurry"; readonly deadlineMs: number }
   | { readonly kind: "close" };
 
@@ -20,6 +21,8 @@ export class ThreadedRecorder implements Recorder {
   readonly #path: string;
   readonly #deadlineMs: number;
   #thread: Worker | undefined;
+  #isBusy = false;
+  #hurryByMs: number | undefined;
   /** Who waits for the one answer that is owed. */
   #waiting: { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void } | undefined;
 
@@ -38,7 +41,13 @@ export class ThreadedRecorder implements Recorder {
       : unavailable(message);
   }
 
+  setBusy(isBusy: boolean): void {
+    if (isBusy !== this.#isBusy) this.#thread?.postMessage({ kind: "busy", isBusy } satisfies Question);
+    this.#isBusy = isBusy;
+  }
+
   hurry(deadlineMs: number): void {
+    this.#hurryByMs = deadlineMs;
     this.#thread?.postMessage({ kind: "hurry", deadlineMs } satisfies Question);
   }
 
@@ -62,13 +71,21 @@ export class ThreadedRecorder implements Recorder {
   #start(): Worker {
     const thread = new Worker(threadUrl("redirect/record-thread"), { ref: false });
     thread.onmessage = ({ data }: MessageEvent<Answer>) => this.#waiting?.resolve(data);
-    thread.onerror = (event) => {
+    const ended = (why: string) => {
+      if (this.#thread !== thread) return;
       // The next batch starts another.
       this.#thread = undefined;
       thread.terminate();
-      this.#waiting?.reject(unavailable(`the thread that records clicks has failed: ${messageOf(event.message)}`));
+      this.#waiting?.reject(unavailable(`the thread that records clicks has ended: ${why}`));
     };
-    thread.postMessage({ kind: "open", path: this.#path, deadlineMs: this.#deadlineMs } satisfies Question);
+    thread.onerror = ({ message }) => ended(message);
+    thread.addEventListener("close", () => ended("it closed"));
+    const questions: Question[] = [
+      { kind: "open", path: this.#path, deadlineMs: this.#deadlineMs },
+      { kind: "busy", isBusy: this.#isBusy },
+      ...(this.#hurryByMs === undefined ? [] : [{ kind: "hurry", deadlineMs: this.#hurryByMs } as const]),
+    ];
+    for (const question of questions) thread.postMessage(question);
     return thread;
   }
 }

@@ -25,6 +25,7 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
     return relaxedNow;
   };
   const reader = new SqliteConnection(path, { readonly: true });
+  reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
   const sql = reader.tag();
   let isClosed = false;
   let walThread: Worker | undefined;
@@ -77,9 +78,17 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
 /** Calls when a commit has changed the file, of this process or another: SQLite counts them (pragma data_version). */
 function watchFile(reader: SqliteConnection, onCommit: () => void): { close: () => Promise<void> } {
   const statement = reader.database.query<{ data_version: number }, []>("pragma data_version");
-  let seen = statement.get()?.data_version;
+  const read = () => {
+    try {
+      return statement.get()?.data_version;
+    } catch {
+      // Whoever looks then finds out what is wrong, and says so once.
+      return undefined;
+    }
+  };
+  let seen = read();
   const timer = setInterval(() => {
-    const now = statement.get()?.data_version;
+    const now = read();
     if (now !== seen) onCommit();
     seen = now;
   }, LIMITS.sqliteWatchMs);

@@ -13,7 +13,8 @@ export async function forwardLines(
   let rest: Uint8Array = new Uint8Array();
   for await (const chunk of stream) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const end = bytes.length > LIMITS.forwardedLineBytes ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1;
+    const lines = bytes.lastIndexOf(NEWLINE) + 1;
+    const end = lines === 0 && bytes.length > LIMITS.forwardedLineBytes ? bytes.length : lines;
     // A reader that has gone away must not end the workers.
     if (end > 0) await write(bytes.subarray(0, end)).catch(() => undefined);
     rest = bytes.slice(end);

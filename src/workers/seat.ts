@@ -47,10 +47,11 @@ export class Seat implements WorkerPool {
 
   /** For the leader: lets the other workers know what it would not vouch for. */
   shareRefusal(read: () => string | undefined): void {
-    let said: string | undefined;
+    // The first time always: what the leader before this one refused may be mended.
+    let said: string | null | undefined;
     this.#timer = setInterval(() => {
-      const refusal = read();
-      if (refusal !== said) say({ kind: "refusal", refusal: refusal ?? null });
+      const refusal = read() ?? null;
+      if (refusal !== said) say({ kind: "refusal", refusal });
       said = refusal;
     }, LIMITS.workerNewsMs);
     this.#timer.unref();

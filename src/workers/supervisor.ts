@@ -3,8 +3,9 @@
 
 import type { Collected, Report } from "../http/service.ts";
 import { LIMITS } from "../limits.ts";
-import type { Logger } from "../log.ts";
+import { describeError, type Logger } from "../log.ts";
 import { ownCommand } from "../program.ts";
+import { addCounters } from "./ended-counters.ts";
 import { forwardLines } from "./forward-lines.ts";
 import type { Serving, ToSupervisor, ToWorker } from "./messages.ts";
 
@@ -20,10 +21,14 @@ export interface SupervisorOptions {
   readonly err: (lines: Uint8Array) => Promise<void>;
 }
 
+type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
+
 interface Worker {
   readonly number: number;
-  process: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
+  process: Child | undefined;
   isServing: boolean;
+  /** What it last said of itself: counts for it while it is late. */
+  report: Report | undefined;
   startedMs: number;
   /** Starts in a row that did not last. */
   failures: number;
@@ -34,13 +39,15 @@ export class Supervisor {
   readonly #workers: Worker[];
   readonly #startedMs = Date.now();
   #restarts = 0;
+  /** What workers that have ended had counted. */
+  #ended: Promise<Report["metrics"]> = Promise.resolve([]);
   /** Of the first worker that served; all others listen where it does. */
   #serving: Serving | undefined;
   #refusal: string | null = null;
   #isStopping = false;
   #exitCode = 0;
   #nextId = 0;
-  readonly #reporting = new Map<number, (number: number, report: Report) => void>();
+  readonly #reporting = new Map<number, (number: number) => void>();
   readonly #forwarding = new Set<Promise<void>>();
   readonly #settled = Promise.withResolvers<number>();
   readonly #allServe = Promise.withResolvers<Serving>();
@@ -51,6 +58,7 @@ export class Supervisor {
       number: index + 1,
       process: undefined,
       isServing: false,
+      report: undefined,
       startedMs: 0,
       failures: 0,
     }));
@@ -62,7 +70,8 @@ export class Supervisor {
     // The first one alone: it finds out whether there is anything to serve, and where.
     this.#start(this.#workers[0] as Worker);
     const exitCode = await this.#settled.promise;
-    await Promise.all(this.#forwarding);
+    // Whoever should read their last lines may have stopped reading.
+    await Promise.race([Promise.all(this.#forwarding), Bun.sleep(LIMITS.workerFlushMs)]);
     return exitCode;
   }
 
@@ -80,34 +89,51 @@ export class Supervisor {
   }
 
   #start(worker: Worker): void {
+    worker.isServing = false;
+    worker.startedMs = performance.now();
+    try {
+      const child = this.#spawn(worker);
+      worker.process = child;
+      void child.exited.then((code) => this.#hasEnded(worker, code));
+    } catch (error) {
+      // No memory, no process left, or the executable is just being replaced.
+      this.#options.log.error("a worker cannot be started", { worker: worker.number, ...describeError(error) });
+      this.#hasEnded(worker, 1);
+    }
+  }
+
+  #spawn(worker: Worker): Child {
     const { words, environment } = this.#options;
     const { port, adminListen } = this.#serving ?? {};
     const ports = [
       ...(port === undefined ? [] : ["--port", String(port)]),
       ...(adminListen === undefined ? [] : ["--admin-listen", adminListen]),
     ];
-    worker.isServing = false;
-    worker.startedMs = performance.now();
     const child = Bun.spawn([...ownCommand(), "serve-worker", String(worker.number), ...words, ...ports], {
       env: environment,
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      ipc: (message: ToSupervisor) => this.#hear(worker, message),
+      ipc: (message: ToSupervisor, from) => {
+        // What one said that has ended since is not its successor's.
+        if (worker.process === from) this.#hear(worker, message);
+      },
     });
-    worker.process = child;
     const forwarding = Promise.all([
       forwardLines(child.stdout, this.#options.out),
       forwardLines(child.stderr, this.#options.err),
     ]).then(() => void this.#forwarding.delete(forwarding));
     this.#forwarding.add(forwarding);
-    void child.exited.then((code) => this.#ended(worker, code));
+    return child;
   }
 
-  #ended(worker: Worker, code: number): void {
+  #hasEnded(worker: Worker, code: number): void {
     const { log } = this.#options;
     worker.process = undefined;
     worker.isServing = false;
+    const { metrics = [] } = worker.report ?? {};
+    this.#ended = this.#ended.then((sum) => addCounters(sum, metrics));
+    worker.report = undefined;
     if (this.#isStopping) {
       this.#settleWhenDone(code);
       return;
@@ -121,7 +147,7 @@ export class Supervisor {
     worker.failures = lastedMs > LIMITS.workerSteadyMs ? 0 : worker.failures + 1;
     const backoffMs = Math.min(LIMITS.workerBackoffMs * 2 ** worker.failures, LIMITS.workerBackoffMostMs);
     this.#restarts += 1;
-    log.error("a worker has ended and is started again", { worker: worker.number, exit_code: code, in_ms: backoffMs });
+    log.error("a worker is started again", { worker: worker.number, exit_code: code, in_ms: backoffMs });
     setTimeout(() => {
       if (!this.#isStopping) this.#start(worker);
     }, backoffMs);
@@ -142,7 +168,8 @@ export class Supervisor {
         void this.#collect().then((collected) => tell(worker, { kind: "collected", id: message.id, collected }));
         return;
       case "report":
-        this.#reporting.get(message.id)?.(worker.number, message.report);
+        worker.report = message.report;
+        this.#reporting.get(message.id)?.(worker.number);
         return;
       case "refusal":
         this.#refusal = message.refusal;
@@ -165,21 +192,25 @@ export class Supervisor {
     tell(worker, { kind: "refusal", refusal: this.#refusal });
   }
 
-  /** The reports of all workers that answer in time. */
+  /** The reports of all workers that serve; of one that does not answer in time, its last. */
   async #collect(): Promise<Collected> {
-    const asked = this.#workers.filter(({ isServing }) => isServing);
-    const reports = new Map<number, Report>();
+    const late = new Set(this.#workers.filter(({ isServing }) => isServing).map(({ number }) => number));
     const id = this.#nextId++;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#reporting.set(id, (number, report) => {
-      reports.set(number, report);
-      if (reports.size === asked.length) resolve();
+    this.#reporting.set(id, (number) => {
+      late.delete(number);
+      if (late.size === 0) resolve();
     });
-    for (const worker of asked) tell(worker, { kind: "report", id });
+    for (const worker of this.#workers) if (late.has(worker.number)) tell(worker, { kind: "report", id });
     await Promise.race([promise, Bun.sleep(LIMITS.workerReportMs)]);
     this.#reporting.delete(id);
-    const inOrder = [...reports].sort(([a], [b]) => a - b).map(([, report]) => report);
-    return { reports: inOrder, restarts: this.#restarts, startedMs: this.#startedMs };
+    return {
+      reports: this.#workers.flatMap(({ report }) => report ?? []),
+      ended: await this.#ended,
+      late: late.size,
+      restarts: this.#restarts,
+      startedMs: this.#startedMs,
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 // Clicks by themselves: every one that was accepted is found again, in a row, in a file, or among those that were dropped.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LIMITS } from "../../src/limits.ts";
@@ -11,8 +11,10 @@ import type { ClickBatch, Recorder } from "../../src/redirect/click-recorder.ts"
 import { ClickTable } from "../../src/redirect/click-table.ts";
 import { Clicks } from "../../src/redirect/clicks.ts";
 import { Spool } from "../../src/redirect/spool.ts";
+import { ThreadedRecorder } from "../../src/redirect/threaded-recorder.ts";
 import { VisitorTable } from "../../src/redirect/visitor.ts";
-import { describeEachEngine, until } from "../support/harness.ts";
+import { StoreError } from "../../src/store/store.ts";
+import { createStore, describeEachEngine, startServer, until } from "../support/harness.ts";
 
 const folders: string[] = [];
 
@@ -62,6 +64,25 @@ describe("a frame", () => {
     for (let cut = 0; cut < frame.length; cut++)
       expect([...framesOf(Buffer.concat([frame, frame.subarray(0, cut)]))].map(({ clicks }) => clicks)).toEqual([10]);
   });
+
+  test("that is damaged ends what is read: zeros, numbers that are none, counts that are not those of its head", () => {
+    const table = new ClickTable();
+    for (let urlId = 1; urlId <= 10; urlId++) table.add(urlId, 0);
+    const frame = writeFrame(1, table, () => ({ kind: "click", device: "other", referrer: "" }));
+    const bodyAt = frame.indexOf(10) + 1;
+    const damage: ((bytes: Buffer) => unknown)[] = [
+      (bytes) => bytes.fill(0, bodyAt),
+      (bytes) => bytes.fill(0, bodyAt + 8, bodyAt + 16),
+      (bytes) => bytes.writeDoubleLE(Number.NaN, bodyAt + 16),
+      (bytes) => bytes.writeDoubleLE(1.5e300, bodyAt + 24),
+      (bytes) => bytes.writeUInt32LE(7, bytes.length - 4),
+    ];
+    for (const harm of damage) {
+      const harmed = Buffer.from(frame);
+      harm(harmed);
+      expect([...framesOf(Buffer.concat([frame, harmed, frame]))].length).toBe(1);
+    }
+  });
 });
 
 describe("the spool", () => {
@@ -93,6 +114,7 @@ function clicksWith(record: (batch: ClickBatch) => Promise<number>, path = folde
   const errors: unknown[] = [];
   const recorder: Recorder = {
     record: async (batch) => ({ clicks: await record(batch), chunks: [] }),
+    setBusy: () => undefined,
     hurry: () => undefined,
     close: () => Promise.resolve(),
   };
@@ -131,6 +153,44 @@ describe("clicks", () => {
     await clicks.close();
     balance();
     expect(counts).toMatchObject({ spool_lost: 10, recorded: 1, spooled: 0 });
+  });
+
+  test("in a file that cannot be read just now wait until it can", async () => {
+    let isDown = true;
+    const { clicks, counts, balance, path } = clicksWith((batch) =>
+      isDown ? Promise.reject(new Error("down")) : readAll(batch),
+    );
+    for (let click = 0; click < 10; click++) clicks.add(1, request());
+    await clicks.flush();
+    isDown = false;
+    const file = join(path, readdirSync(path)[0] ?? "");
+    renameSync(file, `${path}-away`);
+    folders.push(`${path}-away`);
+    mkdirSync(file);
+    await Bun.sleep(LIMITS.clickRetryMs);
+    await clicks.flush();
+    balance();
+    expect(counts).toMatchObject({ recorded: 0, spooled: 10, spool_lost: 0 });
+    rmdirSync(file);
+    renameSync(`${path}-away`, file);
+    await clicks.close();
+    balance();
+    expect(counts).toMatchObject({ recorded: 10, spooled: 0 });
+  });
+
+  test("that the store cannot take now do not keep it from those behind them", async () => {
+    let tries = 0;
+    const { clicks, counts, balance } = clicksWith((batch) => {
+      tries += 1;
+      return tries === 1 ? Promise.reject(new StoreError("other", "", "out of range")) : readAll(batch);
+    });
+    clicks.add(1, request());
+    await clicks.flush();
+    expect(counts).toMatchObject({ recorded: 0, spooled: 1 });
+    clicks.add(2, request());
+    await clicks.close();
+    balance();
+    expect(counts).toMatchObject({ recorded: 2, spooled: 0 });
   });
 
   test("that no file would take are recorded from memory", async () => {
@@ -180,4 +240,22 @@ describeEachEngine("recorded clicks", (server) => {
     );
     expect(rows).toEqual([{ total: 3_000, hours: 3_000, links: 600 }]);
   });
+});
+
+test("a recorder that is told to hurry before its thread runs pauses no more", async () => {
+  const server = await startServer(await createStore("sqlite"));
+  const table = new ClickTable();
+  const { json } = await server.call("POST", "/urls", { original_url: "https://example.com/" });
+  const numbers = Array.from({ length: 3_000 }, (_, number) => number);
+  for (const number of numbers) table.add(json.id as number, number);
+  const frame = writeFrame(1, table, (number) => ({ kind: "click", device: "other", referrer: `r${number}.example` }));
+  const bytes = Buffer.concat(Array.from({ length: 10 }, () => frame));
+  const recorder = new ThreadedRecorder(server.deadletter.core.store.place, 5_000);
+  recorder.setBusy(true);
+  recorder.hurry(Date.now() + 60_000);
+  // 120 chunks, with a pause of thirty times as long after each: it would not end in the time a test has.
+  expect(await recorder.record({ id: "batch", bytes, forget: [] })).toMatchObject({ clicks: 30_000 });
+  await recorder.close();
+  await server.close();
+  server.store.remove();
 });
