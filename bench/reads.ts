@@ -3,6 +3,7 @@
 //
 //   bun run build && bun bench/reads.ts [--links 1000000] [--rounds 5] [--calls 2000] [--data DIR]
 
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Config, loadConfig } from "../src/config.ts";
 import { type Deadletter, open } from "../src/deadletter.ts";
@@ -21,6 +22,8 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     calls: { type: "string", default: "2000" },
     binary: { type: "string", default: "dist/deadletter" },
+    /** One engine alone. */
+    engine: { type: "string" },
     /** A data directory with these links, for the embedded store; filled where it has none. */
     data: { type: "string" },
   },
@@ -52,7 +55,7 @@ async function waysOf(deadletter: Deadletter, links: number): Promise<Record<str
     "first page, bare query": () => core.store.read((sql) => listLinks(sql, { limit: PAGE + 1, offset: 0 })),
     "first page, GET /urls": async () => {
       const answer = await api.handle(new Request("http://localhost/urls", { headers }));
-      if (((await answer.json()) as unknown[]).length !== PAGE) throw new Error(`status ${answer.status}`);
+      if ((await answer.text()).length < PAGE * 100) throw new Error(`status ${answer.status}`);
     },
   };
 }
@@ -79,7 +82,7 @@ async function start(environment: Record<string, string>): Promise<number> {
 }
 
 report.print(`us a call, medians of ${rounds} rounds of ${calls} calls, one after the other\n`);
-for (const engine of ENGINES) {
+for (const engine of ENGINES.filter((name) => values.engine === undefined || name === values.engine)) {
   const stores = await Promise.all([FEW, many].map(() => createStore(engine)));
   const configs = stores.map(({ config }) => config);
   if (engine === "sqlite" && values.data !== undefined)
@@ -87,6 +90,9 @@ for (const engine of ENGINES) {
   const results = new Map<string, number[][]>();
   const sizes = [FEW, many];
   const opened = [await openFilled(configs[0] as Config, FEW), await openFilled(configs[1] as Config, many)];
+  // What is measured is deadletter, not the disk: the file is in memory, as the file of a small store is anyway.
+  if (engine === "sqlite")
+    for (const { dataDir } of configs) await Bun.file(join(dataDir, "deadletter.db")).arrayBuffer();
   const ways = await Promise.all(opened.map((deadletter, at) => waysOf(deadletter, sizes[at] as number)));
   for (let round = 0; round <= rounds; round++)
     for (const [at, each] of ways.entries())
