@@ -11,11 +11,13 @@ import { storedTiles } from "../src/audit/stored-tree.ts";
 import { rootAt } from "../src/audit/tiles.ts";
 import { loadConfig } from "../src/config.ts";
 import { openStore } from "../src/deadletter.ts";
-import { newEnvironment, TEST_LOG_KEY, until } from "./support/harness.ts";
+import { createStore, newEnvironment, TEST_LOG_KEY, until } from "./support/harness.ts";
 import { startCluster } from "./support/postgres.ts";
-import { runDeadletter, type Served, startServe } from "./support/process.ts";
+import { childrenOf, runDeadletter, type Served, startServe } from "./support/process.ts";
 
 const KILLS = Number(process.env.CHAOS_KILLS ?? 50);
+/** Fewer, since a worker that does not last waits ever longer before it is started again. */
+const WORKER_KILLS = Math.ceil(KILLS / 4);
 const WRITERS = 16;
 
 interface Record {
@@ -32,6 +34,8 @@ interface Plan {
   readonly processes: number;
   /** Called after so many kills, once each. */
   readonly disasters: ReadonlyMap<number, () => Promise<void>>;
+  readonly kills?: number;
+  readonly killer?: typeof killAgainAndAgain;
 }
 
 describe("the log", () => {
@@ -49,6 +53,12 @@ describe("the log", () => {
     ]);
     await outlive({ environment, processes: 2, disasters });
     await cluster.remove();
+  }, 400_000);
+
+  test(`on PostgreSQL outlives ${WORKER_KILLS} kills of one server's workers under ${WRITERS} writers`, async () => {
+    const store = await createStore("postgres");
+    const environment = { ...store.environment, LOG_LEVEL: "error" };
+    await outlive({ environment, processes: 1, disasters: new Map(), kills: WORKER_KILLS, killer: killWorkers });
   }, 400_000);
 
   test(`on SQLite outlives ${KILLS} kills of its one process under ${WRITERS} writers`, async () => {
@@ -73,10 +83,12 @@ async function outlive(plan: Plan): Promise<void> {
   const key = first?.key ?? (JSON.parse(created.stdout).key.key as string);
   const record: Record = { acknowledged: new Set(), unknown: new Set(), checkpoints: new Set(), kills: 0 };
   const alive: (Served | undefined)[] = [];
-  const isOver = () => record.kills >= KILLS;
+  const isOver = () => record.kills >= (plan.kills ?? KILLS);
 
   await Promise.all([
-    ...Array.from({ length: plan.processes }, (_, slot) => killAgainAndAgain(plan, slot, alive, record)),
+    ...Array.from({ length: plan.processes }, (_, slot) =>
+      (plan.killer ?? killAgainAndAgain)(plan, slot, alive, record),
+    ),
     ...Array.from({ length: WRITERS }, (_, number) => write(number, key, alive, record, isOver)),
     watchCheckpoints(alive, record, isOver),
   ]);
@@ -120,6 +132,25 @@ async function killAgainAndAgain(
     await plan.disasters.get(record.kills)?.();
   }
   if (dataDir.DEADLETTER_DATA_DIR !== undefined) rmSync(dataDir.DEADLETTER_DATA_DIR, { recursive: true, force: true });
+}
+
+/** Starts one server of three workers, and kills one of them again and again, also while it is starting. */
+async function killWorkers(plan: Plan, slot: number, alive: (Served | undefined)[], record: Record): Promise<void> {
+  const served = await startServe(plan.environment, ["--workers", "3"]);
+  const workers = () => childrenOf(served.child.pid);
+  alive[slot] = served;
+  while (record.kills < WORKER_KILLS) {
+    const before = record.acknowledged.size;
+    await until("something was written", () => record.acknowledged.size > before, 30_000);
+    await Bun.sleep(Math.random() * 400);
+    const victim = workers()[Math.floor(Math.random() * 3)] ?? 0;
+    process.kill(victim, 9);
+    await until("another is in its place", () => workers().length === 3 && !workers().includes(victim), 30_000);
+    record.kills += 1;
+  }
+  alive[slot] = undefined;
+  served.child.kill("SIGTERM");
+  expect(await served.child.exited).toBe(0);
 }
 
 async function write(

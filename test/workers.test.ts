@@ -70,11 +70,13 @@ describe(`${WORKERS} workers`, () => {
     await until("nobody redirects any more", async () => (await ask()).every(({ status }) => status === 404));
   });
 
-  test("are started again when they are killed, the one that sequences as well, and the log goes on", async () => {
+  test("are started again when they are killed or stopped, the one that sequences as well, and the log goes on", async () => {
+    await call("POST", "/urls", { original_url: "https://example.com/3", short_code: "before" });
+    await call("GET", "/before");
     const redirected = await metric('deadletter_redirects_total{outcome="found"}');
     expect(redirected).toBeGreaterThan(0);
-    for (const victim of childrenOf(served.child.pid)) {
-      process.kill(victim, 9);
+    for (const [number, victim] of childrenOf(served.child.pid).entries()) {
+      process.kill(victim, number === 1 ? "SIGTERM" : "SIGKILL");
       await until("there are as many as before", async () => {
         const answered = await metric("deadletter_workers").catch(() => 0);
         return answered === WORKERS && !childrenOf(served.child.pid).includes(victim);
