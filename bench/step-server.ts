@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requestIdOf } from "../src/http/service.ts";
 import { createLogger } from "../src/log.ts";
-import type { Metrics } from "../src/metrics.ts";
+import { newClickCounts } from "../src/metrics.ts";
 import { RedirectCache } from "../src/redirect/cache.ts";
 import { Clicks } from "../src/redirect/clicks.ts";
 import { Follower } from "../src/redirect/follow.ts";
@@ -29,15 +29,6 @@ for (let id = 1; id <= count; id++) {
   else links.set(codeOf(id), targetOf(id));
 }
 
-const counts: Metrics["clicks"] = {
-  accepted: 0,
-  found: 0,
-  recorded: 0,
-  spooled: 0,
-  spool_full: 0,
-  spool_lost: 0,
-  store_error: 0,
-};
 // Nothing here is looked up in a store, nor recorded in one.
 const store = undefined as unknown as Store;
 const follower = new Follower({
@@ -56,7 +47,7 @@ const clicks = new Clicks({
     hurry: () => undefined,
     close: () => Promise.resolve(),
   },
-  counts,
+  counts: newClickCounts(),
   folder: mkdtempSync(join(tmpdir(), "deadletter-bench-clicks-")),
   retentionDays: 0,
   clock: Date.now,

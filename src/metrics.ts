@@ -40,6 +40,10 @@ export interface Gauges {
   >;
 }
 
+export function newClickCounts(): Metrics["clicks"] {
+  return { accepted: 0, found: 0, recorded: 0, spooled: 0, spool_full: 0, spool_lost: 0, store_error: 0 };
+}
+
 export function createMetrics(version: string, gauges: Gauges): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -59,15 +63,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
   }).set({ version }, 1);
 
   const redirects: Metrics["redirects"] = { found: 0, missing: 0, inactive: 0, expired: 0, error: 0 };
-  const clicks: Metrics["clicks"] = {
-    accepted: 0,
-    found: 0,
-    recorded: 0,
-    spooled: 0,
-    spool_full: 0,
-    spool_lost: 0,
-    store_error: 0,
-  };
+  const clicks = newClickCounts();
   const cache: Metrics["cache"] = { hit: 0, miss: 0, recheck: 0, outage: 0 };
   publish(
     registry,

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LIMITS } from "../../src/limits.ts";
-import { createMetrics, type Metrics } from "../../src/metrics.ts";
+import { newClickCounts } from "../../src/metrics.ts";
 import { framesOf, rowsOf, writeFrame } from "../../src/redirect/click-frames.ts";
 import type { ClickBatch, Recorder } from "../../src/redirect/click-recorder.ts";
 import { ClickTable } from "../../src/redirect/click-table.ts";
@@ -104,13 +104,7 @@ describe("the spool", () => {
 });
 
 function clicksWith(record: (batch: ClickBatch) => Promise<number>, path = folder()) {
-  const counts: Metrics["clicks"] = createMetrics("0", {
-    pool: () => ({ active: 0, waiting: 0, size: 0 }),
-    droppedLogLines: () => 0,
-    cache: () => ({ links: 0, missing: 0, bytes: 0 }),
-    counters: () => Promise.resolve([]),
-    logHead: () => Promise.resolve(undefined),
-  }).clicks;
+  const counts = newClickCounts();
   const errors: unknown[] = [];
   const recorder: Recorder = {
     record: async (batch) => ({ clicks: await record(batch), chunks: [] }),
