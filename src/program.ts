@@ -1,4 +1,4 @@
-// Where this program's own code is, for the threads and processes that it starts: beside this file, or inside the executable.
+// Threads and processes of this program: where their code is (beside this file, or inside the executable), and whether one is alive.
 
 const IS_COMPILED = import.meta.url.includes("/$bunfs/");
 
@@ -10,4 +10,14 @@ export function threadUrl(module: "store/wal-thread" | "redirect/record-thread")
 /** What starts another process of this program, before its words. */
 export function ownCommand(): string[] {
   return IS_COMPILED ? [process.execPath] : [process.execPath, new URL("./main.ts", import.meta.url).pathname];
+}
+
+/** Whether there is a process of this id, whoever owns it (kill(2)). */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM";
+  }
 }

@@ -1,6 +1,7 @@
 // serve --workers N: several processes that look like one from outside, whichever of them ends.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { isAlive } from "../src/program.ts";
 import { forwardLines } from "../src/workers/forward-lines.ts";
 import { createStore, type TestStore, until } from "./support/harness.ts";
 import { freePort } from "./support/postgres.ts";
@@ -198,12 +199,3 @@ test("lines that come in parts are passed on whole", async () => {
   });
   expect(written).toEqual(["one\n", "two\n", "three\n\n", "four"]);
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

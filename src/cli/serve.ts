@@ -3,8 +3,9 @@
 
 import type { Config } from "../config.ts";
 import { type Deadletter, type Listeners, open } from "../deadletter.ts";
-import { badRequest, messageOf } from "../errors.ts";
+import { badRequest } from "../errors.ts";
 import { reportOf } from "../http/ops.ts";
+import { cannotListen } from "../http/server.ts";
 import { surviveUncaught, untilShutdown } from "../lifecycle.ts";
 import { LIMITS } from "../limits.ts";
 import { createLogger, describeError } from "../log.ts";
@@ -166,10 +167,7 @@ function probe(hostname: string, port: number): Bun.Server<undefined> {
   try {
     return Bun.serve({ hostname, port, reusePort: false, fetch: () => new Response() });
   } catch (error) {
-    throw badRequest(
-      `cannot listen on ${hostname}:${port}: ${messageOf(error)}`,
-      "choose another with --host and --port",
-    );
+    throw cannotListen(hostname, port, error);
   }
 }
 

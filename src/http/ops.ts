@@ -9,7 +9,7 @@ import { countPending } from "../store/migrate.ts";
 import { readCounters } from "../store/queries/events.ts";
 import { ping } from "../store/queries/schema.ts";
 import { withDeadline } from "../store/store.ts";
-import type { Answer, ClickAccounting, Collected, Report, Service } from "./service.ts";
+import type { Answer, ClickAccounting, Collected, Report, Service, Standing } from "./service.ts";
 
 interface Check {
   readonly ok: boolean;
@@ -55,9 +55,10 @@ export function opsHandlers(service: Service) {
   }
 
   async function stats() {
-    const [counters, { reports, startedMs }] = await Promise.all([store.read(readCounters), collect()]);
+    const [counters, collected] = await Promise.all([store.read(readCounters), service.workers?.collect()]);
+    const standings: readonly Standing[] = collected?.reports ?? [standingOf(service)];
     // None has answered, and none ever did.
-    if (reports.length === 0) throw unavailable("no worker answered in time");
+    if (standings.length === 0) throw unavailable("no worker answered in time");
     const byName = new Map(counters.map(({ name, value }) => [name, value]));
     const active = byName.get("links:active") ?? 0;
     const inactive = byName.get("links:inactive") ?? 0;
@@ -66,24 +67,12 @@ export function opsHandlers(service: Service) {
       events: countEventsByType(counters),
       clicks: byName.get("clicks") ?? 0,
       /** Of the processes that serve now: accepted + found = recorded + spooled + waiting + dropped. */
-      click_accounting: reports.map(({ clicks }) => clicks).reduce(addAccounting),
-      workers: reports.length,
-      uptime_seconds: Math.floor((Date.now() - startedMs) / 1000),
-      memory_bytes: reports.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+      click_accounting: standings.map(({ clicks }) => clicks).reduce(addAccounting),
+      workers: standings.length,
+      uptime_seconds: Math.floor((Date.now() - (collected?.startedMs ?? service.startedMs)) / 1000),
+      memory_bytes: standings.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
       version,
     };
-  }
-
-  async function collect(): Promise<Collected> {
-    return (
-      (await service.workers?.collect()) ?? {
-        reports: [await reportOf(service)],
-        ended: [],
-        late: 0,
-        restarts: 0,
-        startedMs: service.startedMs,
-      }
-    );
   }
 
   function robots() {
@@ -93,11 +82,14 @@ export function opsHandlers(service: Service) {
   return { livez, readyz, health, metricsText, stats, robots };
 }
 
-export async function reportOf({ metrics, clicks: { waiting } }: Service): Promise<Report> {
+export async function reportOf(service: Service): Promise<Report> {
+  return { ...standingOf(service), metrics: await service.metrics.registry.getMetricsAsJSON() };
+}
+
+function standingOf({ metrics, clicks: { waiting } }: Service): Standing {
   const { accepted, found, recorded, spooled } = metrics.clicks;
   const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, metrics.clicks[reason]]));
   return {
-    metrics: await metrics.registry.getMetricsAsJSON(),
     clicks: { accepted, found, recorded, spooled, waiting, dropped },
     memoryBytes: process.memoryUsage.rss(),
   };

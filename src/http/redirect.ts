@@ -6,7 +6,7 @@ import type { Destination, Found } from "../redirect/follow.ts";
 import { errorResponse } from "./error.ts";
 import { exchangeOf, openExchange, requestIdOf, type Service } from "./service.ts";
 
-const NEVER_CACHED = { "cache-control": "private, no-store" };
+const NEVER_CACHED = "private, no-store";
 
 /** What a path segment may name: `/{code}` and `/r/{code}` only a code, `/urls/{code or id}/redirect` also an id. */
 export type Naming = "code" | "code-or-id";
@@ -67,7 +67,7 @@ function found({ metrics, clicks, log, isDraining }: Service, request: Request, 
   log.redirect(requestId, request.method);
   const response = new Response(null, {
     status: 302,
-    headers: { location, "cache-control": "private, no-store", "x-request-id": requestId },
+    headers: { location, "cache-control": NEVER_CACHED, "x-request-id": requestId },
   });
   if (isDraining()) response.headers.set("connection", "close");
   return response;
@@ -100,5 +100,5 @@ function refusal(name: string, outcome: "missing" | "inactive" | "expired") {
     expired: `link ${shown} has expired`,
   };
   // A 404 may be kept by caches unless it says otherwise (RFC 9110 section 15.1); this one may be true for a moment only.
-  return new DeadletterError("not_found", message[outcome], { headers: NEVER_CACHED });
+  return new DeadletterError("not_found", message[outcome], { headers: { "cache-control": NEVER_CACHED } });
 }

@@ -1,7 +1,7 @@
 // Puts an app on a port: Bun's own router answers redirects raw, everything else goes through the app.
 
 import type { Server } from "bun";
-import { badRequest, messageOf } from "../errors.ts";
+import { badRequest, type DeadletterError, messageOf } from "../errors.ts";
 import { errorResponse } from "./error.ts";
 import { rawRedirect } from "./redirect.ts";
 import { openExchange, type Service } from "./service.ts";
@@ -52,6 +52,10 @@ export function listen(service: Service, app: App, { host, port, isShared }: Lis
       },
     });
   } catch (error) {
-    throw badRequest(`cannot listen on ${host}:${port}: ${messageOf(error)}`, "choose another with --host and --port");
+    throw cannotListen(host, port, error);
   }
+}
+
+export function cannotListen(host: string, port: number, error: unknown): DeadletterError {
+  return badRequest(`cannot listen on ${host}:${port}: ${messageOf(error)}`, "choose another with --host and --port");
 }

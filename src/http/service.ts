@@ -8,11 +8,15 @@ import type { Caller, Core } from "../operations/core.ts";
 import type { Clicks } from "../redirect/clicks.ts";
 import type { Follower } from "../redirect/follow.ts";
 
-/** What one process says of itself to whoever asks for all of them. */
-export interface Report {
-  readonly metrics: readonly object[];
+/** What /stats says of one process. */
+export interface Standing {
   readonly clicks: ClickAccounting;
   readonly memoryBytes: number;
+}
+
+/** What one process says of itself to whoever asks for all of them. */
+export interface Report extends Standing {
+  readonly metrics: readonly object[];
 }
 
 export interface ClickAccounting {

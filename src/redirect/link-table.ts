@@ -44,7 +44,7 @@ export class LinkTable {
 
   /** What setting a link will add to `bytes`. */
   static costOf(code: string, { location }: CachedLink): number {
-    return Math.ceil((TEXT_AT + code.length + location.length) / UNIT) * UNIT + PLACE_BYTES;
+    return unitsOf(code.length, location.length) * UNIT + PLACE_BYTES;
   }
 
   get size(): number {

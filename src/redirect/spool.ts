@@ -13,6 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { isAlive } from "../program.ts";
 import { framesOf } from "./click-frames.ts";
 
 /** The clicks of one flush interval: in its file, and in memory what could not be written to it. */
@@ -182,14 +183,5 @@ function namesIn(folder: string): string[] {
   } catch {
     // No folder yet: nothing was left behind.
     return [];
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: string }).code === "EPERM";
   }
 }

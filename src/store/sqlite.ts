@@ -18,12 +18,7 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
   const writer = new SqliteWriter(connection, () => openWriter(path, "full"));
   // Its commits wait for no disk, and so hold nobody up. It opens with its first transaction.
   let relaxed: Promise<SqliteWriter> | undefined;
-  let relaxedNow: SqliteWriter | undefined;
-  const openRelaxed = async () => {
-    relaxedNow = new SqliteWriter(await openWriter(path, "normal"), () => openWriter(path, "normal"));
-    if (walThread) relaxedNow.connection.database.run("pragma wal_autocheckpoint = 0");
-    return relaxedNow;
-  };
+  const openRelaxed = async () => new SqliteWriter(await openWriter(path, "normal"), () => openWriter(path, "normal"));
   const reader = new SqliteConnection(path, { readonly: true });
   reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
   const sql = reader.tag();
@@ -31,7 +26,7 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
   let walThread: Worker | undefined;
   /** Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever. */
   const checkpointEvery = (pages: 0 | 1000) => {
-    for (const each of [writer, relaxedNow]) each?.connection.database.run(`pragma wal_autocheckpoint = ${pages}`);
+    if (!isClosed) writer.connection.database.run(`pragma wal_autocheckpoint = ${pages}`);
   };
 
   return {
@@ -48,16 +43,10 @@ export async function openSqlite(path: string, options: { readonly deadlineMs: n
     listen: (onNotify) => Promise.resolve(watchFile(reader, onNotify)),
     snapshot: (run) => withSnapshot(path, run),
     startBackground() {
-      const worker = new Worker(threadUrl("store/wal-thread"), { ref: false });
-      worker.onmessage = () => {
-        walThread = worker;
-        if (!isClosed) checkpointEvery(0);
-      };
-      worker.onerror = () => {
-        walThread = undefined;
-        if (!isClosed) checkpointEvery(1000);
-      };
-      worker.postMessage(path);
+      walThread = new Worker(threadUrl("store/wal-thread"), { ref: false });
+      walThread.onmessage = () => checkpointEvery(0);
+      walThread.onerror = () => checkpointEvery(1000);
+      walThread.postMessage(path);
     },
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
     async close() {

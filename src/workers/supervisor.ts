@@ -202,7 +202,7 @@ export class Supervisor {
       if (late.size === 0) resolve();
     });
     for (const worker of this.#workers) if (late.has(worker.number)) tell(worker, { kind: "report", id });
-    await Promise.race([promise, Bun.sleep(LIMITS.workerReportMs)]);
+    if (late.size > 0) await Promise.race([promise, Bun.sleep(LIMITS.workerReportMs)]);
     this.#reporting.delete(id);
     return {
       reports: this.#workers.flatMap(({ report }) => report ?? []),

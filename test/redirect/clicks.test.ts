@@ -131,32 +131,36 @@ function clicksWith(record: (batch: ClickBatch) => Promise<number>, path = folde
 
 const readAll = ({ bytes }: ClickBatch) => Promise.resolve([...framesOf(bytes)].reduce((sum, f) => sum + f.clicks, 0));
 
+/** Ten clicks in a file, since the store is down until it comes back. */
+async function tenSpooled() {
+  let isDown = true;
+  const made = clicksWith((batch) => (isDown ? Promise.reject(new Error("down")) : readAll(batch)));
+  for (let click = 0; click < 10; click++) made.clicks.add(1, request());
+  await made.clicks.flush();
+  return {
+    ...made,
+    comeBack: () => {
+      isDown = false;
+    },
+  };
+}
+
 describe("clicks", () => {
   test("whose files vanish before they are recorded are counted as lost", async () => {
-    let isDown = true;
-    const { clicks, counts, balance, path } = clicksWith((batch) =>
-      isDown ? Promise.reject(new Error("down")) : readAll(batch),
-    );
-    for (let click = 0; click < 10; click++) clicks.add(1, request());
-    await clicks.flush();
+    const { clicks, counts, balance, path, comeBack } = await tenSpooled();
     balance();
     expect(counts.spooled).toBe(10);
     rmSync(path, { recursive: true });
     clicks.add(1, request());
-    isDown = false;
+    comeBack();
     await clicks.close();
     balance();
     expect(counts).toMatchObject({ spool_lost: 10, recorded: 1, spooled: 0 });
   });
 
   test("in a file that cannot be read just now wait until it can", async () => {
-    let isDown = true;
-    const { clicks, counts, balance, path } = clicksWith((batch) =>
-      isDown ? Promise.reject(new Error("down")) : readAll(batch),
-    );
-    for (let click = 0; click < 10; click++) clicks.add(1, request());
-    await clicks.flush();
-    isDown = false;
+    const { clicks, counts, balance, path, comeBack } = await tenSpooled();
+    comeBack();
     const file = join(path, readdirSync(path)[0] ?? "");
     renameSync(file, `${path}-away`);
     folders.push(`${path}-away`);
