@@ -25,7 +25,7 @@ const links = new Map<string, string>();
 const cache = new RedirectCache({ entries: count * 2 + 10_000, missing: 1_000, bytes: 2 ** 32 });
 for (let id = 1; id <= count; id++) {
   if (has("our cache"))
-    cache.set(codeOf(id), { outcome: "found", urlId: id, expiresAtMs: null, location: targetOf(id) });
+    cache.set(codeOf(id), { outcome: "found", urlId: id, expiresAtMs: null, location: targetOf(id), version: 1 });
   else links.set(codeOf(id), targetOf(id));
 }
 
@@ -35,9 +35,10 @@ const follower = new Follower({
   store,
   cache,
   silentMs: () => performance.now() - performance.now(),
+  isStoreSilent: () => false,
   staleMaxMs: 1_000,
   outageMs: 0,
-  counts: { hit: 0, miss: 0, recheck: 0, outage: 0 },
+  counts: { hit: 0, miss: 0, recheck: 0, outage: 0, rekey: 0 },
 });
 const clicks = new Clicks({
   store,

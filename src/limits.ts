@@ -79,6 +79,11 @@ export const LIMITS = {
   /** How long a redirect waits for the store, and how long after a failure nobody asks it again. */
   redirectLookupMs: 1_000,
   redirectDownMs: 250,
+  /** How long the store may take to answer before what is known is told without it. */
+  storeLateMs: 250,
+  /** How many places a code may be from its own in the cache's tables, and how many keys are tried to make it so. */
+  linkProbes: 256,
+  linkRekeys: 4,
   /** The warm set: how many links, how often the file is written. */
   warmLinks: 10_000,
   warmWriteMs: 5_000,

@@ -21,7 +21,7 @@ export interface Metrics {
     (typeof CLICK_DROPS)[number],
     number
   >;
-  readonly cache: { hit: number; miss: number; recheck: number; outage: number };
+  readonly cache: { hit: number; miss: number; recheck: number; outage: number; rekey: number };
   readonly uncaughtErrors: Counter;
   /** What the audit log found false or stuck; anything but 0 wants somebody's eyes. */
   readonly logAlarms: Counter<"kind">;
@@ -64,13 +64,20 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
 
   const redirects: Metrics["redirects"] = { found: 0, missing: 0, inactive: 0, expired: 0, error: 0 };
   const clicks = newClickCounts();
-  const cache: Metrics["cache"] = { hit: 0, miss: 0, recheck: 0, outage: 0 };
+  const cache: Metrics["cache"] = { hit: 0, miss: 0, recheck: 0, outage: 0, rekey: 0 };
   publish(
     registry,
     "deadletter_redirect_lookups_total",
     "How redirects were looked up: in the cache, in the store (miss, recheck), or in the cache because the store was down.",
     "result",
-    () => cache,
+    () => ({ hit: cache.hit, miss: cache.miss, recheck: cache.recheck, outage: cache.outage }),
+  );
+  publish(
+    registry,
+    "deadletter_cache_rekeys_total",
+    "Parts of the redirect cache that were laid out anew because codes collided; more than a few are an attack.",
+    undefined,
+    () => ({ "": cache.rekey }),
   );
   publish(registry, "deadletter_redirects_total", "Redirect requests by outcome.", "outcome", () => redirects);
   publish(

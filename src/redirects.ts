@@ -17,7 +17,7 @@ export interface Redirects {
   readonly cache: RedirectCache;
   /** True while links are served from memory because the log cannot be heard. */
   readonly isOnCache: () => boolean;
-  /** Forgets what this process has just changed. */
+  /** Takes up what this process has just changed. */
   committed(changes: readonly Change[]): void;
   /** Takes up the warm set, and keeps it where no other process of this host does. Before the feed starts. */
   start(isKeeper: boolean): void;
@@ -47,6 +47,9 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     entries: config.cacheEntries,
     missing: config.cacheMissing,
     bytes: config.cacheMegabytes * 2 ** 20,
+    onRekey: () => {
+      metrics.cache.rekey += 1;
+    },
   });
   const warmSet = new WarmSet(warmPath(config));
   const silentMs = () => performance.now() - feed.heardMs;
@@ -54,14 +57,14 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     store,
     cache,
     silentMs,
+    isStoreSilent: () => feed.isFailing,
     staleMaxMs: config.cacheStaleMax,
     outageMs: config.cacheOutage,
     counts: metrics.cache,
   });
   let timer: ReturnType<typeof setInterval> | undefined;
   let isStarted = false;
-  const evict = (code: string) => {
-    follower.evict(code);
+  const strike = (code: string) => {
     if (timer !== undefined) withWarmSet(() => warmSet.strike(code));
   };
   // What has been committed must be answered as committed, whatever becomes of the file.
@@ -73,7 +76,11 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     }
   };
   feed.onEntries((entries) => {
-    for (const { short_code } of entries) if (short_code !== null) evict(short_code);
+    for (const { link } of entries) {
+      if (link === null) continue;
+      follower.refresh(link);
+      strike(link.short_code);
+    }
   });
   const writeWarmSet = () => {
     // The file says until when the log was heard, so that another start is bound by the same time.
@@ -88,11 +95,14 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     cache,
     isOnCache: () => feed.isFailing && silentMs() <= config.cacheOutage && cache.size.links > 0,
     committed(changes) {
-      for (const { code } of changes) {
-        if (code === null) continue;
-        evict(code);
+      for (const { link, op } of changes) {
+        if (link === null) continue;
+        // An import is of more links than anybody is about to follow.
+        if (op === "imported") follower.refresh(link);
+        else follower.put(link);
+        strike(link.short_code);
         // The keeper of the file may not have heard of it yet.
-        if (isStarted && timer === undefined) withWarmSet(() => warmSet.append(code));
+        if (isStarted && timer === undefined) withWarmSet(() => warmSet.append(link.short_code));
       }
     },
     start(isKeeper) {

@@ -28,6 +28,8 @@ export class LogFeed {
   #next: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | undefined;
+  /** performance.now() when the look that is under way asked its present question; undefined where none is. */
+  #askedMs: number | undefined;
   /** The last looks, oldest first: when each began and the newest queue row it saw. */
   readonly #looks: { readonly startedMs: number; readonly newest: number }[] = [];
   #heardMs = Number.NEGATIVE_INFINITY;
@@ -56,9 +58,9 @@ export class LogFeed {
     return this.#heardMs;
   }
 
-  /** Whether the last look at the log failed. */
+  /** Whether the store does not answer now: the last look at the log failed, or the present one waits for long. */
   get isFailing(): boolean {
-    return this.#isFailing;
+    return this.#isFailing || (this.#askedMs !== undefined && performance.now() - this.#askedMs > LIMITS.storeLateMs);
   }
 
   /** The index of the next entry that will be told; undefined before the first look. */
@@ -153,8 +155,15 @@ export class LogFeed {
   async #lookOnce(): Promise<void> {
     const { store } = this.#options;
     const startedMs = performance.now();
-    const ask = <T>(run: (sql: Sql) => PromiseLike<T>) =>
-      withDeadline(store.read(run), LIMITS.feedLookMs, () => unavailable("the log did not answer in time"));
+    const ask = async <T>(run: (sql: Sql) => PromiseLike<T>) => {
+      this.#askedMs = performance.now();
+      try {
+        const late = () => unavailable("the log did not answer in time");
+        return await withDeadline(store.read(run), LIMITS.feedLookMs, late);
+      } finally {
+        this.#askedMs = undefined;
+      }
+    };
     const [log] = await ask((sql) => lookAtLog(sql, this.#waitingHint.id));
     if (!log) throw unavailable("the log has no head");
     const size = this.#openSize(log);

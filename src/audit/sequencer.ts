@@ -2,6 +2,7 @@
 // It writes nothing but the log's own tables, and never signs what it has not checked against what it remembers.
 
 import { LIMITS } from "../limits.ts";
+import { destinationFromState } from "../model/url.ts";
 import {
   dequeue,
   enqueue,
@@ -270,12 +271,13 @@ export class Sequencer {
       falsehoods,
       strays,
       leaves: leaves.length,
-      entries: integrated.map(({ leaf_hash, subject_type, subject_id, state }, at) => ({
+      entries: integrated.map(({ leaf_hash, subject_type, subject_id, op, state }, at) => ({
         idx: head.size + at,
         leaf_hash,
         subject_type,
         subject_id,
-        short_code: subject_type === "url" ? shortCodeOf(state) : null,
+        op,
+        link: subject_type === "url" ? destinationFromState(stateOf(state)) : null,
       })),
       lastQueueId: pending.rows.at(-1)?.queue_id ?? 0,
       isMore: pending.isFull && settled.length > 0,
@@ -379,11 +381,6 @@ export class Sequencer {
     if (isRefusal) alarm("refused", `the log is not extended: ${message}`);
     else if (!isDown) alarm("failed", `sequencing failed and is tried again: ${message}`);
   }
-}
-
-function shortCodeOf(state: string | null): string | null {
-  const code = stateOf(state)?.short_code;
-  return typeof code === "string" ? code : null;
 }
 
 /** The root of a full tile's 256 hashes. */

@@ -3,6 +3,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { State } from "./event.ts";
 import { cleanText, hasControlCharacter } from "./text.ts";
 import { formatOptionalTime, formatTime } from "./time.ts";
 
@@ -36,6 +37,33 @@ export interface LinkRow {
   readonly updated_at_ms: number;
   readonly version: number;
   readonly head: Uint8Array;
+}
+
+/** What a redirect needs of a link, as it was at a version. */
+export type Destination = Pick<
+  LinkRow,
+  "id" | "short_code" | "original_url" | "is_active" | "expires_at_ms" | "version"
+>;
+
+/** The same out of a link's audited state; null where it is no link's. */
+export function destinationFromState(state: State | null): Destination | null {
+  const { id, short_code, original_url, is_active, expires_at = null, version } = state ?? {};
+  if (typeof short_code !== "string" || typeof original_url !== "string") return null;
+  return {
+    id: Number(id),
+    short_code,
+    original_url,
+    is_active: is_active === true ? 1 : 0,
+    expires_at_ms: expires_at === null ? null : Date.parse(String(expires_at)),
+    version: Number(version),
+  };
+}
+
+/** What a Location header says of a stored target: itself where it is visible ASCII, else as the WHATWG URL standard writes it. */
+export function locationOf(originalUrl: string): string {
+  return /^[\x21-\x7e]+$/.test(originalUrl)
+    ? originalUrl
+    : (URL.parse(originalUrl)?.href ?? encodeURI(originalUrl.toWellFormed()));
 }
 
 export function linkFromRow(row: LinkRow): Link {

@@ -7,6 +7,7 @@ import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { EventType, State, SubjectType } from "../model/event.ts";
 import type { Role } from "../model/key.ts";
+import { type Destination, destinationFromState } from "../model/url.ts";
 import { isUniqueViolation, type Store, type Tx } from "../store/store.ts";
 
 export interface Core {
@@ -25,8 +26,8 @@ export interface Change {
   readonly id: number;
   readonly op: EventType;
   readonly leafHash: Uint8Array;
-  /** A link's short code; null for everything else. */
-  readonly code: string | null;
+  /** A link as it is now; null for everything else. */
+  readonly link: Destination | null;
 }
 
 /** Who asks for a change, and through which door. */
@@ -108,11 +109,7 @@ export async function record<Row extends { readonly head: Uint8Array }>(
     core.randomBytes,
   );
   await appendEvent(tx, event, (head) => change.write(tx, { ...row, head } as unknown as Row));
-  changes.push({ type, id: row.id, op, leafHash: event.leaf_hash, code: codeOf(change.state) });
-}
-
-function codeOf(state: State): string | null {
-  return typeof state.short_code === "string" ? state.short_code : null;
+  changes.push({ type, id: row.id, op, leafHash: event.leaf_hash, link: destinationFromState(change.state) });
 }
 
 /** The time of a subject's next event: the clock, but never before its last one, so that histories read in order. */

@@ -10,20 +10,22 @@ export interface CacheLimits {
   readonly missing: number;
   /** Estimated size of the links held at the most. */
   readonly bytes: number;
+  /** Told of each part of a table that was laid out anew (link-table.ts). */
+  readonly onRekey?: () => void;
 }
 
 /** Room for the longest code there is. */
 const MISSING_BYTES = LIMITS.codeMaxChars + 40;
 /** Stands for a code that belongs to no link, where only its being there counts. */
-const NOTHING: CachedLink = { outcome: "inactive", urlId: 0, expiresAtMs: null, location: "" };
+const NOTHING: CachedLink = { outcome: "inactive", urlId: 0, expiresAtMs: null, location: "", version: 0 };
 
 export class RedirectCache {
   readonly #links: Generations;
   readonly #missing: Generations;
 
-  constructor({ entries, missing, bytes }: CacheLimits) {
-    this.#links = new Generations(entries, bytes);
-    this.#missing = new Generations(missing, missing * MISSING_BYTES);
+  constructor({ entries, missing, bytes, onRekey = () => {} }: CacheLimits) {
+    this.#links = new Generations(entries, bytes, onRekey);
+    this.#missing = new Generations(missing, missing * MISSING_BYTES, onRekey);
   }
 
   /** The link, null for a code that nobody has, undefined where nothing is known. */
@@ -33,12 +35,19 @@ export class RedirectCache {
     return this.#missing.get(code) === undefined ? undefined : null;
   }
 
+  /** Keeps a newer version of the link where it holds one: a code is never given to another link. */
   set(code: string, link: CachedLink | null): void {
-    if (link === null) this.#missing.set(code, NOTHING);
-    else {
+    if (link === null) {
+      if (this.#links.get(code) === undefined) this.#missing.set(code, NOTHING);
+    } else {
       this.#missing.delete(code);
       this.#links.set(code, link);
     }
+  }
+
+  /** The link as it has become, where anything is held of its code. */
+  refresh(code: string, link: CachedLink): void {
+    if (this.get(code) !== undefined) this.set(code, link);
   }
 
   /** True where the link was held. */
@@ -68,12 +77,16 @@ export class RedirectCache {
 class Generations {
   readonly #entries: number;
   readonly #bytes: number;
-  #young = new LinkTable();
-  #old = new LinkTable();
+  readonly #onRekey: () => void;
+  #young: LinkTable;
+  #old: LinkTable;
 
-  constructor(entries: number, bytes: number) {
+  constructor(entries: number, bytes: number, onRekey: () => void) {
     this.#entries = entries;
     this.#bytes = bytes;
+    this.#onRekey = onRekey;
+    this.#young = new LinkTable({ onRekey });
+    this.#old = new LinkTable({ onRekey });
   }
 
   get size(): number {
@@ -97,7 +110,7 @@ class Generations {
 
   set(code: string, link: CachedLink): void {
     const held = this.get(code);
-    if (held !== undefined && isSame(held, link)) return;
+    if (held !== undefined && (held.version > link.version || isSame(held, link))) return;
     this.delete(code);
     this.#add(code, link);
   }
@@ -116,7 +129,7 @@ class Generations {
     const cost = LinkTable.costOf(code, link);
     if (this.#young.size >= Math.floor(this.#entries / 2) || this.#young.bytes + cost > this.#bytes / 2) {
       this.#old = this.#young;
-      this.#young = new LinkTable();
+      this.#young = new LinkTable({ onRekey: this.#onRekey });
     }
     // One that is larger than a generation may be is not worth having.
     if (cost <= this.#bytes / 2) this.#young.set(code, link);
@@ -124,5 +137,11 @@ class Generations {
 }
 
 function isSame(a: CachedLink, b: CachedLink): boolean {
-  return a.outcome === b.outcome && a.urlId === b.urlId && a.expiresAtMs === b.expiresAtMs && a.location === b.location;
+  return (
+    a.version === b.version &&
+    a.outcome === b.outcome &&
+    a.urlId === b.urlId &&
+    a.expiresAtMs === b.expiresAtMs &&
+    a.location === b.location
+  );
 }

@@ -1,10 +1,11 @@
 // From a code to its target, or to the reason why there is none. A hit costs no query and no wait; a miss costs one query
-// however many ask at once. What the cache says is believed only while this process hears from the log; when the store is
-// down it is believed for a while longer, because a redirect that may be stale is worth more than none.
+// however many ask at once. What the cache says is believed only while this process hears from the log; while the store does
+// not answer it is believed for a while longer, because a redirect that may be stale is worth more than none, and nobody whose
+// link is known waits to find out.
 
 import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { LinkRow } from "../model/url.ts";
+import { locationOf, type Destination as StoredDestination } from "../model/url.ts";
 import { findLinkByCode, lookUpLink } from "../store/queries/urls.ts";
 import { type Store, withDeadline } from "../store/store.ts";
 import type { RedirectCache } from "./cache.ts";
@@ -13,7 +14,7 @@ import type { CachedLink } from "./link-table.ts";
 export interface Found {
   readonly outcome: "found";
   readonly urlId: number;
-  /** The target as the bytes of a Location header, one character a byte. */
+  /** What a Location header says: visible ASCII. */
   readonly location: string;
 }
 
@@ -22,8 +23,10 @@ export type Destination = Found | { readonly outcome: "missing" | "inactive" | "
 export interface FollowerOptions {
   readonly store: Store;
   readonly cache: RedirectCache;
-  /** Milliseconds since the log was last heard: all that was committed before then has been evicted. */
+  /** Milliseconds since the log was last heard: the cache knows of all that was committed before then. */
   readonly silentMs: () => number;
+  /** Whether the store is known not to answer now: nobody need wait to find that out. */
+  readonly isStoreSilent: () => boolean;
   /** Past this silence the store is asked instead of the cache. */
   readonly staleMaxMs: number;
   /** Past this silence the cache is not believed even while the store is down; 0 never believes it then. */
@@ -37,8 +40,10 @@ export interface CacheCounts {
   miss: number;
   /** Asked of the store although cached, because the log was silent. */
   recheck: number;
-  /** Answered from the cache because the store was down. */
+  /** Answered from the cache because the store did not answer. */
   outage: number;
+  /** Parts of the cache's tables that were laid out anew, because a code was too far from its place. */
+  rekey: number;
 }
 
 const MISSING: Destination = { outcome: "missing" };
@@ -47,7 +52,7 @@ const EXPIRED: Destination = { outcome: "expired" };
 
 export class Follower {
   readonly #options: FollowerOptions;
-  /** Lookups on their way, by code; one whose code was evicted meanwhile is not cached. */
+  /** Lookups on their way, by code; one whose code was heard of meanwhile is not cached. At most LIMITS.redirectLookups. */
   readonly #flights = new Map<string, { readonly link: Promise<CachedLink | null>; isStale: boolean }>();
   /** performance.now() until which the store is taken to be down: only one lookup at a time finds out. */
   #downUntilMs = 0;
@@ -60,27 +65,42 @@ export class Follower {
   followNow(code: string, nowMs: number): Destination | undefined {
     const { cache, silentMs, staleMaxMs, counts } = this.#options;
     const link = cache.get(code);
-    if (link === undefined || silentMs() > staleMaxMs) return undefined;
+    if (link === undefined) return undefined;
+    if (silentMs() > staleMaxMs) return this.#isStoreSilent() ? this.#known(code, nowMs) : undefined;
     counts.hit += 1;
     return destinationOf(link, nowMs);
   }
 
   /** Throws unavailable where the store must be asked and does not answer. */
   async follow(code: string, clock: () => number): Promise<Destination> {
-    const { cache, silentMs, outageMs, counts } = this.#options;
-    const known = cache.get(code);
-    if (known === undefined) counts.miss += 1;
-    else counts.recheck += 1;
+    const { cache, counts } = this.#options;
+    const isKnown = cache.get(code) !== undefined;
+    if (isKnown) counts.recheck += 1;
+    else counts.miss += 1;
+    const late = () => unavailable("the database did not answer in time");
     try {
-      return destinationOf(await this.#lookUp(code), clock());
+      const lookup = this.#lookUp(code);
+      // A lookup that is waited for no longer goes on, and finds out for everybody.
+      return destinationOf(await (isKnown ? withDeadline(lookup, LIMITS.storeLateMs, late) : lookup), clock());
     } catch (error) {
       const isDown = error instanceof DeadletterError && error.code === "unavailable";
-      // Read again: it may have been evicted while the store was asked.
-      const link = isDown && silentMs() <= outageMs ? cache.get(code) : undefined;
-      if (link === undefined || link === null) throw error;
-      counts.outage += 1;
-      return destinationOf(link, clock());
+      const destination = isDown ? this.#known(code, clock()) : undefined;
+      if (destination === undefined) throw error;
+      return destination;
     }
+  }
+
+  /** What the cache says of a link while the store does not answer, as long as an outage may last. */
+  #known(code: string, nowMs: number): Destination | undefined {
+    const { cache, silentMs, outageMs, counts } = this.#options;
+    const link = silentMs() <= outageMs ? cache.get(code) : undefined;
+    if (link === undefined || link === null) return undefined;
+    counts.outage += 1;
+    return destinationOf(link, nowMs);
+  }
+
+  #isStoreSilent(): boolean {
+    return performance.now() < this.#downUntilMs || this.#options.isStoreSilent();
   }
 
   /** By id or code, straight from the store: the rare path `/urls/{code or id}/redirect`. */
@@ -89,9 +109,20 @@ export class Follower {
     return destinationOf(row ? cachedFrom(row) : null, clock());
   }
 
-  /** Forgets a code at once: its link has changed, or is new. */
-  evict(code: string): void {
-    this.#options.cache.evict(code);
+  /** Takes up at once what this process has made of a link. */
+  put(link: StoredDestination): void {
+    this.#heardOf(link.short_code);
+    this.#options.cache.set(link.short_code, cachedFrom(link));
+  }
+
+  /** Takes up what has become of a link, where anything is known of it here. */
+  refresh(link: StoredDestination): void {
+    this.#heardOf(link.short_code);
+    this.#options.cache.refresh(link.short_code, cachedFrom(link));
+  }
+
+  /** Its link has changed, or is new. */
+  #heardOf(code: string): void {
     // Whoever changed it reached the store.
     this.#downUntilMs = 0;
     const flight = this.#flights.get(code);
@@ -136,13 +167,13 @@ export class Follower {
   }
 }
 
-function cachedFrom(row: LinkRow): CachedLink {
+export function cachedFrom(row: StoredDestination): CachedLink {
   return {
     outcome: row.is_active === 1 ? "found" : "inactive",
     urlId: row.id,
     expiresAtMs: row.expires_at_ms,
-    // Header values are Latin-1 to the Fetch API; carrying UTF-8 bytes through it serves the URL byte for byte as stored.
-    location: Buffer.from(row.original_url, "utf8").toString("latin1"),
+    location: locationOf(row.original_url),
+    version: row.version,
   };
 }
 

@@ -1,17 +1,29 @@
 // Links by code in flat memory: a million of them cost some 80 bytes each and the garbage collector nothing, where objects in
 // a Map cost 300 and stop the redirects while they are walked (bench/results). It grows and never shrinks: who uses it drops it
-// as a whole.
+// as a whole. No stranger can choose codes that make it slow: places come from a keyed hash, and a shard in which a code is far
+// from its place all the same draws a key of its own and is laid out anew.
+
+import { LIMITS } from "../limits.ts";
+import { drawHashKey, type HashKey, keyedHash } from "./keyed-hash.ts";
 
 export interface CachedLink {
   readonly outcome: "found" | "inactive";
   readonly urlId: number;
   readonly expiresAtMs: number | null;
-  /** The target as the bytes of a Location header, one character a byte. */
+  /** What a Location header says: visible ASCII. */
   readonly location: string;
+  /** The link's, at which it was so: what is older is never put in its place. */
+  readonly version: number;
 }
 
-/** A record: link id and expiry (float64 each, NaN for none), outcome, length of the code, length of the target, both texts. */
-const [ID_AT, EXPIRY_AT, OUTCOME_AT, CODE_LENGTH_AT, LOCATION_LENGTH_AT, TEXT_AT] = [0, 8, 16, 17, 18, 20];
+/**
+ * A record: link id and expiry (float64 each, NaN for none), version, outcome, length of the code, length of the target, both
+ * texts.
+ */
+const [ID_AT, EXPIRY_AT, VERSION_AT, OUTCOME_AT, CODE_LENGTH_AT, LOCATION_LENGTH_AT, TEXT_AT] = [
+  0, 8, 16, 20, 21, 22, 24,
+];
+const MAX_VERSION = 2 ** 32 - 1;
 const [DEAD, FOUND, INACTIVE] = [0, 1, 2];
 /** Records begin at multiples of this, so that an address of 32 bits reaches 32 GiB. */
 const UNIT = 8;
@@ -20,27 +32,47 @@ const CHUNK_UNITS = 2 ** 17;
 const CHUNK_BYTES = CHUNK_UNITS * UNIT;
 /** What finding a record costs on the average, beside the record. */
 const PLACE_BYTES = 16;
-/** Each grows by itself, so that no growth takes long. */
-const SHARD_BITS = 6;
+/** Each grows by itself, so that no growth takes long: some 2,000 links each where a generation holds 500,000. */
+const SHARD_BITS = 8;
 const FIRST_PLACES = 16;
-const MOST_USED = 0.7;
-/** Chosen anew by each process, so that nobody can send codes that all fall on one place. */
-const SEED = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+/** Fuller tables have longer probes: at 0.6 one in some 10^12 is longer than LIMITS.linkProbes. */
+const MOST_USED = 0.6;
 
 interface Shard {
   /** Pairs of address + 1 (0 for a free place) and hash. */
   places: Uint32Array;
   used: number;
+  /** Its own, once a code in it was too far from its place; until then the table's. */
+  key: HashKey | undefined;
+}
+
+export interface LinkTableOptions {
+  readonly drawKey?: () => HashKey;
+  /** Told of each shard that was laid out anew because a code was too far from its place. */
+  readonly onRekey?: () => void;
 }
 
 export class LinkTable {
   readonly #chunks: Buffer[] = [];
   readonly #views: DataView[] = [];
-  readonly #shards: Shard[] = Array.from({ length: 2 ** SHARD_BITS }, () => ({ places: new Uint32Array(0), used: 0 }));
+  readonly #shards: Shard[] = Array.from({ length: 2 ** SHARD_BITS }, () => ({
+    places: new Uint32Array(0),
+    used: 0,
+    key: undefined,
+  }));
+  readonly #drawKey: () => HashKey;
+  readonly #onRekey: () => void;
+  readonly #key: HashKey;
   /** Address of the next record, in units. */
   #end = 0;
   #size = 0;
   #bytes = 0;
+
+  constructor({ drawKey = drawHashKey, onRekey = () => {} }: LinkTableOptions = {}) {
+    this.#drawKey = drawKey;
+    this.#onRekey = onRekey;
+    this.#key = drawKey();
+  }
 
   /** What setting a link will add to `bytes`. */
   static costOf(code: string, { location }: CachedLink): number {
@@ -63,10 +95,12 @@ export class LinkTable {
 
   /** The code, of characters up to U+00FF, must not be in the table. */
   set(code: string, link: CachedLink): void {
-    const hash = hashOf(code);
-    const shard = this.#shards[hash >>> (32 - SHARD_BITS)] as Shard;
-    if (shard.used + 1 > (shard.places.length / 2) * MOST_USED) this.#grow(shard);
-    occupy(shard, hash, this.#write(code, link));
+    const tableHash = keyedHash(this.#key, code);
+    const shard = this.#shards[tableHash >>> (32 - SHARD_BITS)] as Shard;
+    if (shard.used + 1 > (shard.places.length / 2) * MOST_USED) this.#layOut(shard, shard.places.length * 2);
+    const address = this.#write(code, link);
+    const hash = shard.key === undefined ? tableHash : keyedHash(shard.key, code);
+    if (occupy(shard, hash, address) > LIMITS.linkProbes) this.#rekey(shard);
     this.#size += 1;
     this.#bytes += LinkTable.costOf(code, link);
   }
@@ -96,11 +130,19 @@ export class LinkTable {
     }
   }
 
+  /** How many places the furthest of all codes is from its own: what a lookup costs at the most. */
+  get longestProbe(): number {
+    return this.#shards.reduce((longest, shard) => Math.max(longest, longestProbeIn(shard)), 0);
+  }
+
   #find(code: string): number | undefined {
-    const hash = hashOf(code);
-    const { places } = this.#shards[hash >>> (32 - SHARD_BITS)] as Shard;
+    // What no code can be is not worth the hashing, however long it is.
+    if (code.length > LIMITS.codeMaxChars) return undefined;
+    const tableHash = keyedHash(this.#key, code);
+    const { places, key } = this.#shards[tableHash >>> (32 - SHARD_BITS)] as Shard;
     const mask = places.length / 2 - 1;
     if (mask < 0) return undefined;
+    const hash = key === undefined ? tableHash : keyedHash(key, code);
     for (let place = hash & mask; ; place = (place + 1) & mask) {
       const address = (places[2 * place] as number) - 1;
       if (address === -1) return undefined;
@@ -129,10 +171,11 @@ export class LinkTable {
       urlId: view.getFloat64(at + ID_AT, true),
       expiresAtMs: Number.isNaN(expiry) ? null : expiry,
       location: chunk.toString("latin1", textAt, textAt + view.getUint16(at + LOCATION_LENGTH_AT, true)),
+      version: view.getUint32(at + VERSION_AT, true),
     };
   }
 
-  #write(code: string, { outcome, urlId, expiresAtMs, location }: CachedLink): number {
+  #write(code: string, { outcome, urlId, expiresAtMs, location, version }: CachedLink): number {
     const units = unitsOf(code.length, location.length);
     if (inChunk(this.#end) + units * UNIT > CHUNK_BYTES || this.#end === this.#chunks.length * CHUNK_UNITS) {
       this.#end = this.#chunks.length * CHUNK_UNITS;
@@ -146,6 +189,7 @@ export class LinkTable {
     const at = inChunk(address);
     chunk.writeDoubleLE(urlId, at + ID_AT);
     chunk.writeDoubleLE(expiresAtMs ?? Number.NaN, at + EXPIRY_AT);
+    chunk.writeUInt32LE(Math.min(version, MAX_VERSION), at + VERSION_AT);
     chunk.writeUInt8(outcome === "found" ? FOUND : INACTIVE, at + OUTCOME_AT);
     chunk.writeUInt8(code.length, at + CODE_LENGTH_AT);
     chunk.writeUInt16LE(location.length, at + LOCATION_LENGTH_AT);
@@ -154,16 +198,36 @@ export class LinkTable {
     return address;
   }
 
-  /** Twice the places; the dead are left behind. */
-  #grow(shard: Shard): void {
+  /** Under another key, so that codes that fell together fall apart. */
+  #rekey(shard: Shard): void {
+    this.#onRekey();
+    for (let tries = 0; tries < LIMITS.linkRekeys; tries++) {
+      shard.key = this.#drawKey();
+      if (this.#layOut(shard, shard.places.length) <= LIMITS.linkProbes) return;
+    }
+    // Chance alone: more room is the other way to shorter probes.
+    this.#layOut(shard, shard.places.length * 2);
+  }
+
+  /** Gives the shard so many places (pairs) and its links theirs; the dead are left behind. The longest probe there. */
+  #layOut(shard: Shard, length: number): number {
     const before = shard.places;
-    shard.places = new Uint32Array(Math.max(2 * FIRST_PLACES, before.length * 2));
+    shard.places = new Uint32Array(Math.max(2 * FIRST_PLACES, length));
     shard.used = 0;
+    let longest = 0;
     for (let at = 0; at < before.length; at += 2) {
       const address = (before[at] as number) - 1;
-      if (address !== -1 && this.#chunk(address)[inChunk(address) + OUTCOME_AT] !== DEAD)
-        occupy(shard, before[at + 1] as number, address);
+      if (address === -1 || this.#chunk(address)[inChunk(address) + OUTCOME_AT] === DEAD) continue;
+      const hash = shard.key === undefined ? (before[at + 1] as number) : keyedHash(shard.key, this.#codeAt(address));
+      longest = Math.max(longest, occupy(shard, hash, address));
     }
+    return longest;
+  }
+
+  #codeAt(address: number): string {
+    const chunk = this.#chunk(address);
+    const textAt = inChunk(address) + TEXT_AT;
+    return chunk.toString("latin1", textAt, textAt + (chunk[inChunk(address) + CODE_LENGTH_AT] as number));
   }
 
   #chunk(address: number): Buffer {
@@ -171,13 +235,24 @@ export class LinkTable {
   }
 }
 
-function occupy(shard: Shard, hash: number, address: number): void {
+/** Takes the first free place from the hash's own on; how far that is. */
+function occupy(shard: Shard, hash: number, address: number): number {
   const mask = shard.places.length / 2 - 1;
   let place = hash & mask;
-  while (shard.places[2 * place] !== 0) place = (place + 1) & mask;
+  let probes = 0;
+  for (; shard.places[2 * place] !== 0; probes++) place = (place + 1) & mask;
   shard.places[2 * place] = address + 1;
   shard.places[2 * place + 1] = hash;
   shard.used += 1;
+  return probes;
+}
+
+function longestProbeIn({ places }: Shard): number {
+  const mask = places.length / 2 - 1;
+  let longest = 0;
+  for (let place = 0; place <= mask; place++)
+    if (places[2 * place] !== 0) longest = Math.max(longest, (place - (places[2 * place + 1] as number)) & mask);
+  return longest;
 }
 
 function inChunk(address: number): number {
@@ -186,12 +261,4 @@ function inChunk(address: number): number {
 
 function unitsOf(codeLength: number, locationLength: number): number {
   return Math.ceil((TEXT_AT + codeLength + locationLength) / UNIT);
-}
-
-/** FNV-1a with a seed, and a last stirring so that its high bits are as good as its low ones. */
-function hashOf(code: string): number {
-  let hash = SEED;
-  for (let index = 0; index < code.length; index++) hash = Math.imul(hash ^ code.charCodeAt(index), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  return (hash ^ (hash >>> 13)) >>> 0;
 }

@@ -3,6 +3,7 @@
 
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
+import { locationOf } from "../model/url.ts";
 import type { RedirectCache } from "./cache.ts";
 import type { CachedLink } from "./link-table.ts";
 
@@ -33,15 +34,27 @@ export class WarmSet {
     try {
       const [first = "", ...lines] = readFileSync(this.#path, "utf8").trimEnd().split("\n");
       const header = JSON.parse(first) as WarmHeader;
-      if (header.origin !== origin || !Number.isSafeInteger(header.next)) return undefined;
+      if (header.origin !== origin || !Number.isSafeInteger(header.next) || !Number.isFinite(header.heard_at_ms))
+        return undefined;
       const links = new Map<string, CachedLink>();
       for (const line of lines) {
-        const [code, urlId, expiresAtMs, location] = JSON.parse(line) as [string, number?, (number | null)?, string?];
+        const [code, urlId, expiresAtMs, location, version = 0] = JSON.parse(line) as [
+          string,
+          number?,
+          (number | null)?,
+          string?,
+          number?,
+        ];
         if (urlId === undefined || location === undefined) links.delete(code);
-        else links.set(code, { outcome: "found", urlId, expiresAtMs: expiresAtMs ?? null, location });
+        else {
+          // Earlier releases wrote the target's UTF-8 bytes, one character a byte.
+          const target = locationOf(Buffer.from(location, "latin1").toString());
+          links.set(code, { outcome: "found", urlId, expiresAtMs: expiresAtMs ?? null, location: target, version });
+        }
       }
       this.#codes = new Set(links.keys());
-      return { ...header, links: [...links] };
+      // A time to come would let an outage last for ever: the clock was set back, or somebody wrote it.
+      return { ...header, heard_at_ms: Math.min(header.heard_at_ms, Date.now()), links: [...links] };
     } catch {
       // A file cut short by a crash: what cannot be read is not believed, and the next write replaces it.
       return undefined;
@@ -51,10 +64,10 @@ export class WarmSet {
   write(header: WarmHeader, cache: RedirectCache): void {
     const lines = [JSON.stringify(header)];
     const codes = new Set<string>();
-    for (const [code, { outcome, urlId, expiresAtMs, location }] of cache.recent(LIMITS.warmLinks)) {
+    for (const [code, { outcome, urlId, expiresAtMs, location, version }] of cache.recent(LIMITS.warmLinks)) {
       if (outcome !== "found") continue;
       codes.add(code);
-      lines.push(JSON.stringify([code, urlId, expiresAtMs, location]));
+      lines.push(JSON.stringify([code, urlId, expiresAtMs, location, version]));
     }
     const draft = `${this.#path}.${process.pid}`;
     writeFileSync(draft, `${lines.join("\n")}\n`, { mode: 0o600 });

@@ -1,6 +1,7 @@
 // Every statement about the signed log: the queue before it, its leaves and tree hashes, its head, its quarantine.
 
-import type { EventRow, SubjectType } from "../../model/event.ts";
+import type { EventRow, EventType, SubjectType } from "../../model/event.ts";
+import type { Destination } from "../../model/url.ts";
 import type { Query, Sql, Tx } from "../store.ts";
 import { type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
 
@@ -187,13 +188,30 @@ export interface TailRow {
   readonly leaf_hash: Uint8Array;
   readonly subject_type: SubjectType;
   readonly subject_id: number;
-  /** Of a link; null for everything else. */
-  readonly short_code: string | null;
+  readonly op: EventType;
+  /** A link as the event, or one after it, has made it; null for everything else. */
+  readonly link: Destination | null;
 }
 
-export function listTail(sql: Sql, start: number, limit: number): Query<TailRow> {
+type StoredTailRow = Omit<TailRow, "link"> & { readonly [Column in keyof Destination]: Destination[Column] | null };
+
+export async function listTail(sql: Sql, start: number, limit: number): Promise<TailRow[]> {
+  const rows = await selectTail(sql, start, limit);
+  return rows.map(({ idx, leaf_hash, subject_type, subject_id, op, ...link }) => ({
+    idx,
+    leaf_hash,
+    subject_type,
+    subject_id,
+    op,
+    link: link.id === null ? null : (link as Destination),
+  }));
+}
+
+export function selectTail(sql: Sql, start: number, limit: number): Query<StoredTailRow> {
   return sql`
-    select l.idx, l.leaf_hash, e.subject_type, e.subject_id, u.short_code from log_leaf l
+    select l.idx, l.leaf_hash, e.subject_type, e.subject_id, e.op,
+           u.id, u.short_code, u.original_url, u.is_active, u.expires_at_ms, u.version
+    from log_leaf l
     join events e on e.id = l.event_id
     left join urls u on e.subject_type = 'url' and u.id = e.subject_id
     where l.idx >= ${start} and l.idx < (select size from log_head where id = 1) order by l.idx limit ${limit}`;
