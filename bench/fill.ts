@@ -1,6 +1,6 @@
 // Many links in few transactions, each with its event: only to have them.
 
-import type { Config } from "../src/config.ts";
+import type { Config } from "../src/config/settings.ts";
 import { type Deadletter, open } from "../src/deadletter.ts";
 import { createLogger } from "../src/log.ts";
 import { linkFromRow } from "../src/model/url.ts";

@@ -59,7 +59,7 @@ async function sequenceAll({ auditLog }: Deadletter): Promise<number> {
 async function start(engine: Engine) {
   const store = await createStore(engine);
   const { environment } = store;
-  const { loadConfig } = await import("../src/config.ts");
+  const { loadConfig } = await import("../src/config/load.ts");
   const config = loadConfig({ ...environment, DEADLETTER_POOL_SIZE: "10" }).config;
   return { store, deadletter: await open(config, { log: createLogger("error"), via: "bench" }) };
 }

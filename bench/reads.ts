@@ -5,7 +5,8 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Config, loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/load.ts";
+import type { Config } from "../src/config/settings.ts";
 import { type Deadletter, open } from "../src/deadletter.ts";
 import { createLogger } from "../src/log.ts";
 import { createAdmin } from "../src/operations/bootstrap.ts";

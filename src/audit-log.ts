@@ -7,7 +7,7 @@ import { LogFeed } from "./audit/feed.ts";
 import type { LogKey } from "./audit/log-key.ts";
 import { OwnWrites } from "./audit/own-writes.ts";
 import { Sequencer } from "./audit/sequencer.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 import type { AuditLog } from "./http/service.ts";
 import { describeError, type Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -34,6 +34,8 @@ export interface RunningAuditLog extends AuditLog {
    * remembered checkpoint cannot be used.
    */
   start(isSequencing?: boolean): void;
+  /** Finds out, before anything is changed, whether the stored log extends what this host remembers. */
+  checkHead(): Promise<void>;
   /** A sequencer that somebody else drives, with the checkpoint this host remembers. */
   createSequencer(): Sequencer;
   /** Lets other processes sequence from now on; following and watching go on. */
@@ -63,6 +65,8 @@ export function createAuditLog(
   const ownWrites = new OwnWrites(store, alarm);
   feed.onEntries(ownWrites.settle);
   let sequencer: Sequencer | undefined;
+  /** Found before anybody sequenced. */
+  let foundRefusal: string | undefined;
   let isStarted = false;
 
   function createSequencer(): Sequencer {
@@ -78,12 +82,15 @@ export function createAuditLog(
   return {
     feed,
     ownWrites,
-    refusal: () => (sequencer ? sequencer.refusal : refusalElsewhere()),
+    refusal: () => (sequencer?.hasLooked ? sequencer.refusal : (refusalElsewhere() ?? foundRefusal)),
     committed(changes) {
       // Where nobody follows the log, nothing would ever take them off the list.
       if (isStarted) ownWrites.add(changes.map(({ type, id, leafHash }) => ({ subject: `${type}:${id}`, leafHash })));
     },
     createSequencer,
+    async checkHead() {
+      foundRefusal = await createSequencer().findRefusal();
+    },
     start(isSequencing = true) {
       isStarted = true;
       if (isSequencing) {

@@ -5,9 +5,13 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type LogKey, parseLogKey } from "./audit/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit-log.ts";
-import { type Config, formatListen, urlHost } from "./config.ts";
+import { formatListen, urlHost } from "./config/parse.ts";
+import type { Address, Config } from "./config/settings.ts";
+import { DatabaseProbe } from "./database-probe.ts";
 import { badRequest, DeadletterError, messageOf, unavailable } from "./errors.ts";
-import { type Api, createApi, createPublic } from "./http/app.ts";
+import { type Api, createApi, createPublic, createWatch } from "./http/app.ts";
+import { KeyMemory } from "./http/key-memory.ts";
+import { REFUSED } from "./http/ops.ts";
 import { listen } from "./http/server.ts";
 import type { Service, WorkerPool } from "./http/service.ts";
 import { LIMITS } from "./limits.ts";
@@ -74,9 +78,10 @@ export interface Listeners {
   /** Where redirects are reached, as printed to people. */
   readonly baseUrl: string;
   readonly apiUrl: string;
-  /** Where they got to listen, and host:port of the one that is the API's own. */
+  /** Where they got to listen, and host:port of those that are the API's own and the metrics' own. */
   readonly port: number;
   readonly adminListen: string | undefined;
+  readonly metricsListen: string | undefined;
   /** Stops accepting, lets open requests finish for `drainMs`, then cuts them. */
   stop(drainMs: number): Promise<void>;
 }
@@ -90,7 +95,9 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
     return loadLogKey(config, store);
   };
   try {
-    return assemble(config, store, await check(), options);
+    const deadletter = assemble(config, store, await check(), options);
+    await deadletter.auditLog.checkHead();
+    return deadletter;
   } catch (error) {
     const key = options.mayServeWarmSet && isUnavailable(error) ? keyForWarmSet(config) : undefined;
     if (key === undefined) {
@@ -224,9 +231,15 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     droppedLogLines: () => log.dropped,
     cache: () => redirects.cache.size,
     // A scrape must tell of everything else also while the database is down.
-    counters: () => soon(store.read(readCounters)).catch(() => []),
-    logHead: () => soon(store.read(readHeadAndQuarantine)).catch(() => undefined),
+    counters: async () => (database.isSilent ? [] : soon(store.read(readCounters)).catch(() => [])),
+    logHead: async () =>
+      database.isSilent ? undefined : soon(store.read(readHeadAndQuarantine)).catch(() => undefined),
+    isDatabaseUp: () => !database.isSilent,
+    isLogRefused: () => auditLog.refusal() !== undefined,
+    silentMs: () => performance.now() - auditLog.feed.heardMs,
   });
+  const database = new DatabaseProbe(store);
+  const keys = new KeyMemory(config.keyOutage);
   const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, {
     store,
@@ -257,12 +270,19 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     clock,
     randomBytes,
     ownHosts: () => new Set([hostKey(new URL(baseUrl))]),
+    writeRefusal: () => (config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined),
     onCommit: (changes) => {
       redirects.committed(changes);
       auditLog.committed(changes);
-      for (const { type, op } of changes) metrics.mutations.inc({ subject: type, op });
+      for (const { type, id, op } of changes) {
+        keys.heardOf(type, id);
+        metrics.mutations.inc({ subject: type, op });
+      }
     },
   };
+  auditLog.feed.onEntries((entries) => {
+    for (const { subject_type, subject_id } of entries) keys.heardOf(subject_type, subject_id);
+  });
   const service: Service = {
     core,
     metrics,
@@ -270,6 +290,8 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     clicks,
     auditLog,
     redirects,
+    database,
+    keys,
     version: VERSION,
     startedMs: Date.now(),
     via,
@@ -290,6 +312,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     startLog() {
       ensureDataDir(config.dataDir);
       store.startBackground();
+      database.start();
       const isLeader = seat?.isLeader ?? true;
       redirects.start(isLeader);
       auditLog.start(isLeader);
@@ -297,26 +320,30 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
     listen() {
-      const { adminListen } = config;
+      const { host, port, adminListen, metricsListen } = config;
       const isShared = seat !== undefined;
-      const { host, port } = config;
       const main = listen(service, adminListen ? createPublic(service) : api, { host, port, isShared });
-      const admin = adminListen ? listen(service, api, { ...adminListen, isShared }) : undefined;
+      const admin = adminListen && listen(service, api, { ...adminListen, isShared });
+      const watch =
+        metricsListen && listen(service, createWatch(service), { ...metricsListen, isShared, hasRedirects: false });
+      const boundTo = (wanted: Address | undefined, server: { readonly port: number | undefined } | undefined) =>
+        wanted && formatListen({ host: wanted.host, port: server?.port ?? wanted.port });
       const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
       baseUrl = config.baseUrl ?? address(config.host, main.port);
       log.info("listening", {
         host: config.host,
         port: main.port,
         ...(admin && adminListen ? { admin_host: adminListen.host, admin_port: admin.port } : {}),
+        ...(watch && metricsListen ? { metrics_host: metricsListen.host, metrics_port: watch.port } : {}),
       });
       return {
         baseUrl,
         apiUrl: admin && adminListen ? address(adminListen.host, admin.port) : address(config.host, main.port),
         port: main.port ?? port,
-        adminListen:
-          admin && adminListen && formatListen({ host: adminListen.host, port: admin.port ?? adminListen.port }),
+        adminListen: boundTo(adminListen, admin),
+        metricsListen: boundTo(metricsListen, watch),
         stop: async (drainMs) => {
-          const servers = admin ? [main, admin] : [main];
+          const servers = [main, admin, watch].filter((server) => server !== undefined);
           const drained = Promise.all(servers.map((server) => server.stop()));
           await Promise.race([drained, Bun.sleep(drainMs)]);
           await Promise.all(servers.map((server) => server.stop(true)));
@@ -329,6 +356,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     },
     async close() {
       try {
+        database.close();
         redirects.close();
         await clicks.close();
         await auditLog.close();

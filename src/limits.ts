@@ -39,6 +39,11 @@ export const LIMITS = {
   postgresBackoffS: 0.2,
   /** A readiness check must answer before the prober gives up, and say which part is slow. */
   readinessMs: 2_000,
+  /** How often the database is asked in the background whether it answers. */
+  probeMs: 250,
+  /** Keys that are remembered for an outage, and how long a remembered one waits for the store to say that it is still good. */
+  rememberedKeys: 1_000,
+  keyLateMs: 100,
   migrationMs: 60_000,
   verifyBatchRows: 2_000,
   /** Leaves that one transaction of the sequencer adds at the most: on SQLite it shares the writer with everybody else. */
@@ -120,8 +125,8 @@ export const LIMITS = {
   /** After SIGTERM, how long at the least answers go on saying that the connection is to be closed, before it is. */
   drainNoticeMs: 300,
   clientMs: 30_000,
-  /** How long a scrape waits for the store; what is not read by then is left out. */
-  scrapeReadMs: 1_000,
+  /** How long a scrape waits for the store, its key not counted; what is not read by then is left out. */
+  scrapeReadMs: 150,
   /** How long a scrape waits for the other workers; one that is later is left out. */
   workerReportMs: 2_000,
   workerNewsMs: 100,

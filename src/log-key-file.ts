@@ -5,7 +5,7 @@ import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from "n
 import { join } from "node:path";
 import { hashLeaf, tagOf } from "./audit/event.ts";
 import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "./audit/log-key.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 import { badRequest, messageOf } from "./errors.ts";
 import { findNewestEvent } from "./store/queries/events.ts";
 import type { Store } from "./store/store.ts";

@@ -34,6 +34,10 @@ export interface Gauges {
   readonly cache: () => { readonly links: number; readonly missing: number; readonly bytes: number };
   /** The store's own counters by name; empty while it does not answer. */
   readonly counters: () => Promise<readonly { readonly name: string; readonly value: number }[]>;
+  readonly isDatabaseUp: () => boolean;
+  readonly isLogRefused: () => boolean;
+  /** Milliseconds since the log was last heard. */
+  readonly silentMs: () => number;
   /** The signed log's head; undefined while the store does not answer. */
   readonly logHead: () => Promise<
     readonly { readonly size: number; readonly at_ms: number; readonly quarantined: number }[] | undefined
@@ -44,16 +48,19 @@ export function newClickCounts(): Metrics["clicks"] {
   return { accepted: 0, found: 0, recorded: 0, spooled: 0, spool_full: 0, spool_lost: 0, store_error: 0 };
 }
 
+const WRONG_UNDER_BUN = [
+  ...["handles", "requests", "resources"].flatMap((kind) => [`nodejs_active_${kind}`, `nodejs_active_${kind}_total`]),
+  "process_heap_bytes",
+  "nodejs_version_info",
+];
+
 export function createMetrics(version: string, gauges: Gauges): Metrics {
   const registry = new Registry();
   const registers = [registry];
   // In ms; at the default of 10 an idle process wakes up a hundred times a second for it.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
-  // Always 0 under Bun, and gauges whose names say that they are counters.
-  for (const kind of ["handles", "requests", "resources"]) {
-    registry.removeSingleMetric(`nodejs_active_${kind}`);
-    registry.removeSingleMetric(`nodejs_active_${kind}_total`);
-  }
+  // Under Bun these are always 0, of another program (its Node.js version), or no size of any heap (6 GB of 60 MB).
+  for (const name of WRONG_UNDER_BUN) registry.removeSingleMetric(name);
   new Gauge({
     name: "deadletter_build_info",
     help: "Always 1; the version is in the label.",
@@ -141,6 +148,24 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     },
   });
 
+  nowGauge(registry, "deadletter_database_up", "Whether the database answers this process (0 or 1).", "min", () =>
+    Number(gauges.isDatabaseUp()),
+  );
+  nowGauge(
+    registry,
+    "deadletter_log_refused",
+    "Whether the stored log is one this process would not vouch for (0 or 1): see log status.",
+    "max",
+    () => Number(gauges.isLogRefused()),
+  );
+  nowGauge(
+    registry,
+    "deadletter_log_silence_seconds",
+    "How long ago this process last knew of every committed change; redirects come from memory alone while it is long.",
+    "max",
+    () => Math.min(gauges.silentMs() / 1000, performance.now() / 1000),
+  );
+
   const readCounters = once(gauges.counters);
   const readHead = once(gauges.logHead);
   new Counter({
@@ -152,7 +177,11 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     registers,
     async collect() {
       this.reset();
-      for (const { name, value } of await readCounters()) {
+      const counters = await readCounters();
+      // Not while the store is away: a series that fell to 0 would read as one that began anew.
+      if (counters.length > 0)
+        for (const subject of SUBJECT_TYPES) for (const event_type of EVENT_TYPES) this.inc({ subject, event_type }, 0);
+      for (const { name, value } of counters) {
         const [kind, subject, event_type] = name.split(":");
         if (kind === "events" && subject !== undefined && event_type !== undefined)
           this.inc({ subject, event_type }, value);
@@ -246,6 +275,19 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
       registers,
     }),
   };
+}
+
+/** A number of this moment; `aggregator` says how those of several workers go together. */
+function nowGauge(registry: Registry, name: string, help: string, aggregator: "min" | "max", read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    aggregator,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
 }
 
 /** The metrics of one scrape share one read. */

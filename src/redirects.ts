@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { LogFeed } from "./audit/feed.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 import { LIMITS } from "./limits.ts";
 import { describeError, type Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -15,8 +15,8 @@ import type { Store } from "./store/store.ts";
 export interface Redirects {
   readonly follower: Follower;
   readonly cache: RedirectCache;
-  /** True while links are served from memory because the log cannot be heard. */
-  readonly isOnCache: () => boolean;
+  /** Whether links that are known would redirect without the database. */
+  readonly canServeAlone: () => boolean;
   /** Takes up what this process has just changed. */
   committed(changes: readonly Change[]): void;
   /** Takes up the warm set, and keeps it where no other process of this host does. Before the feed starts. */
@@ -93,7 +93,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
   return {
     follower,
     cache,
-    isOnCache: () => feed.isFailing && silentMs() <= config.cacheOutage && cache.size.links > 0,
+    canServeAlone: () => silentMs() <= config.cacheOutage && cache.size.links > 0,
     committed(changes) {
       for (const { link, op } of changes) {
         if (link === null) continue;

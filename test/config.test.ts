@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { editDistance, loadConfig, SETTINGS } from "../src/config.ts";
+import { editDistance, loadConfig } from "../src/config/load.ts";
+import { SETTINGS } from "../src/config/settings.ts";
 
 describe("loadConfig()", () => {
   test("a flag wins over the environment, which wins over the default", () => {

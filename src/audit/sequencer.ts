@@ -82,6 +82,7 @@ export class Sequencer {
   #running: Promise<void> | undefined;
   #isClosed = false;
   #refusal: string | undefined;
+  #hasLooked = false;
   /** What was reported last, so that the same is not reported every second. */
   #failure: string | undefined;
 
@@ -92,6 +93,26 @@ export class Sequencer {
   /** Why nothing is sequenced, where the log's head was refused. */
   get refusal(): string | undefined {
     return this.#refusal;
+  }
+
+  /** Whether it has looked at the log since start(). */
+  get hasLooked(): boolean {
+    return this.#hasLooked;
+  }
+
+  /** Why the stored head must not be extended, without extending it; undefined where it may be. */
+  async findRefusal(): Promise<string | undefined> {
+    try {
+      await this.#parts.store.snapshot(async (sql) => {
+        const [head] = await readLogHead(sql);
+        if (!head) throw new CheckpointError("the log has no head: its row was removed");
+        await this.#openHead(sql, head);
+      });
+      return undefined;
+    } catch (error) {
+      if (error instanceof CheckpointError) return error.message;
+      throw error;
+    }
   }
 
   /** Polls until close(). */
@@ -285,15 +306,15 @@ export class Sequencer {
   }
 
   /** The head that may be extended: signed by us, borne out by the stored tree, and no other history than we remember. */
-  async #openHead(tx: Tx, head: LogHead): Promise<{ frontier: Frontier }> {
+  async #openHead(sql: Sql, head: LogHead): Promise<{ frontier: Frontier }> {
     const { key, memory } = this.#parts;
     const known = this.#frontier;
     if (known && head.note === this.#trustedNote && known.size === head.size) return { frontier: known };
-    const read = storedTiles(tx);
+    const read = storedTiles(sql);
     const checkpoint: Checkpoint = head.note === "" ? { size: 0, root: EMPTY_ROOT } : openCheckpoint(head.note, key);
     if (checkpoint.size !== head.size)
       throw new CheckpointError(`the log's head says ${head.size} entries, its signature ${checkpoint.size}`);
-    const [beyond] = await findEventIdAt(tx, head.size);
+    const [beyond] = await findEventIdAt(sql, head.size);
     if (beyond) throw new CheckpointError(`the log has leaves past its signed size ${head.size}`);
     const frontier = await frontierAt(read, head.size);
     if (!isSameHash(frontier.root, checkpoint.root))
@@ -350,6 +371,7 @@ export class Sequencer {
       memory.flushWhenDue();
       // Only who has looked at the head knows that it is right.
       if (batch.state === "done") {
+        this.#hasLooked = true;
         this.#failure = undefined;
         this.#refusal = undefined;
       }
@@ -374,7 +396,9 @@ export class Sequencer {
     this.#trustedNote = undefined;
     const message = error instanceof Error ? error.message : String(error);
     const isRefusal = error instanceof CheckpointError;
-    this.#refusal = isRefusal ? message : undefined;
+    // A store that is down says nothing of the log: what was refused before stays refused.
+    if (isRefusal) this.#refusal = message;
+    this.#hasLooked ||= isRefusal;
     if (this.#failure === message) return;
     this.#failure = message;
     const isDown = (error as { code?: unknown }).code === "unavailable";

@@ -3,7 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { type Treaty, treaty } from "@elysiajs/eden";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/settings.ts";
 import { baseUrlOf, localOperator, open, refuseMissingStore } from "../deadletter.ts";
 import { DeadletterError, ERROR_TABLE, type ErrorCode, messageOf, unavailable } from "../errors.ts";
 import type { Api } from "../http/app.ts";

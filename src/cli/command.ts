@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { parseVerifierKey, type VerifierKey } from "../audit/log-key.ts";
-import { editDistance, type LoadedConfig, loadConfig, SETTINGS, type SettingName } from "../config.ts";
+import { editDistance, type LoadedConfig, loadConfig } from "../config/load.ts";
+import { SETTINGS, type SettingName } from "../config/settings.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 

@@ -1,6 +1,6 @@
 // config: the effective settings and where each comes from.
 
-import { describeValue, SETTINGS } from "../config.ts";
+import { describeValue, SETTINGS } from "../config/settings.ts";
 import type { Command } from "./command.ts";
 import { print, table } from "./output.ts";
 

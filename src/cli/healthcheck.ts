@@ -1,6 +1,6 @@
 // healthcheck: asks a running server whether it is ready, for container health checks.
 
-import { urlHost } from "../config.ts";
+import { urlHost } from "../config/parse.ts";
 import { unavailable } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { print } from "./output.ts";

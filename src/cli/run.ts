@@ -1,7 +1,7 @@
 // From words to a command to an exit code. Errors end here: one line that says what, one that says what to do next.
 
 import { CheckpointError } from "../audit/checkpoint.ts";
-import { editDistance } from "../config.ts";
+import { editDistance } from "../config/load.ts";
 import { badRequest, DeadletterError, ERROR_TABLE, messageOf } from "../errors.ts";
 import { describeError } from "../log.ts";
 import { StoreError } from "../store/store.ts";

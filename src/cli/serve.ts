@@ -1,7 +1,7 @@
 // serve: opens everything, makes the first admin of an empty store, listens until told to stop. With --workers it is the
 // supervisor of as many processes that do so together (serve-worker, which nobody types).
 
-import type { Config } from "../config.ts";
+import type { Config } from "../config/settings.ts";
 import { type Deadletter, type Listeners, open } from "../deadletter.ts";
 import { badRequest } from "../errors.ts";
 import { reportOf } from "../http/ops.ts";
@@ -26,6 +26,7 @@ export const serveCommand: Command = {
     "host",
     "port",
     "adminListen",
+    "metricsListen",
     "baseUrl",
     "adminKey",
     "migrate",
@@ -38,6 +39,8 @@ export const serveCommand: Command = {
     "cacheMegabytes",
     "cacheStaleMax",
     "cacheOutage",
+    "keyOutage",
+    "refusedWrites",
     "clickRetentionDays",
   ],
   examples: [
@@ -97,7 +100,13 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
     );
     const { place, engine } = deadletter.core.store;
     const said = `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${place}\n${greeting(listeners)}`;
-    if (seat) seat.serving({ port: listeners.port, adminListen: listeners.adminListen, greeting: said });
+    if (seat)
+      seat.serving({
+        port: listeners.port,
+        adminListen: listeners.adminListen,
+        metricsListen: listeners.metricsListen,
+        greeting: said,
+      });
     else io.err(said);
     log.info("serving", { version: VERSION, base_url: listeners.baseUrl, engine });
     return await exitCode;
@@ -153,10 +162,10 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
 }
 
 /** Workers share their port with one another, and so would share it with any other server of this user. */
-function refuseTakenPort({ host, port, adminListen }: Config): void {
+function refuseTakenPort({ host, port, adminListen, metricsListen }: Config): void {
   const probes: Bun.Server<undefined>[] = [];
   try {
-    for (const each of [{ host, port }, ...(adminListen ? [adminListen] : [])])
+    for (const each of [{ host, port }, adminListen, metricsListen].filter((address) => address !== undefined))
       probes.push(probe(each.host, each.port));
   } finally {
     for (const each of probes) void each.stop(true);

@@ -97,6 +97,9 @@ export function createApi(service: Service) {
       }),
     );
   access.table = createAccessTable(withOpenApi(app.routes));
+  // A series that begins with the first failure hides it from rate(): it begins at 0.
+  for (const { method, path } of app.routes)
+    for (const status of [500, 503]) service.metrics.httpRequests.inc({ method, route: path, status }, 0);
   return app;
 }
 
@@ -104,6 +107,18 @@ export function createApi(service: Service) {
 export function createPublic(service: Service) {
   const access: { table?: AccessTable } = {};
   const app = createBase(service, access).use(publicRoutes(service));
+  access.table = createAccessTable(app.routes);
+  return app;
+}
+
+/** What a listener of its own answers to whoever may reach it (DEADLETTER_METRICS_LISTEN). */
+export function createWatch(service: Service) {
+  const ops = opsHandlers(service);
+  const access: { table?: AccessTable } = {};
+  const app = createBase(service, access)
+    .get("/metrics", ops.metricsText, needs("public", "Prometheus metrics"))
+    .get("/livez", ops.livez, needs("public", "Alive"))
+    .get("/readyz", ops.readyz, needs("public", "Ready for traffic, check by check"));
   access.table = createAccessTable(app.routes);
   return app;
 }

@@ -1,24 +1,22 @@
 // What operators and machines ask: alive, ready, healthy, metrics, totals.
 
 import { AggregatorRegistry, Counter, Gauge, type PrometheusContentType, type Registry } from "prom-client";
-import { unavailable } from "../errors.ts";
+import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { CLICK_DROPS } from "../metrics.ts";
-import { countEventsByType } from "../model/counters.ts";
-import { countPending } from "../store/migrate.ts";
+import { countEventsByType, type NamedCounter } from "../model/counters.ts";
+import { formatTime } from "../model/time.ts";
 import { readCounters } from "../store/queries/events.ts";
-import { ping } from "../store/queries/schema.ts";
 import { withDeadline } from "../store/store.ts";
-import type { Answer, ClickAccounting, Collected, Report, Service, Standing } from "./service.ts";
+import type { Answer, Check, ClickAccounting, Collected, Report, Service, Standing } from "./service.ts";
 
-interface Check {
-  readonly ok: boolean;
-  readonly detail?: string;
-}
+export const REFUSED = "the stored log is not one this server would vouch for: see deadletter log status";
 
 export function opsHandlers(service: Service) {
-  const { core, metrics, version } = service;
+  const { core, metrics, version, auditLog, database } = service;
   const { store } = core;
+  /** The totals that were read last, for the time the store does not answer. */
+  let lastCounters: { readonly counters: readonly NamedCounter[]; readonly atMs: number } | undefined;
 
   function livez() {
     return { status: "alive" };
@@ -26,24 +24,22 @@ export function opsHandlers(service: Service) {
 
   /** 503 takes this replica out of the load balancer; each check says why. */
   async function readyz({ set }: { set: Answer }) {
-    const [database, schema] = await Promise.all([
-      check("the database does not answer", () => store.read(ping)),
-      check("the schema cannot be read", async () => {
-        const pending = await store.read((sql) => countPending(sql, store.engine));
-        if (pending > 0) throw new Pending(`${pending} migrations are pending: run deadletter migrate`);
-      }),
-    ]);
+    const standing = await database.standing();
     const draining: Check = service.isDraining() ? { ok: false, detail: "shutting down" } : { ok: true };
-    const isReady = database.ok && schema.ok && draining.ok;
+    const refusal = auditLog.refusal();
+    // What is wrong with the log is for who has a key: `log status` says it.
+    const log: Check = refusal === undefined ? { ok: true } : { ok: false, detail: REFUSED };
+    const isStoreReady = standing.database.ok && standing.schema.ok;
     // Without the database known links still redirect: to take this replica away would end that, too.
-    const isDegraded = !isReady && draining.ok && service.redirects.isOnCache();
-    if (!isReady && !isDegraded) set.status = 503;
-    return { status: isReady ? "ready" : isDegraded ? "degraded" : "unready", checks: { database, schema, draining } };
+    const isServing = draining.ok && (isStoreReady || service.redirects.canServeAlone());
+    const status = !isServing ? "unready" : isStoreReady && log.ok ? "ready" : "degraded";
+    if (!isServing) set.status = 503;
+    return { status, checks: { ...standing, log, draining } };
   }
 
   /** The first version's shape. */
   async function health({ set }: { set: Answer }) {
-    const { ok, detail } = await check("the database does not answer", () => store.read(ping));
+    const { ok, detail } = (await database.standing()).database;
     if (ok) return { status: "ok" };
     set.status = 503;
     return { status: "degraded", detail };
@@ -55,17 +51,22 @@ export function opsHandlers(service: Service) {
   }
 
   async function stats() {
-    const [counters, collected] = await Promise.all([store.read(readCounters), service.workers?.collect()]);
+    const [collected] = await Promise.all([service.workers?.collect(), refreshCounters()]);
+    const { counters, atMs } = lastCounters ?? {};
     const standings: readonly Standing[] = collected?.reports ?? [standingOf(service)];
     // None has answered, and none ever did.
     if (standings.length === 0) throw unavailable("no worker answered in time");
-    const byName = new Map(counters.map(({ name, value }) => [name, value]));
+    const byName = new Map(counters?.map(({ name, value }) => [name, value]));
     const active = byName.get("links:active") ?? 0;
     const inactive = byName.get("links:inactive") ?? 0;
     return {
-      links: { total: active + inactive, active, inactive },
-      events: countEventsByType(counters),
-      clicks: byName.get("clicks") ?? 0,
+      /** Null where the store has not answered since the start. */
+      links: counters ? { total: active + inactive, active, inactive } : null,
+      events: counters ? countEventsByType(counters) : null,
+      clicks: counters ? (byName.get("clicks") ?? 0) : null,
+      /** When these totals were read: earlier than now while the store does not answer. */
+      as_of: atMs === undefined ? null : formatTime(atMs),
+      log_refused: auditLog.refusal() ?? null,
       /** Of the processes that serve now: accepted + found = recorded + spooled + waiting + dropped. */
       click_accounting: standings.map(({ clicks }) => clicks).reduce(addAccounting),
       workers: standings.length,
@@ -73,6 +74,17 @@ export function opsHandlers(service: Service) {
       memory_bytes: standings.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
       version,
     };
+  }
+
+  async function refreshCounters(): Promise<void> {
+    if (database.isSilent) return;
+    try {
+      const late = () => unavailable("the database did not answer in time");
+      const counters = await withDeadline(store.read(readCounters), LIMITS.scrapeReadMs, late);
+      lastCounters = { counters, atMs: Date.now() };
+    } catch (error) {
+      if (!(error instanceof DeadletterError) || error.code !== "unavailable") throw error;
+    }
   }
 
   function robots() {
@@ -124,16 +136,4 @@ function aggregate({ reports, ended, late, restarts }: Collected): Registry<Prom
     registers,
   }).inc(restarts);
   return registry;
-}
-
-/** A reason that may be shown: it was written here, not thrown by a driver. */
-class Pending extends Error {}
-
-async function check(failure: string, run: () => Promise<unknown>): Promise<Check> {
-  try {
-    await withDeadline(run(), LIMITS.readinessMs, () => unavailable(failure));
-    return { ok: true };
-  } catch (error) {
-    return { ok: false, detail: error instanceof Pending ? error.message : failure };
-  }
 }

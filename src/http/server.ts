@@ -1,9 +1,9 @@
 // Puts an app on a port: Bun's own router answers redirects raw, everything else goes through the app.
 
-import type { Server } from "bun";
+import type { BunRequest, Server } from "bun";
 import { badRequest, type DeadletterError, messageOf } from "../errors.ts";
 import { errorResponse } from "./error.ts";
-import { rawRedirect } from "./redirect.ts";
+import { type Naming, rawRedirect } from "./redirect.ts";
 import { openExchange, type Service } from "./service.ts";
 
 export interface Listen {
@@ -11,6 +11,7 @@ export interface Listen {
   readonly port: number;
   /** Whether other processes of this user may listen there as well (SO_REUSEPORT, socket(7)). */
   readonly isShared: boolean;
+  readonly hasRedirects?: boolean;
 }
 
 interface App {
@@ -19,7 +20,11 @@ interface App {
 }
 
 /** Throws bad_request when the address cannot be listened on. Port 0 takes a free one. */
-export function listen(service: Service, app: App, { host, port, isShared }: Listen): Server<undefined> {
+export function listen(
+  service: Service,
+  app: App,
+  { host, port, isShared, hasRedirects = true }: Listen,
+): Server<undefined> {
   // HTTP/1.0 asks for no Host (RFC 9112 section 3.2), and without one Bun's request has no whole URL.
   const answer = (request: Request) =>
     app.fetch(
@@ -40,9 +45,7 @@ export function listen(service: Service, app: App, { host, port, isShared }: Lis
       maxRequestBodySize: 2 ** 40,
       routes: {
         ...Object.fromEntries(fixed.map((path) => [path, answer])),
-        "/:code": { GET: (request) => rawRedirect(service, request, request.params.code, "code") },
-        "/r/:code": { GET: (request) => rawRedirect(service, request, request.params.code, "code") },
-        "/urls/:link/redirect": { GET: (request) => rawRedirect(service, request, request.params.link, "code-or-id") },
+        ...(hasRedirects ? redirectRoutes(service) : {}),
       },
       fetch: answer,
       error: (error) => {
@@ -54,6 +57,21 @@ export function listen(service: Service, app: App, { host, port, isShared }: Lis
   } catch (error) {
     throw cannotListen(host, port, error);
   }
+}
+
+/** By path, each with the parameter that names the link. */
+function redirectRoutes(
+  service: Service,
+): Record<string, { GET: (request: BunRequest) => Response | Promise<Response> }> {
+  const follow = (parameter: "code" | "link", naming: Naming) => ({
+    GET: (request: BunRequest) =>
+      rawRedirect(service, request, (request.params as Record<string, string>)[parameter] ?? "", naming),
+  });
+  return {
+    "/:code": follow("code", "code"),
+    "/r/:code": follow("code", "code"),
+    "/urls/:link/redirect": follow("link", "code-or-id"),
+  };
 }
 
 export function cannotListen(host: string, port: number, error: unknown): DeadletterError {

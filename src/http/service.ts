@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Caller, Core } from "../operations/core.ts";
 import type { Clicks } from "../redirect/clicks.ts";
 import type { Follower } from "../redirect/follow.ts";
+import type { KeyMemory } from "./key-memory.ts";
 
 /** What /stats says of one process. */
 export interface Standing {
@@ -52,6 +53,8 @@ export interface Service {
   readonly clicks: Clicks;
   readonly auditLog: AuditLog;
   readonly redirects: RedirectPlane;
+  readonly database: Database;
+  readonly keys: KeyMemory;
   readonly version: string;
   readonly startedMs: number;
   /** The front door that events name: `http`, or `cli:uid-N` when the app is mounted in a command. */
@@ -71,10 +74,23 @@ export interface AuditLog {
   readonly refusal: () => string | undefined;
 }
 
+/** What is known of the database without asking it. */
+export interface Database {
+  readonly isSilent: boolean;
+  standing(): Promise<{ readonly database: Check; readonly schema: Check }>;
+}
+
+export interface Check {
+  readonly ok: boolean;
+  /** Why not, in words that may be shown to anybody. */
+  readonly detail?: string;
+}
+
 /** What answers redirects. */
 export interface RedirectPlane {
   readonly follower: Follower;
-  readonly isOnCache: () => boolean;
+  /** Whether links that are known would redirect without the database. */
+  readonly canServeAlone: () => boolean;
 }
 
 /** What a handler may set of its answer beside the body. */

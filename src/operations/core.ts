@@ -17,6 +17,8 @@ export interface Core {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Hosts (with port, where it is not the scheme's own) that answer redirects: a link to one of them is refused. */
   readonly ownHosts: () => ReadonlySet<string>;
+  /** Why no change is taken now, where none is: the stored log was refused. */
+  readonly writeRefusal: () => string | undefined;
   /** Called after a change is durably committed, before its caller is answered. */
   readonly onCommit: (changes: readonly Change[]) => void;
 }
@@ -61,6 +63,11 @@ export interface Work {
   readonly changes: Change[];
 }
 
+const REFUSED_HINT = {
+  hint: "see deadletter log status; DEADLETTER_REFUSED_WRITES=allow takes changes all the same",
+  headers: { "retry-after": "60" },
+};
+
 /** Runs a transaction whose changes are announced once they are committed, and not before. */
 export async function mutate<T>(
   core: Core,
@@ -68,6 +75,8 @@ export async function mutate<T>(
   run: (work: Work) => Promise<T>,
   options: { readonly deadlineMs?: number } = {},
 ): Promise<T> {
+  const refusal = core.writeRefusal();
+  if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
   let committed: Change[] = [];
   const once = (tx: Tx) => {
     // A retried transaction starts its list anew.

@@ -7,6 +7,8 @@ export interface Serving {
   readonly port: number;
   /** host:port of the listener of the API, where it has one of its own. */
   readonly adminListen: string | undefined;
+  /** The same of the listener of the metrics. */
+  readonly metricsListen: string | undefined;
   /** What the process says to whoever started it. */
   readonly greeting: string;
 }

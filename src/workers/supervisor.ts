@@ -104,10 +104,11 @@ export class Supervisor {
 
   #spawn(worker: Worker): Child {
     const { words, environment } = this.#options;
-    const { port, adminListen } = this.#serving ?? {};
+    const { port, adminListen, metricsListen } = this.#serving ?? {};
     const ports = [
       ...(port === undefined ? [] : ["--port", String(port)]),
       ...(adminListen === undefined ? [] : ["--admin-listen", adminListen]),
+      ...(metricsListen === undefined ? [] : ["--metrics-listen", metricsListen]),
     ];
     const child = Bun.spawn([...ownCommand(), "serve-worker", String(worker.number), ...words, ...ports], {
       env: environment,

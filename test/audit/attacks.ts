@@ -17,6 +17,9 @@ import {
   type TestStore,
 } from "../support/harness.ts";
 
+/** Who attacks a store does not stop at a log that is refused. */
+const ALLOWED = { DEADLETTER_REFUSED_WRITES: "allow" };
+
 /** One store under attack. `server` may be another after a restart. */
 export class Scene {
   server: TestServer;
@@ -30,7 +33,7 @@ export class Scene {
   }
 
   static async open(store: TestStore): Promise<Scene> {
-    const scene = new Scene(store, await startServer(store));
+    const scene = new Scene(store, await startServer(store, ALLOWED));
     await scene.makeLink("victim", 3);
     await scene.makeLink("bystander", 1);
     scene.kept = await scene.server.sequence();
@@ -109,7 +112,7 @@ export class Scene {
   async restart(): Promise<void> {
     const { adminKey, adminId } = this.server;
     await this.server.close();
-    const server = await startServer(this.store);
+    const server = await startServer(this.store, ALLOWED);
     const call: TestServer["call"] = (method, path, body, options) =>
       server.call(method, path, body, { key: adminKey, ...options });
     this.server = { ...server, adminKey, adminId, call };

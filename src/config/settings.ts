@@ -1,0 +1,301 @@
+// Every setting, once: its flag, its environment variable, its default, how it is read.
+// Secrets come from the environment or from a file named by `*_FILE`, never from argv.
+
+import { LOG_LEVELS, type LogLevel } from "../log.ts";
+import {
+  formatListen,
+  readBaseUrl,
+  readBoolean,
+  readChoice,
+  readDatabaseUrl,
+  readDuration,
+  readInteger,
+  readListen,
+  readLogLevel,
+} from "./parse.ts";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Config {
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly adminListen: Address | undefined;
+  readonly metricsListen: Address | undefined;
+  readonly baseUrl: string | undefined;
+  readonly logKey: string | undefined;
+  readonly adminKey: string | undefined;
+  readonly migrate: boolean;
+  readonly logLevel: LogLevel;
+  readonly poolSize: number;
+  readonly databaseDeadlineMs: number;
+  readonly pgbouncer: boolean;
+  readonly shutdownGraceMs: number;
+  readonly drainMs: number;
+  readonly workers: number;
+  readonly cacheEntries: number;
+  readonly cacheMissing: number;
+  readonly cacheMegabytes: number;
+  /** Both in milliseconds. */
+  readonly cacheStaleMax: number;
+  readonly cacheOutage: number;
+  readonly keyOutage: number;
+  readonly refusedWrites: "allow" | "deny";
+  readonly clickRetentionDays: number;
+  readonly server: string | undefined;
+  readonly key: string | undefined;
+}
+
+export type SettingName = keyof Config;
+
+export interface Setting {
+  readonly name: SettingName;
+  /** Without a flag a setting cannot be given on the command line: it is a secret. */
+  readonly flag?: string;
+  readonly env: string;
+  /** A second variable that names a file holding the value. */
+  readonly fileEnv?: string;
+  readonly isSecret?: boolean;
+  readonly isBoolean?: boolean;
+  readonly help: string;
+  /** As text, or derived from settings before it in this table. */
+  readonly default?: string | ((config: Partial<Config>) => string);
+  readonly read: (text: string) => unknown;
+}
+
+export const SETTINGS: readonly Setting[] = [
+  {
+    name: "databaseUrl",
+    flag: "database-url",
+    env: "DATABASE_URL",
+    fileEnv: "DATABASE_URL_FILE",
+    isSecret: true,
+    read: readDatabaseUrl,
+    help: "PostgreSQL to use; without it an embedded SQLite file in the data directory",
+  },
+  {
+    name: "dataDir",
+    flag: "data-dir",
+    env: "DEADLETTER_DATA_DIR",
+    default: "./data",
+    read: (text) => text,
+    help: "holds the embedded store and the log key",
+  },
+  {
+    name: "host",
+    flag: "host",
+    env: "HOST",
+    default: ({ databaseUrl }) => (databaseUrl === undefined ? "127.0.0.1" : "0.0.0.0"),
+    read: (text) => text,
+    help: "address to listen on",
+  },
+  {
+    name: "port",
+    flag: "port",
+    env: "PORT",
+    default: "5000",
+    read: readInteger(0, 65_535),
+    help: "port to listen on; 0 takes a free one",
+  },
+  {
+    name: "adminListen",
+    flag: "admin-listen",
+    env: "ADMIN_LISTEN",
+    read: readListen,
+    help: "host:port for the API; the main listener then answers only public routes",
+  },
+  {
+    name: "metricsListen",
+    flag: "metrics-listen",
+    env: "DEADLETTER_METRICS_LISTEN",
+    read: readListen,
+    help: "host:port that answers /metrics, /livez and /readyz without a key",
+  },
+  {
+    name: "baseUrl",
+    flag: "base-url",
+    env: "DEADLETTER_BASE_URL",
+    read: readBaseUrl,
+    help: "where the public reaches redirects, such as https://go.example.com",
+  },
+  {
+    name: "logKey",
+    env: "DEADLETTER_LOG_KEY",
+    fileEnv: "DEADLETTER_LOG_KEY_FILE",
+    isSecret: true,
+    read: (text) => text,
+    help: "the audit log's key (deadletter log keygen)",
+  },
+  {
+    name: "adminKey",
+    env: "DEADLETTER_ADMIN_KEY",
+    fileEnv: "DEADLETTER_ADMIN_KEY_FILE",
+    isSecret: true,
+    read: (text) => text,
+    help: "the first admin's key on an empty store",
+  },
+  {
+    name: "migrate",
+    flag: "migrate",
+    env: "DEADLETTER_MIGRATE",
+    isBoolean: true,
+    default: ({ databaseUrl }) => String(databaseUrl === undefined),
+    read: readBoolean,
+    help: "bring an older schema up to date at start",
+  },
+  {
+    name: "logLevel",
+    flag: "log-level",
+    env: "LOG_LEVEL",
+    default: "info",
+    read: readLogLevel,
+    help: LOG_LEVELS.join(", "),
+  },
+  {
+    name: "poolSize",
+    flag: "pool-size",
+    env: "DEADLETTER_POOL_SIZE",
+    default: "10",
+    read: readInteger(1, 500),
+    help: "PostgreSQL connections of this process",
+  },
+  {
+    name: "databaseDeadlineMs",
+    flag: "database-deadline-ms",
+    env: "DEADLETTER_DATABASE_DEADLINE_MS",
+    default: "5000",
+    read: readInteger(100, 600_000),
+    help: "longest a database call may take, milliseconds",
+  },
+  {
+    name: "pgbouncer",
+    flag: "pgbouncer",
+    env: "DEADLETTER_PGBOUNCER",
+    isBoolean: true,
+    default: "false",
+    read: readBoolean,
+    help: "DATABASE_URL is a transaction pooler such as PgBouncer",
+  },
+  {
+    name: "shutdownGraceMs",
+    flag: "shutdown-grace-ms",
+    env: "DEADLETTER_SHUTDOWN_GRACE_MS",
+    default: "0",
+    read: readInteger(0, 600_000),
+    help: "after SIGTERM, how long to go on serving while /readyz says 503",
+  },
+  {
+    name: "drainMs",
+    flag: "drain-ms",
+    env: "DEADLETTER_DRAIN_MS",
+    default: "10000",
+    read: readInteger(0, 600_000),
+    help: "how long open requests may take to finish after that",
+  },
+  {
+    name: "workers",
+    flag: "workers",
+    env: "DEADLETTER_WORKERS",
+    default: "1",
+    read: readInteger(1, 64),
+    help: "processes that serve on the one port, on PostgreSQL; each has a pool and a cache of its own",
+  },
+  {
+    name: "cacheEntries",
+    flag: "cache-entries",
+    env: "DEADLETTER_CACHE_ENTRIES",
+    default: "1000000",
+    read: readInteger(0, 100_000_000),
+    help: "links kept in memory for redirects at the most; 0 keeps none",
+  },
+  {
+    name: "cacheMissing",
+    flag: "cache-missing",
+    env: "DEADLETTER_CACHE_MISSING",
+    default: "100000",
+    read: readInteger(0, 10_000_000),
+    help: "codes remembered to belong to no link at the most",
+  },
+  {
+    name: "cacheMegabytes",
+    flag: "cache-megabytes",
+    env: "DEADLETTER_CACHE_MEGABYTES",
+    default: "512",
+    read: readInteger(0, 1_000_000),
+    help: "memory for those links at the most, MiB",
+  },
+  {
+    name: "cacheStaleMax",
+    flag: "cache-stale-max",
+    env: "DEADLETTER_CACHE_STALE_MAX",
+    default: "1s",
+    read: readDuration(100, 60_000),
+    help: "longest a change made elsewhere may go unnoticed; a process that has not heard from the log for longer asks the store",
+  },
+  {
+    name: "cacheOutage",
+    flag: "cache-outage",
+    env: "DEADLETTER_CACHE_OUTAGE",
+    default: "10m",
+    read: readDuration(0, 86_400_000),
+    help: "how long known links go on redirecting while the database is down; 0 turns it off",
+  },
+  {
+    name: "keyOutage",
+    flag: "key-outage",
+    env: "DEADLETTER_KEY_OUTAGE",
+    default: ({ cacheOutage }) => `${cacheOutage}ms`,
+    read: readDuration(0, 86_400_000),
+    help: "how long a key that was good may go on reading while the database is down; by default as long as links redirect",
+  },
+  {
+    name: "refusedWrites",
+    flag: "refused-writes",
+    env: "DEADLETTER_REFUSED_WRITES",
+    default: "deny",
+    read: readChoice("allow", "deny"),
+    help: "allow or deny changes while the stored log is not one this host would vouch for",
+  },
+  {
+    name: "clickRetentionDays",
+    flag: "click-retention-days",
+    env: "DEADLETTER_CLICK_RETENTION_DAYS",
+    default: "90",
+    read: readInteger(0, 36_500),
+    help: "how long clicks are kept by hour, referrer and device; totals stay for ever; 0 keeps all",
+  },
+  {
+    name: "server",
+    flag: "server",
+    env: "DEADLETTER_SERVER",
+    read: readBaseUrl,
+    help: "a running deadletter to talk to; without it, the configured store directly",
+  },
+  {
+    name: "key",
+    env: "DEADLETTER_KEY",
+    fileEnv: "DEADLETTER_KEY_FILE",
+    isSecret: true,
+    read: (text) => text,
+    help: "API key of the client commands",
+  },
+];
+
+/** What a person may be shown: secrets hidden, a database address without its password. */
+export function describeValue(setting: Setting, value: unknown): string {
+  if (value === undefined) return "";
+  if (setting.name === "databaseUrl") {
+    const url = URL.parse(String(value));
+    if (!url) return "(hidden)";
+    if (url.password !== "") url.password = "hidden";
+    url.search = "";
+    return url.href;
+  }
+  if (setting.isSecret) return "(hidden)";
+  if (typeof value === "object" && value !== null && "port" in value) return formatListen(value as Address);
+  return String(value);
+}

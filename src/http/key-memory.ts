@@ -1,0 +1,58 @@
+// Keys that were found to be good, for the time the store does not answer: an outage must be visible while it lasts. What is
+// remembered lets its holder read and nothing else, and is forgotten at the first word of a change of the key or its user.
+
+import { LIMITS } from "../limits.ts";
+import type { SubjectType } from "../model/event.ts";
+
+export interface RememberedKey {
+  readonly userId: number;
+  readonly keyId: number;
+  readonly expiresAtMs: number | null;
+}
+
+export class KeyMemory {
+  /** By the key's SHA-256, the one verified last at the end. At most LIMITS.rememberedKeys; only good keys get in. */
+  readonly #byHash = new Map<string, RememberedKey & { readonly verifiedMs: number }>();
+  readonly #outageMs: number;
+  #changes = 0;
+
+  /** `outageMs`: how long after it was last verified a key may be used unasked; 0 for never. */
+  constructor(outageMs: number) {
+    this.#outageMs = outageMs;
+  }
+
+  /** How many changes of keys and users were heard of: what was asked before the last of them is not remembered. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** `changes` as it was when the store was asked. */
+  remember(hash: string, key: RememberedKey, changes: number): void {
+    if (changes !== this.#changes) return;
+    this.#byHash.delete(hash);
+    this.#byHash.set(hash, { ...key, verifiedMs: performance.now() });
+    for (const oldest of this.#byHash.keys()) {
+      if (this.#byHash.size <= LIMITS.rememberedKeys) return;
+      this.#byHash.delete(oldest);
+    }
+  }
+
+  forget(hash: string): void {
+    this.#byHash.delete(hash);
+  }
+
+  /** The key, where it was verified recently enough and has not expired by `nowMs`. */
+  recall(hash: string, nowMs: number): RememberedKey | undefined {
+    const key = this.#byHash.get(hash);
+    if (key === undefined || performance.now() - key.verifiedMs > this.#outageMs) return undefined;
+    return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? undefined : key;
+  }
+
+  /** A listener of what has changed, here or elsewhere. */
+  heardOf(type: SubjectType, id: number): void {
+    if (type === "url") return;
+    this.#changes += 1;
+    for (const [hash, { userId, keyId }] of this.#byHash)
+      if (type === "user" ? userId === id : keyId === id) this.#byHash.delete(hash);
+  }
+}
