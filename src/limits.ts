@@ -46,6 +46,8 @@ export const LIMITS = {
   keyLateMs: 100,
   migrationMs: 60_000,
   verifyBatchRows: 2_000,
+  /** Oldest and newest events, of each as many, that are asked whether a log key is theirs. */
+  keyWitnesses: 8,
   /** Leaves that one transaction of the sequencer adds at the most: on SQLite it shares the writer with everybody else. */
   sequencerBatch: { postgres: 256, sqlite: 64 },
   /** Queue rows that wait for a predecessor and are looked past in one transaction. */

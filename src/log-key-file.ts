@@ -3,11 +3,15 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CheckpointError, openCheckpoint } from "./audit/checkpoint.ts";
 import { hashLeaf, tagOf } from "./audit/event.ts";
 import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "./audit/log-key.ts";
 import type { Config } from "./config/settings.ts";
 import { badRequest, messageOf } from "./errors.ts";
-import { findNewestEvent } from "./store/queries/events.ts";
+import { LIMITS } from "./limits.ts";
+import type { EventRow } from "./model/event.ts";
+import { listOldestAndNewest } from "./store/queries/events.ts";
+import { readLogHead } from "./store/queries/log.ts";
 import type { Store } from "./store/store.ts";
 
 /**
@@ -15,17 +19,41 @@ import type { Store } from "./store/store.ts";
  * where the key is missing or is another than the one the store was written with: its events would fail every verification.
  */
 export async function loadLogKey(config: Config, store: Store): Promise<LogKey> {
-  const [newest] = await store.read(findNewestEvent);
-  const key = config.logKey === undefined ? loadEmbeddedKey(config, newest !== undefined) : parseLogKey(config.logKey);
-  if (newest === undefined) return key;
-  const isIntact = Buffer.compare(hashLeaf(newest.leaf), newest.leaf_hash) === 0;
-  // An event that is damaged says nothing of the key: that is for `verify` to report.
-  if (isIntact && Buffer.compare(tagOf(key, newest.leaf_hash), newest.tag) !== 0)
-    throw badRequest(
-      `the log key ${key.origin} is not the one that ${store.place} was written with`,
-      "start with the log key this store was made with",
-    );
+  const { key, objection } = await findLogKey(config, store);
+  if (objection !== undefined) throw badRequest(objection, "start with the log key this store was made with");
   return key;
+}
+
+/** The same for `verify`, which looks at everything whatever the key is: what speaks against it, where anything does. */
+export async function findLogKey(
+  config: Config,
+  store: Store,
+): Promise<{ readonly key: LogKey; readonly objection: string | undefined }> {
+  const events = await store.read((sql) => listOldestAndNewest(sql, LIMITS.keyWitnesses));
+  const key = config.logKey === undefined ? loadEmbeddedKey(config, events.length > 0) : parseLogKey(config.logKey);
+  const [head] = await store.read(readLogHead);
+  const isTrue = isSignedBy(key, head?.note ?? "") || isBorneOutBy(events, key);
+  const objection = `the log key ${key.origin} is not the one that ${store.place} was written with`;
+  return { key, objection: isTrue ? undefined : objection };
+}
+
+function isSignedBy(key: LogKey, note: string): boolean {
+  try {
+    openCheckpoint(note, key);
+    return true;
+  } catch (error) {
+    if (error instanceof CheckpointError) return false;
+    throw error;
+  }
+}
+
+/**
+ * One event that carries the key's tag is proof enough: who has inserted or damaged others cannot have made it. Events that
+ * are damaged themselves say nothing of the key.
+ */
+function isBorneOutBy(events: readonly EventRow[], key: LogKey): boolean {
+  const intact = events.filter(({ leaf, leaf_hash }) => Buffer.compare(hashLeaf(leaf), leaf_hash) === 0);
+  return intact.length === 0 || intact.some(({ leaf_hash, tag }) => Buffer.compare(tagOf(key, leaf_hash), tag) === 0);
 }
 
 function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {

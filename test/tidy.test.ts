@@ -235,7 +235,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   listHistory: (tx) => eventQueries.listHistory(tx, subject, { afterVersion: 0, limit: 1, offset: 0 }),
   findEventAsOf: (tx) => eventQueries.findEventAsOf(tx, subject, 1),
   listChains: (tx) => eventQueries.listChains(tx, "url", { subjectId: 0, version: 0 }, 1),
-  findNewestEvent: (tx) => eventQueries.findNewestEvent(tx),
+  listOldestAndNewest: (tx) => eventQueries.listOldestAndNewest(tx, 1),
   countEverything: (tx) => eventQueries.countEverything(tx),
   listActorsToErase: (tx) => eventQueries.listActorsToErase(tx, 1, 1),
   listStatesToErase: (tx) => eventQueries.listStatesToErase(tx, { id: 1, throughVersion: 1 }, 1),

@@ -33,6 +33,8 @@ export interface VerifyReport {
 export interface VerifyOptions {
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress?: (events: number, total: number) => void;
+  /** What speaks against the log key itself, where anything does. */
+  readonly objection?: string | undefined;
   /** Checkpoints kept outside of the database, each with where it was kept: the log must extend them. */
   readonly saved?: readonly SavedCheckpoint[];
 }
@@ -43,6 +45,7 @@ export async function verify(store: Store, key: LogKey, options: VerifyOptions):
     findings += 1;
     options.onFinding(finding);
   };
+  if (options.objection !== undefined) report({ subject: "log key", detail: options.objection });
   return store.snapshot(async (sql) => {
     const [count] = await countEverything(sql);
     const tally = new Map<string, number>([

@@ -10,7 +10,7 @@ import type { SavedCheckpoint } from "../audit/verify-log.ts";
 import { checkpointPath } from "../audit-log.ts";
 import { openStore, refuseMissingStore } from "../deadletter.ts";
 import { badRequest, DeadletterError } from "../errors.ts";
-import { loadLogKey } from "../log-key-file.ts";
+import { findLogKey } from "../log-key-file.ts";
 import { schemaStatus } from "../store/migrate.ts";
 import { type Command, type Input, type Io, readVerifierKey, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
@@ -55,11 +55,11 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
       throw new DeadletterError("unavailable", `the schema of ${store.place} is not up to date`, {
         hint: "run: deadletter migrate",
       });
-    const key = await loadLogKey(config, store);
+    const { key, objection } = await findLogKey(config, store);
     const remembered = checkpointPath(config);
-    const saved = readSaved(input, key, existsSync(remembered) ? [remembered] : []);
+    const saved = readSaved(input, key, objection === undefined && existsSync(remembered) ? [remembered] : []);
     const talk = conversation(input, io, "verified events");
-    const report = await verify(store, key, { ...talk, saved });
+    const report = await verify(store, key, { ...talk, saved, objection });
     return talk.conclude(report, () => {
       const { events, erased, subjects, log } = report;
       const erasures = erased === 0 ? "" : ` (${erased} with a disclosure erased)`;

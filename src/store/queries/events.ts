@@ -100,8 +100,12 @@ export function listChains(
     order by e.subject_id, e.version limit ${limit}`;
 }
 
-export function findNewestEvent(sql: Sql): Query<EventRow> {
-  return sql`select ${eventColumns(sql)} from events e order by e.id desc limit 1`;
+/** Up to `each` of the oldest events and as many of the newest; where there are few, some of them twice. */
+export function listOldestAndNewest(sql: Sql, each: number): Query<EventRow> {
+  return sql`
+    select * from (select ${eventColumns(sql)} from events e order by e.id limit ${each}) oldest
+    union all
+    select * from (select ${eventColumns(sql)} from events e order by e.id desc limit ${each}) newest`;
 }
 
 /** Every row there is, whatever is in it. Reads whole tables: for verification only. */
