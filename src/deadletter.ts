@@ -18,7 +18,7 @@ import { LIMITS } from "./limits.ts";
 import { describeError, type Logger } from "./log.ts";
 import { loadLogKey } from "./log-key-file.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { hostKey } from "./model/url.ts";
+import { ownHostsOf } from "./model/url.ts";
 import type { Caller, Core } from "./operations/core.ts";
 import { ClickRecorder } from "./redirect/click-recorder.ts";
 import { Clicks } from "./redirect/clicks.ts";
@@ -262,14 +262,14 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     clock,
     onError: (error) => log.warn("clicks wait for the store", describeError(error)),
   });
-  let baseUrl = baseUrlOf(config);
+  let ownHosts = ownHostsOf(baseUrlOf(config), config, config.ownHosts);
   let isDraining = false;
   const core: Core = {
     store,
     logKey,
     clock,
     randomBytes,
-    ownHosts: () => new Set([hostKey(new URL(baseUrl))]),
+    ownHosts: () => ownHosts,
     writeRefusal: () => (config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined),
     onCommit: (changes) => {
       redirects.committed(changes);
@@ -329,7 +329,8 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       const boundTo = (wanted: Address | undefined, server: { readonly port: number | undefined } | undefined) =>
         wanted && formatListen({ host: wanted.host, port: server?.port ?? wanted.port });
       const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
-      baseUrl = config.baseUrl ?? address(config.host, main.port);
+      const baseUrl = config.baseUrl ?? address(config.host, main.port);
+      ownHosts = ownHostsOf(baseUrl, { host, port: main.port ?? port }, config.ownHosts);
       log.info("listening", {
         host: config.host,
         port: main.port,

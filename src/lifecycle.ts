@@ -22,13 +22,7 @@ export interface StopSignals {
  */
 export function untilShutdown(log: Logger, steps: ShutdownSteps, supervisor?: StopSignals): Promise<number> {
   return new Promise((resolve) => {
-    let isStopping = false;
     const stop = (signal: string) => {
-      if (isStopping) {
-        if (!supervisor) process.exit(1);
-        return;
-      }
-      isStopping = true;
       log.info("stopping", { signal, grace_ms: steps.graceMs });
       steps.startDraining();
       void Bun.sleep(Math.max(steps.graceMs, LIMITS.drainNoticeMs))
@@ -41,10 +35,35 @@ export function untilShutdown(log: Logger, steps: ShutdownSteps, supervisor?: St
           },
         );
     };
-    supervisor?.onStop(() => stop("supervisor"));
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", supervisor ? () => {} : stop);
+    if (!supervisor) {
+      onStopSignals(stop, () => process.exit(1));
+      return;
+    }
+    let isStopping = false;
+    const stopOnce = (signal: string) => {
+      if (!isStopping) stop(signal);
+      isStopping = true;
+    };
+    supervisor.onStop(() => stopOnce("supervisor"));
+    process.on("SIGTERM", stopOnce);
+    process.on("SIGINT", () => {});
   });
+}
+
+/**
+ * Calls back at the first SIGTERM or SIGINT, and at each one that comes later than LIMITS.sameSignalMs after it: until then
+ * it is the same one, which a terminal sends to all of its processes and bun run or npx pass on once more.
+ */
+export function onStopSignals(first: (signal: string) => void, again: () => void): void {
+  let firstMs: number | undefined;
+  const hear = (signal: string) => {
+    if (firstMs === undefined) {
+      firstMs = performance.now();
+      first(signal);
+    } else if (performance.now() - firstMs > LIMITS.sameSignalMs) again();
+  };
+  process.on("SIGTERM", hear);
+  process.on("SIGINT", hear);
 }
 
 /** An error nobody caught is logged and counted, and the process goes on: a lost connection must not end all others. */

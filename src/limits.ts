@@ -126,6 +126,8 @@ export const LIMITS = {
   clickGroups: 1_000,
   /** After SIGTERM, how long at the least answers go on saying that the connection is to be closed, before it is. */
   drainNoticeMs: 300,
+  /** How soon after a first signal to stop another one is taken for the same. */
+  sameSignalMs: 500,
   clientMs: 30_000,
   /** How long a scrape waits for the store, its key not counted; what is not read by then is left out. */
   scrapeReadMs: 150,

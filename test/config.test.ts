@@ -10,9 +10,13 @@ describe("loadConfig()", () => {
     expect([config.port, origins.port]).toEqual([2, "flag"]);
   });
 
-  test("an empty variable counts as unset", () => {
-    expect(loadConfig({ PORT: "", DATABASE_URL: "" }).config).toMatchObject({ port: 5000, databaseUrl: undefined });
-  });
+  test.each(["DATABASE_URL", "DATABASE_URL_FILE", "PORT", "DEADLETTER_DATA_DIR", "DEADLETTER_LOG_KEY_FILE"])(
+    "refuses %s where it is set, but empty: another store would be begun in silence",
+    (name) => {
+      expect(() => loadConfig({ [name]: "" })).toThrow(`${name} is set, but empty`);
+      expect(loadConfig({ NO_COLOR: "", FORCE_COLOR: "" }).config.databaseUrl).toBeUndefined();
+    },
+  );
 
   test("listens on this host for the embedded store, everywhere for PostgreSQL; migrates only the former unasked", () => {
     expect(loadConfig({}).config).toMatchObject({ host: "127.0.0.1", migrate: true });

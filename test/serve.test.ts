@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:f
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LIMITS } from "../src/limits.ts";
 import { createStore, ENGINES, until } from "./support/harness.ts";
 import { createDatabase, freePort } from "./support/postgres.ts";
 import { commandLine, createAdmin, runDeadletter, startServe } from "./support/process.ts";
@@ -322,8 +323,21 @@ describe("SIGTERM", () => {
     const served = await startServe({ ...store.environment, DEADLETTER_SHUTDOWN_GRACE_MS: "60000" });
     served.child.kill("SIGTERM");
     await until("the first was taken", async () => (await fetch(`${served.url}/readyz`)).status === 503);
+    const takenMs = performance.now();
+    await until("it is not taken for the first", () => performance.now() - takenMs > LIMITS.sameSignalMs);
     served.child.kill("SIGTERM");
     expect(await served.child.exited).toBe(1);
+    store.remove();
+  });
+
+  test("Ctrl-C in a terminal reaches it twice, from the terminal and from bun run: it drains and exits 0", async () => {
+    const store = await createStore("sqlite");
+    const served = await startServe(store.environment);
+    served.child.kill("SIGINT");
+    served.child.kill("SIGINT");
+    await Bun.sleep(20);
+    served.child.kill("SIGINT");
+    expect(await served.child.exited).toBe(0);
     store.remove();
   });
 });

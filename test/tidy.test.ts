@@ -212,6 +212,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   insertKey: (tx) => keyQueries.insertKey(tx, key),
   revokeKey: (tx) => keyQueries.revokeKey(tx, key),
   lockKeysOf: (tx) => keyQueries.lockKeysOf(tx, 1),
+  lockAdminKeys: (tx) => keyQueries.lockAdminKeys(tx),
   listKeysOf: (tx) => keyQueries.listKeysOf(tx, 1),
   findAnyAdminKey: (tx) => keyQueries.findAnyAdminKey(tx),
   listAllKeys: (tx) => keyQueries.listAllKeys(tx, 0, 1),

@@ -187,7 +187,7 @@ async function keyScreen(client: Client): Promise<void> {
     autocomplete({
       message: "For whom?",
       maxItems: 10,
-      options: users.map((user) => ({ value: String(user.id), label: user.username, hint: user.email })),
+      options: users.map((user) => ({ value: String(user.id), label: user.username, hint: user.email ?? "" })),
     }),
   );
   const role = await chosen(

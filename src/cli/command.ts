@@ -63,7 +63,7 @@ export const STORE_SETTINGS = [
   "logKey",
 ] as const;
 /** Settings of every command that is a client of the API. */
-export const CLIENT_SETTINGS = ["server", "key", ...STORE_SETTINGS, "baseUrl"] as const;
+export const CLIENT_SETTINGS = ["server", "key", ...STORE_SETTINGS, "baseUrl", "ownHosts", "refusedWrites"] as const;
 
 /** Flags of more than one command. */
 export const LIMIT: Flag = {
@@ -142,6 +142,16 @@ function explainWords(words: readonly string[], options: Record<string, { type: 
 /** An object with the member, or without it where there is no value. */
 export function given<Name extends string, Value>(name: Name, value: Value | undefined): Partial<Record<Name, Value>> {
   return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>);
+}
+
+/** For commands that work on the store itself: who names a server as well must not be told of another store in silence. */
+export function refuseServer({ config, origins }: Input, command: string, otherwise = ""): void {
+  if (config.server === undefined) return;
+  const place = origins.server === "flag" ? "--server" : "DEADLETTER_SERVER";
+  throw badRequest(
+    `${command} works on the store itself, but ${place} names the server ${config.server}`,
+    `unset ${place} for the store of this host${otherwise}`,
+  );
 }
 
 /** --limit, or the size of a page. */

@@ -20,7 +20,13 @@ import {
   showCommand,
   updateCommand,
 } from "./urls.ts";
-import { eraseCommand, usersCreateCommand, usersDeactivateCommand, usersListCommand } from "./users.ts";
+import {
+  eraseCommand,
+  usersActivateCommand,
+  usersCreateCommand,
+  usersDeactivateCommand,
+  usersListCommand,
+} from "./users.ts";
 import { verifyCommand } from "./verify.ts";
 import { versionCommand } from "./version.ts";
 
@@ -39,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   usersCreateCommand,
   usersListCommand,
   usersDeactivateCommand,
+  usersActivateCommand,
   eraseCommand,
   keysCreateCommand,
   keysListCommand,

@@ -6,10 +6,10 @@ import { basename, join } from "node:path";
 import { baseUrlOf, hasStore, localOperator, open } from "../deadletter.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { createLogger } from "../log.ts";
-import { hostKey } from "../model/url.ts";
+import { ownHostsOf } from "../model/url.ts";
 import { type ImportReport, importLegacy } from "../operations/import.ts";
 import { type LegacyFile, parseLegacy } from "../operations/legacy.ts";
-import { type Command, type Input, STORE_SETTINGS } from "./command.ts";
+import { type Command, type Input, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, progress } from "./output.ts";
 
 export const importCommand: Command = {
@@ -36,12 +36,13 @@ export const importCommand: Command = {
     "deadletter import --users users.csv --urls urls.csv --events events.csv --json",
   ],
   async run(input, io) {
+    refuseServer(input, "import");
     const files = {
       users: readInput(input, "users"),
       urls: readInput(input, "urls"),
       events: readInput(input, "events"),
     };
-    const data = parseLegacy(files, new Set([hostKey(new URL(baseUrlOf(input.config)))]));
+    const data = parseLegacy(files, ownHostsOf(baseUrlOf(input.config), input.config, input.config.ownHosts));
     const isDryRun = input.isOn("dry-run");
     // Where there is no store yet, a dry run is made on one that is gone afterwards.
     const scratch =

@@ -11,7 +11,7 @@ import { writeNewFile } from "../log-key-file.ts";
 import type { LogStatus } from "../operations/log-view.ts";
 import { clearQuarantine, requeueQuarantined } from "../store/queries/log.ts";
 import { getBytes, withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, readVerifierKey, STORE_SETTINGS } from "./command.ts";
+import { CLIENT_SETTINGS, type Command, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
 import { readLogStatus } from "./requests.ts";
 
@@ -117,6 +117,7 @@ export const sequenceCommand: Command = {
         "--once is needed: deadletter serve is what sequences for ever",
         "see: deadletter log sequence --help",
       );
+    refuseServer(input, "log sequence");
     refuseMissingStore(input.config);
     const log = createLogger("error");
     const deadletter = await open(input.config, { log, via: localOperator("cli") });

@@ -6,6 +6,7 @@ import type { Event } from "../model/event.ts";
 import type { Key, Role } from "../model/key.ts";
 import type { Link } from "../model/url.ts";
 import type { User } from "../model/user.ts";
+import type { VisibleUser } from "../model/visibility.ts";
 import type { ClickQuery, ClickReport } from "../operations/count-clicks.ts";
 import type { ErasureReport } from "../operations/erase.ts";
 import type { LogEntry, LogStatus } from "../operations/log-view.ts";
@@ -79,12 +80,16 @@ export function createUser({ api }: Client, user: { username: string; email: str
   return unwrap<User>(api.users.post(user));
 }
 
-export function listUsers({ api }: Client, limit: number): Promise<User[]> {
-  return collect(limit, (page) => unwrapPage<User[]>(api.users.get({ query: page })));
+export function listUsers({ api }: Client, limit: number): Promise<VisibleUser[]> {
+  return collect(limit, (page) => unwrapPage<VisibleUser[]>(api.users.get({ query: page })));
 }
 
 export function deactivateUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
   return unwrap<User>(api.users({ user: segment(id) }).delete(reason === undefined ? {} : { reason }));
+}
+
+export function restoreUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
+  return unwrap<User>(api.users({ user: segment(id) }).restore.post(reason === undefined ? {} : { reason }));
 }
 
 export function createKey(

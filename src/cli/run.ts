@@ -7,11 +7,13 @@ import { describeError } from "../log.ts";
 import { StoreError } from "../store/store.ts";
 import { type Command, columns, helpFor, type Io, parseInput } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { printable } from "./output.ts";
 
 /** Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable. */
 export async function runCommand(words: readonly string[], io: Io): Promise<number> {
   try {
     const [first = "--help"] = words;
+    if (first === "help" && words.length > 1) return await runCommand([...words.slice(1), "--help"], io);
     if (first === "--help" || first === "-h" || first === "help") {
       io.out(overview());
       return 0;
@@ -43,11 +45,37 @@ function findCommand(words: readonly string[]): Command | undefined {
   const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
   if (group.length > 0 && (second === "" || second.startsWith("-"))) return undefined;
   const wanted = group.length > 0 ? `${first} ${second}` : first;
-  const near = COMMANDS.find(({ name }) => editDistance(name, wanted) <= 2);
+  const near = nearest([`${first} ${second}`, wanted, first]);
   throw badRequest(
     `unknown command ${JSON.stringify(wanted)}`,
-    near === undefined ? "see: deadletter --help" : `did you mean ${near.name}?`,
+    near === undefined ? "see: deadletter --help" : `did you mean ${near}?`,
   );
+}
+
+/** What other programs call it. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  add: "shorten",
+  create: "shorten",
+  new: "shorten",
+  ls: "list",
+  rm: "delete",
+  remove: "delete",
+  del: "delete",
+  edit: "update",
+  get: "show",
+  undelete: "restore",
+  log: "log status",
+  start: "serve",
+};
+
+/** The command that was probably meant by one of these words, the likeliest first. */
+function nearest(wanted: readonly string[]): string | undefined {
+  const names = COMMANDS.filter(({ isInternal }) => !isInternal).map(({ name }) => name);
+  for (const words of wanted) {
+    const meant = SYNONYMS[words] ?? names.find((name) => editDistance(name, words) <= 2);
+    if (meant !== undefined) return meant;
+  }
+  return undefined;
 }
 
 function overview(): string {
@@ -72,13 +100,14 @@ function explain(thrown: unknown, isJson: boolean, io: Io): number {
   const error = asOurs(thrown);
   // Commands are run by operators, so they are told the cause; over HTTP nobody is.
   const cause = error?.cause === undefined ? "" : `: ${messageOf(error.cause)}`;
-  const message = error ? `${error.message}${cause}` : unexpected(thrown);
+  // A server's own words, or a database's, may hold anything.
+  const message = printable(error ? `${error.message}${cause}` : unexpected(thrown));
   if (isJson) {
     io.err(
       `${JSON.stringify({ error: error?.code ?? "internal_error", detail: message, ...(error?.hint ? { hint: error.hint } : {}) })}\n`,
     );
   } else {
-    io.err(`deadletter: ${message}\n${error?.hint ? `  ${error.hint}\n` : ""}`);
+    io.err(`deadletter: ${message}\n${error?.hint ? `  ${printable(error.hint)}\n` : ""}`);
   }
   return error ? ERROR_TABLE[error.code].exit : 1;
 }

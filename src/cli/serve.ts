@@ -6,7 +6,7 @@ import { type Deadletter, type Listeners, open } from "../deadletter.ts";
 import { badRequest } from "../errors.ts";
 import { reportOf } from "../http/ops.ts";
 import { cannotListen } from "../http/server.ts";
-import { surviveUncaught, untilShutdown } from "../lifecycle.ts";
+import { onStopSignals, surviveUncaught, untilShutdown } from "../lifecycle.ts";
 import { LIMITS } from "../limits.ts";
 import { createLogger, describeError } from "../log.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
@@ -28,6 +28,7 @@ export const serveCommand: Command = {
     "adminListen",
     "metricsListen",
     "baseUrl",
+    "ownHosts",
     "adminKey",
     "migrate",
     "logLevel",
@@ -144,18 +145,16 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
       return Promise.resolve();
     },
   });
-  let isStopping = false;
-  const stop = (signal: string) => {
-    if (isStopping) {
+  onStopSignals(
+    (signal) => {
+      log.info("stopping", { signal, workers: config.workers });
+      supervisor.stop();
+    },
+    () => {
       supervisor.kill();
       process.exit(1);
-    }
-    log.info("stopping", { signal, workers: config.workers });
-    isStopping = true;
-    supervisor.stop();
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+    },
+  );
   const exitCode = await supervisor.run(({ greeting }) => io.err(greeting));
   await Promise.race([log.flush(), Bun.sleep(LIMITS.workerFlushMs)]);
   return exitCode;

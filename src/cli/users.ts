@@ -5,7 +5,7 @@ import { FIRST_ADMIN } from "../operations/bootstrap.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readLimit } from "./command.ts";
 import { print, table } from "./output.ts";
-import { createKey, createUser, deactivateUser, eraseUser, listUsers } from "./requests.ts";
+import { createKey, createUser, deactivateUser, eraseUser, listUsers, restoreUser } from "./requests.ts";
 
 export const usersCreateCommand: Command = {
   name: "users create",
@@ -68,7 +68,7 @@ export const usersListCommand: Command = {
       const rows = users.map((user) => [
         String(user.id),
         user.username,
-        user.email,
+        user.email ?? "-",
         user.is_active ? "active" : "inactive",
         user.created_at,
       ]);
@@ -87,6 +87,21 @@ export const usersDeactivateCommand: Command = {
     withClient(input, async (client) => {
       const user = await deactivateUser(client, input.args[0] ?? "", input.value("reason"));
       print(io, input.isJson, user, () => `deactivated user ${user.id} (${user.username}) and revoked its keys\n`);
+    }),
+};
+
+export const usersActivateCommand: Command = {
+  name: "users activate",
+  summary: "Activate a deactivated user again. Its keys stay revoked: make it a new one.",
+  args: ["USER-ID"],
+  flags: [REASON],
+  settings: CLIENT_SETTINGS,
+  examples: ['deadletter users activate 7 --reason "back from leave"'],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const user = await restoreUser(client, input.args[0] ?? "", input.value("reason"));
+      const next = `make it a key with: deadletter keys create ${user.id} --role editor`;
+      print(io, input.isJson, user, () => `activated user ${user.id} (${user.username}); ${next}\n`);
     }),
 };
 

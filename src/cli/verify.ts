@@ -12,7 +12,7 @@ import { openStore, refuseMissingStore } from "../deadletter.ts";
 import { badRequest, DeadletterError } from "../errors.ts";
 import { findLogKey } from "../log-key-file.ts";
 import { schemaStatus } from "../store/migrate.ts";
-import { type Command, type Input, type Io, readVerifierKey, STORE_SETTINGS } from "./command.ts";
+import { type Command, type Input, type Io, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
 
 export const verifyCommand: Command = {
@@ -47,6 +47,7 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
   const { config } = input;
   if (input.value("vkey") !== undefined)
     throw badRequest("--vkey goes with --export: a store is checked with its own log key");
+  refuseServer(input, "verify", "; to check a server: log export DIR, then verify --export DIR --vkey KEY");
   refuseMissingStore(config);
   const store = await openStore(config);
   try {
@@ -60,12 +61,13 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
     const saved = readSaved(input, key, objection === undefined && existsSync(remembered) ? [remembered] : []);
     const talk = conversation(input, io, "verified events");
     const report = await verify(store, key, { ...talk, saved, objection });
-    return talk.conclude(report, () => {
+    return talk.conclude({ ...report, store: store.place }, () => {
       const { events, erased, subjects, log } = report;
+      const { place } = store;
       const erasures = erased === 0 ? "" : ` (${erased} with a disclosure erased)`;
       const waiting = log.pending === 0 ? "" : `, ${log.pending} on their way into it`;
       return (
-        `${events} events${erasures} of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys, ` +
+        `${place}: ${events} events${erasures} of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys, ` +
         `the signed log of ${log.size} entries${waiting}${describeSaved(saved)}`
       );
     });

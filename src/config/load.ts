@@ -49,6 +49,9 @@ function findValue(
       );
     return { text, origin: "flag", label: `--${setting.flag}` };
   }
+  for (const name of [setting.env, setting.fileEnv])
+    if (name !== undefined && environment[name] === "")
+      throw badRequest(`${name} is set, but empty`, "unset it, or give it a value");
   const direct = environment[setting.env];
   const file = setting.fileEnv === undefined ? undefined : environment[setting.fileEnv];
   if (direct && file) throw badRequest(`${setting.env} and ${setting.fileEnv} are both set`, "unset one of them");

@@ -74,6 +74,24 @@ export function readListen(text: string): { host: string; port: number } {
   return { host: (match[1] ?? "").replace(/^\[(.*)\]$/, "$1"), port };
 }
 
+/** Names, each with a port where it is not the scheme's own, between commas. */
+export function readHosts(text: string): readonly string[] {
+  const hosts = listOf(text);
+  for (const host of hosts) {
+    const url = URL.parse(`http://${host}`);
+    if (url?.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "")
+      throw new RangeError(`${JSON.stringify(host)} is not a host such as go.example.com or go.example.com:8080`);
+  }
+  return hosts;
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
 /** What readListen reads. */
 export function formatListen({ host, port }: { readonly host: string; readonly port: number }): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;

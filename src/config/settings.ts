@@ -9,6 +9,7 @@ import {
   readChoice,
   readDatabaseUrl,
   readDuration,
+  readHosts,
   readInteger,
   readListen,
   readLogLevel,
@@ -27,6 +28,7 @@ export interface Config {
   readonly adminListen: Address | undefined;
   readonly metricsListen: Address | undefined;
   readonly baseUrl: string | undefined;
+  readonly ownHosts: readonly string[];
   readonly logKey: string | undefined;
   readonly adminKey: string | undefined;
   readonly migrate: boolean;
@@ -121,6 +123,14 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_BASE_URL",
     read: readBaseUrl,
     help: "where the public reaches redirects, such as https://go.example.com",
+  },
+  {
+    name: "ownHosts",
+    flag: "own-hosts",
+    env: "DEADLETTER_OWN_HOSTS",
+    default: "",
+    read: readHosts,
+    help: "other names of this server, such as go.example.com,go: a link to one of them is refused",
   },
   {
     name: "logKey",

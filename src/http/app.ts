@@ -62,6 +62,10 @@ export function createApi(service: Service) {
       body: ReasonBody,
       ...needs("admin", "Deactivate a user and revoke its keys"),
     })
+    .post("/users/:user/restore", users.bringBack, {
+      body: ReasonBody,
+      ...needs("admin", "Activate a deactivated user again; its keys stay revoked"),
+    })
     .post("/users/:user/erase", users.erase, {
       body: EraseBody,
       ...needs("admin", "Erase a person from the history: for good"),

@@ -9,7 +9,7 @@ import { eventFromRow } from "../operations/history.ts";
 import { findEvent, listEvents } from "../store/queries/events.ts";
 import { findLinkByCode } from "../store/queries/urls.ts";
 import { cutPage, nextLink, PageQuery, readCursor, readId, readPage } from "./page.ts";
-import type { Answer, Service } from "./service.ts";
+import { type Answer, callerOf, type Service } from "./service.ts";
 
 export const ListEventsQuery = t.Object(
   {
@@ -53,14 +53,15 @@ export function eventHandlers({ core: { store } }: Service) {
     });
     const { rows, last } = cutPage(found, limit);
     if (last) set.headers.link = nextLink(request, [last.at_ms, last.id]);
-    return rows.map(eventFromRow);
+    const viewer = callerOf(request);
+    return rows.map((row) => eventFromRow(row, viewer));
   }
 
-  async function read({ params }: { params: { readonly id: string } }) {
+  async function read({ params, request }: { params: { readonly id: string }; request: Request }) {
     const { id } = params;
     const [row] = isId(id) ? await store.read((sql) => findEvent(sql, Number(id))) : [];
     if (!row) throw notFound(`no event ${JSON.stringify(id.slice(0, 20))}`);
-    return eventFromRow(row);
+    return eventFromRow(row, callerOf(request));
   }
 
   return { list, read };

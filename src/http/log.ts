@@ -5,6 +5,7 @@ import { parseTilePath } from "../audit/tiles.ts";
 import { badRequest, notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isId } from "../model/url.ts";
+import { mayReadDisclosure } from "../model/visibility.ts";
 import {
   type LogEntry,
   proveEvent,
@@ -14,7 +15,7 @@ import {
   readTile,
 } from "../operations/log-view.ts";
 import { findEvent } from "../store/queries/events.ts";
-import type { Service } from "./service.ts";
+import { callerOf, type Service } from "./service.ts";
 
 export const EntriesQuery = t.Object(
   {
@@ -62,7 +63,7 @@ export function logHandlers({ core, auditLog }: Service) {
     const from = readCount("from", query.from, { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? 0;
     const limit = readCount("limit", query.limit, { least: 1, most: LIMITS.followPageRows }) ?? LIMITS.pageSizeDefault;
     const waitS = readCount("wait", query.wait, { least: 0, most: LIMITS.feedWaitS }) ?? 0;
-    const read = (): Promise<LogEntry[]> => store.read((sql) => readEntries(sql, from, limit));
+    const read = (): Promise<LogEntry[]> => store.read((sql) => readEntries(sql, callerOf(request), { from, limit }));
     const found = await read();
     if (found.length > 0 || waitS === 0) return found;
     if (!(await auditLog.feed.wait(from, waitS * 1000, request.signal)))
@@ -80,18 +81,20 @@ export function logHandlers({ core, auditLog }: Service) {
     return new Response(await store.read((sql) => proveEvent(sql, logKey, id)), { headers: PROOF_HEADERS });
   }
 
-  /** The texts whose digests the leaf holds, verbatim; null where one was erased. */
-  async function disclosures({ params }: { params: { readonly id: string } }) {
+  /** The texts whose digests the leaf holds, verbatim; null where one was erased, or is hidden from who asks. */
+  async function disclosures({ params, request }: { params: { readonly id: string }; request: Request }) {
     const id = eventId(params.id);
     const [row] = await store.read((sql) => findEvent(sql, id));
     if (!row) throw notFound(`no event ${id}`);
-    const { leaf, leaf_hash, actor, state } = row;
+    const { leaf, leaf_hash, actor, state, subject_type, subject_id } = row;
+    const isHidden = !mayReadDisclosure(callerOf(request), subject_type, subject_id);
     return {
       id,
       leaf: Buffer.from(leaf).toString(),
       leaf_hash: Buffer.from(leaf_hash).toString("base64"),
       actor,
-      state,
+      state: isHidden ? null : state,
+      ...(isHidden ? { hidden: ["state"] } : {}),
     };
   }
 

@@ -79,6 +79,12 @@ export function finish(service: Service, request: Request, response: Response): 
   // A redirect that was found has its number, and its line in the log.
   if (response.headers.has("x-request-id")) return response;
   response.headers.set("x-request-id", requestId);
+  // Nothing here is a page: no browser is to guess that it is one, or to run anything of it.
+  response.headers.set("x-content-type-options", "nosniff");
+  response.headers.set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+  // What only some may see, and what may be mended in a moment, is for no cache on the way (RFC 9111 section 5.2.2.5).
+  if ((caller !== undefined || response.status >= 400) && !response.headers.has("cache-control"))
+    response.headers.set("cache-control", "no-store");
   // Who is told so sends its next request over another connection, to another server (RFC 9112 section 9.6).
   if (service.isDraining()) response.headers.set("connection", "close");
   service.log.info("request", {

@@ -117,10 +117,12 @@ export function linkHandlers({ core }: Service) {
   async function read({
     params,
     query,
+    request,
     set,
   }: {
     params: LinkParams;
     query: Static<typeof ReadLinkQuery>;
+    request: Request;
     set: Answer;
   }) {
     const { at } = query;
@@ -140,7 +142,11 @@ export function linkHandlers({ core }: Service) {
     if ("past" in answer) return answer.past;
     const link = tagged(set, linkFromRow(answer.row));
     if (link.version > LIMITS.embeddedHistory) set.headers.link = `</urls/${link.short_code}/events>; rel="first"`;
-    return { ...link, events: answer.history.map(eventFromRow), clicks: answer.clicks };
+    return {
+      ...link,
+      events: answer.history.map((row) => eventFromRow(row, callerOf(request))),
+      clicks: answer.clicks,
+    };
   }
 
   async function edit({
@@ -154,6 +160,10 @@ export function linkHandlers({ core }: Service) {
     request: Request;
     set: Answer;
   }) {
+    if (isEmptyPut(request, body)) {
+      await store.read((sql) => findLink(sql, params.link));
+      throw badRequest(NOTHING_TO_CHANGE);
+    }
     return tagged(set, await update(core, callerOf(request), params.link, body, { versions: readIfMatch(request) }));
   }
 
@@ -184,7 +194,8 @@ export function linkHandlers({ core }: Service) {
     });
     const { rows, last } = cutPage(found, limit);
     if (last) set.headers.link = nextLink(request, [last.version]);
-    return rows.map(eventFromRow);
+    const viewer = callerOf(request);
+    return rows.map((row) => eventFromRow(row, viewer));
   }
 
   async function clicks({ params, query }: { params: LinkParams; query: Static<typeof ClicksQuery> }) {
@@ -198,6 +209,13 @@ function tagged(set: Answer, link: Link): Link {
   set.headers.etag = etagOf(link.version);
   return link;
 }
+
+/** The first version's answer to a PUT that says nothing; one that says what is so already changes nothing and is no mistake. */
+export function isEmptyPut(request: Request, body: object): boolean {
+  return request.method === "PUT" && Object.keys(body).length === 0;
+}
+
+export const NOTHING_TO_CHANGE = "the body is empty: name at least one member to change";
 
 function readFlag(field: string, text: string | undefined): boolean | undefined {
   if (text === undefined) return undefined;

@@ -1,21 +1,22 @@
 // Users and their keys over HTTP.
 
 import { type Static, t } from "elysia";
-import { notFound } from "../errors.ts";
+import { badRequest, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { keyFromRow, Role } from "../model/key.ts";
 import { isId, linkFromRow } from "../model/url.ts";
 import { type UserRow, userFromRow } from "../model/user.ts";
+import { showKey, showUser } from "../model/visibility.ts";
 import { eraseUser } from "../operations/erase.ts";
 import { createKey, deleteKey } from "../operations/keys.ts";
-import { createUser, deactivateUser, editUser } from "../operations/users.ts";
+import { createUser, deactivateUser, editUser, restoreUser } from "../operations/users.ts";
 import { listKeysOf } from "../store/queries/keys.ts";
 import { listLinks } from "../store/queries/urls.ts";
 import { findUser, listUsers } from "../store/queries/users.ts";
 import type { Sql } from "../store/store.ts";
 import { cutPage, nextLink, readCursor, readPage } from "./page.ts";
 import { type Answer, callerOf, type Service } from "./service.ts";
-import type { PageOnlyQuery, ReasonBody } from "./urls.ts";
+import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./urls.ts";
 
 const strict = { additionalProperties: false } as const;
 
@@ -62,10 +63,11 @@ export function userHandlers({ core }: Service) {
       limit,
     );
     if (last) set.headers.link = nextLink(request, [last.id]);
-    return rows.map(userFromRow);
+    const viewer = callerOf(request);
+    return rows.map((row) => showUser(viewer, userFromRow(row)));
   }
 
-  async function read({ params, set }: { params: UserParams; set: Answer }) {
+  async function read({ params, request, set }: { params: UserParams; request: Request; set: Answer }) {
     const limit = LIMITS.pageSizeDefault;
     const { user, found } = await store.read(async (sql) => {
       const row = await mustFindUser(sql, params.user);
@@ -73,10 +75,10 @@ export function userHandlers({ core }: Service) {
     });
     const { rows, last } = cutPage(found, limit);
     if (last) set.headers.link = `</urls?user_id=${user.id}&cursor=${last.created_at_ms}.${last.id}>; rel="next"`;
-    return { ...userFromRow(user), urls: rows.map(linkFromRow) };
+    return { ...showUser(callerOf(request), userFromRow(user)), urls: rows.map(linkFromRow) };
   }
 
-  function edit({
+  async function edit({
     params,
     body,
     request,
@@ -85,6 +87,10 @@ export function userHandlers({ core }: Service) {
     body: Static<typeof EditUserBody>;
     request: Request;
   }) {
+    if (isEmptyPut(request, body)) {
+      await store.read((sql) => mustFindUser(sql, params.user));
+      throw badRequest(NOTHING_TO_CHANGE);
+    }
     return editUser(core, callerOf(request), userId(params.user), body);
   }
 
@@ -98,6 +104,18 @@ export function userHandlers({ core }: Service) {
     request: Request;
   }) {
     return deactivateUser(core, callerOf(request), userId(params.user), body?.reason);
+  }
+
+  function bringBack({
+    params,
+    body,
+    request,
+  }: {
+    params: UserParams;
+    body: Static<typeof ReasonBody>;
+    request: Request;
+  }) {
+    return restoreUser(core, callerOf(request), userId(params.user), body?.reason);
   }
 
   function erase({ params, body, request }: { params: UserParams; body: Static<typeof EraseBody>; request: Request }) {
@@ -120,9 +138,12 @@ export function userHandlers({ core }: Service) {
     return key;
   }
 
-  async function listUserKeys({ params }: { params: UserParams }) {
-    const keys = await store.read(async (sql) => listKeysOf(sql, (await mustFindUser(sql, params.user)).id));
-    return keys.map(keyFromRow);
+  async function listUserKeys({ params, request }: { params: UserParams; request: Request }) {
+    const viewer = callerOf(request);
+    return store.read(async (sql) => {
+      const { id, username } = await mustFindUser(sql, params.user);
+      return (await listKeysOf(sql, id)).map((row) => showKey(viewer, keyFromRow(row), username));
+    });
   }
 
   function removeKey({
@@ -149,7 +170,7 @@ export function userHandlers({ core }: Service) {
     return { user: userFromRow(user), key: key ? keyFromRow(key) : null, role };
   }
 
-  return { create, list, read, edit, remove, erase, createUserKey, listUserKeys, removeKey, whoami };
+  return { create, list, read, edit, remove, bringBack, erase, createUserKey, listUserKeys, removeKey, whoami };
 }
 
 function userId(text: string): number {

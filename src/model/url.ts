@@ -152,10 +152,40 @@ export function checkOriginalUrl(text: string, ownHosts: ReadonlySet<string>): s
   return url;
 }
 
-/** A host for comparison: without the root's dot, and without a port that a browser would leave out in http or https. */
+/**
+ * A host for comparison: without dots at its end, without a port that a browser would leave out in http or https, and one
+ * name for all that lead back to the machine itself.
+ */
 export function hostKey(url: URL): string {
-  const name = url.hostname.replace(/\.$/, "");
-  return url.port === "" || url.port === "80" || url.port === "443" ? name : `${name}:${url.port}`;
+  const name = url.hostname.replace(/\.+$/, "");
+  const host = isLoopback(name) ? LOOPBACK : name;
+  return url.port === "" || url.port === "80" || url.port === "443" ? host : `${host}:${url.port}`;
+}
+
+const LOOPBACK = "localhost";
+
+/**
+ * Of a name as the WHATWG URL parser writes it: localhost and all below it (RFC 6761 section 6.3), 127.0.0.0/8, ::1, the
+ * wildcards, which connect to the machine itself, and IPv4 written as IPv6.
+ */
+export function isLoopback(name: string): boolean {
+  return (
+    /^(?:.+\.)?localhost$/.test(name) ||
+    /^127\.\d+\.\d+\.\d+$/.test(name) ||
+    ["0.0.0.0", "[::]", "[::1]", "[::ffff:0:0]"].includes(name) ||
+    /^\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$/.test(name)
+  );
+}
+
+/** Hosts of which a link to one is a link to this server: what it is told, and the listener's own names. */
+export function ownHostsOf(
+  baseUrl: string,
+  listener: { readonly host: string; readonly port: number },
+  aliases: readonly string[],
+): ReadonlySet<string> {
+  const bracketed = listener.host.includes(":") ? `[${listener.host}]` : listener.host;
+  const urls = [baseUrl, `http://${bracketed}:${listener.port}`, ...aliases.map((alias) => `http://${alias}`)];
+  return new Set(urls.flatMap((text) => URL.parse(text) ?? []).map(hostKey));
 }
 
 export function checkTitle(text: string): string {

@@ -42,6 +42,13 @@ export function userFromRow(row: UserRow): User {
   };
 }
 
+/** What an erased user is called. */
+const ERASED_NAME = /^erased-\d+-[0-9a-f]{8}$/;
+
+export function isErased({ username }: Pick<UserRow, "username">): boolean {
+  return ERASED_NAME.test(username);
+}
+
 /** ASCII only, so that both engines fold case alike when they keep names unique. */
 export function checkUsername(text: string): string {
   const username = text.trim();

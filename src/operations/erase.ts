@@ -5,10 +5,11 @@ import { type Erasure, nameOf } from "../audit/erasures.ts";
 import { badRequest, conflict, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { checkReason } from "../model/event.ts";
-import { type User, type UserRow, userFromRow } from "../model/user.ts";
+import { isErased, type User, type UserRow, userFromRow } from "../model/user.ts";
 import { eraseActors, eraseStates, listActorsToErase, listStatesToErase } from "../store/queries/events.ts";
 import { lockUser, updateUser } from "../store/queries/users.ts";
 import { type Caller, type Core, mutate, nextTime, record, type Work } from "./core.ts";
+import { keepAnAdmin } from "./keys.ts";
 import { revokeKeysOf } from "./users.ts";
 
 export interface ErasureReport {
@@ -21,9 +22,6 @@ export interface EraseOptions {
   readonly reason?: string;
   readonly dry_run?: boolean;
 }
-
-/** A user whose history was erased is called this, so that a second run knows it. */
-const ERASED_NAME = /^erased-\d+-[0-9a-f]{8}$/;
 
 /**
  * Throws not_found, bad_request where callers would erase themselves, conflict where nothing is left to erase.
@@ -47,10 +45,11 @@ async function erasePart(work: Work, id: number, reason: string | null, isDryRun
   const [row] = await lockUser(tx, id);
   if (!row) throw notFound(`no user ${id}`);
   const limit = isDryRun ? LIMITS.importRows : LIMITS.eraseRows;
+  await keepAnAdmin(work, (key) => key.user_id === id);
   if (!isDryRun) await revokeKeysOf(work, id, "user erased");
   const actors = await listActorsToErase(tx, id, limit);
   const states = await listStatesToErase(tx, { id, throughVersion: row.version }, limit);
-  const isDone = actors.length === 0 && states.length === 0 && ERASED_NAME.test(row.username);
+  const isDone = actors.length === 0 && states.length === 0 && isErased(row);
   const counts = { actors: actors.length, states: states.length, isDone };
   if (isDone || isDryRun) return { ...counts, user: userFromRow(row) };
   const changed = forget(work, row);
@@ -80,9 +79,7 @@ async function erasePart(work: Work, id: number, reason: string | null, isDryRun
   return { ...counts, user };
 
   function forget({ core: { randomBytes } }: Work, before: UserRow): UserRow {
-    const name = ERASED_NAME.test(before.username)
-      ? before.username
-      : `erased-${id}-${Buffer.from(randomBytes(4)).toString("hex")}`;
+    const name = isErased(before) ? before.username : `erased-${id}-${Buffer.from(randomBytes(4)).toString("hex")}`;
     const updated_at_ms = nextTime(core, before);
     return {
       ...before,

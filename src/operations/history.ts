@@ -6,12 +6,14 @@ import { notFound } from "../errors.ts";
 import { changesBetween, type Event, type State, visibleState } from "../model/event.ts";
 import { formatTime } from "../model/time.ts";
 import type { Link } from "../model/url.ts";
+import { showState, type Viewer } from "../model/visibility.ts";
 import { type EventWithPrevious, findEventAsOf } from "../store/queries/events.ts";
 import type { Sql } from "../store/store.ts";
 
-export function eventFromRow(row: EventWithPrevious): Event {
+/** The event as `viewer` may see it. */
+export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
   const actor = actorOf(row.actor);
-  const state = stateOf(row.state);
+  const state = shown(viewer, row, row.state);
   return {
     id: row.id,
     subject: `${row.subject_type}:${row.subject_id}`,
@@ -19,7 +21,10 @@ export function eventFromRow(row: EventWithPrevious): Event {
     user_id: row.user_id,
     event_type: row.op,
     timestamp: formatTime(row.at_ms),
-    details: state === null ? { erased: true } : detailsOf(row, state, actor?.reason ?? null),
+    details:
+      state === null
+        ? { erased: true }
+        : detailsOf(row, shown(viewer, row, row.previous_state), state, actor?.reason ?? null),
     version: row.version,
     actor: actor === null ? null : { user_id: actor.user_id, key_id: actor.key_id, via: actor.via },
     request_id: actor?.request_id ?? null,
@@ -28,9 +33,19 @@ export function eventFromRow(row: EventWithPrevious): Event {
   };
 }
 
+function shown(viewer: Viewer, { subject_type }: EventWithPrevious, disclosure: string | null): State | null {
+  const state = stateOf(disclosure);
+  return state && showState(viewer, subject_type, state);
+}
+
 /** The first version's members (short_code and original_url, or reason) stay beside `changes`: its clients read them. */
-function detailsOf(row: EventWithPrevious, state: State, reason: string | null): Record<string, unknown> {
-  const changes = changesBetween(stateOf(row.previous_state), state);
+function detailsOf(
+  row: EventWithPrevious,
+  previous: State | null,
+  state: State,
+  reason: string | null,
+): Record<string, unknown> {
+  const changes = changesBetween(previous, state);
   if (row.op === "deleted") return { reason, changes };
   if (row.op === "erased") {
     const { actors, states } = state.erasure as Erasure;

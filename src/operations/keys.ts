@@ -14,7 +14,7 @@ import {
   type Role,
 } from "../model/key.ts";
 import { parseTime } from "../model/time.ts";
-import { insertKey, lockKeysOf, nextKeyId, revokeKey } from "../store/queries/keys.ts";
+import { insertKey, lockAdminKeys, lockKeysOf, nextKeyId, revokeKey } from "../store/queries/keys.ts";
 import { type Caller, type Core, mutate, nextTime, record, type Work } from "./core.ts";
 import { lockActiveUser } from "./find.ts";
 
@@ -86,8 +86,23 @@ export function deleteKey(
     const row = (await lockKeysOf(work.tx, userId)).find((key) => key.id === keyId);
     if (!row) throw notFound(`user ${userId} has no key ${keyId}`);
     if (row.revoked_at_ms !== null) throw conflict(`key ${keyId} is revoked already`);
+    await keepAnAdmin(work, (key) => key.id === keyId);
     return revoke(work, { row, reason });
   });
+}
+
+/**
+ * Throws conflict where no key of role admin would be left once those that are `going` are revoked: nobody could then make
+ * another. Locks all of them, so that two admins cannot end one another at the same moment.
+ */
+export async function keepAnAdmin(work: Work, going: (key: KeyRow) => boolean): Promise<void> {
+  const nowMs = work.core.clock();
+  const live = (await lockAdminKeys(work.tx)).filter((key) => key.expires_at_ms === null || key.expires_at_ms > nowMs);
+  if (!live.some(going) || live.some((key) => !going(key))) return;
+  throw conflict(
+    "nobody would be left with a key of role admin",
+    "first give somebody else one: deadletter users create --admin, or keys create USER-ID --role admin",
+  );
 }
 
 /** Revokes a locked, live key within a transaction. */

@@ -10,6 +10,7 @@ import { LIMITS } from "../limits.ts";
 import { countEvents } from "../model/counters.ts";
 import type { Event } from "../model/event.ts";
 import { formatTime } from "../model/time.ts";
+import type { Viewer } from "../model/visibility.ts";
 import { findEvent, readCounters } from "../store/queries/events.ts";
 import {
   findLeaf,
@@ -60,7 +61,11 @@ export async function readTile(sql: Sql, tile: Tile): Promise<Uint8Array> {
 }
 
 /** Up to `limit` events of the log from an index on, never past the signed size. */
-export async function readEntries(sql: Sql, from: number, limit: number): Promise<LogEntry[]> {
+export async function readEntries(
+  sql: Sql,
+  viewer: Viewer,
+  { from, limit }: { readonly from: number; readonly limit: number },
+): Promise<LogEntry[]> {
   const rows = await listLoggedEvents(sql, from, limit);
   const gap = rows.findIndex(({ log_index }, at) => log_index !== from + at);
   const { size } = (await readLogHead(sql))[0] ?? { size: 0 };
@@ -69,7 +74,7 @@ export async function readEntries(sql: Sql, from: number, limit: number): Promis
     throw new CheckpointError(
       `entry ${from + (gap === -1 ? rows.length : gap)} of the log cannot be read: its event is gone`,
     );
-  return rows.map((row) => ({ index: row.log_index, ...eventFromRow(row) }));
+  return rows.map((row) => ({ index: row.log_index, ...eventFromRow(row, viewer) }));
 }
 
 /** The event's tlog-proof under the newest checkpoint. Throws not_found for no event, and for one that is not in the log. */

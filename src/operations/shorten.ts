@@ -1,6 +1,6 @@
 // Creates a link.
 
-import { badRequest, conflict, DeadletterError } from "../errors.ts";
+import { conflict, DeadletterError, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { checkReason } from "../model/event.ts";
 import { isAtLeast } from "../model/key.ts";
@@ -29,7 +29,7 @@ export interface NewLink {
 }
 
 /**
- * Throws bad_request for a target, code, title, time or owner that breaks a rule, forbidden when somebody but an admin
+ * Throws bad_request for a target, code, title or time that breaks a rule, not_found for an owner who is none, forbidden when somebody but an admin
  * names another owner, conflict when the code is taken (a deleted link keeps its code for ever).
  */
 export async function shorten(core: Core, caller: Caller, input: NewLink): Promise<Link> {
@@ -61,7 +61,7 @@ function createLink(core: Core, caller: Caller, draft: Draft, reason: string | n
   return mutate(core, caller, async (work) => {
     if (draft.user_id !== null && draft.user_id !== caller.userId) {
       const [owner] = await findUser(work.tx, draft.user_id);
-      if (!owner || owner.is_active === 0) throw badRequest(`user_id: there is no active user ${draft.user_id}`);
+      if (!owner || owner.is_active === 0) throw notFound(`user_id: there is no active user ${draft.user_id}`);
     }
     const id = (await nextLinkId(work.tx))[0]?.id ?? 0;
     const atMs = core.clock();

@@ -2,13 +2,13 @@
 
 import { conflict, notFound } from "../errors.ts";
 import { checkReason } from "../model/event.ts";
-import { checkEmail, checkUsername, type User, type UserRow, userFromRow } from "../model/user.ts";
+import { checkEmail, checkUsername, isErased, type User, type UserRow, userFromRow } from "../model/user.ts";
 import { lockKeysOf } from "../store/queries/keys.ts";
 import { insertUser, lockUser, nextUserId, updateUser } from "../store/queries/users.ts";
 import { isUniqueViolation } from "../store/store.ts";
 import { type Caller, type Core, mutate, nextTime, record, type Work } from "./core.ts";
 import { lockActiveUser } from "./find.ts";
-import { revoke } from "./keys.ts";
+import { keepAnAdmin, revoke } from "./keys.ts";
 
 export interface NewUser {
   readonly username: string;
@@ -70,8 +70,21 @@ export function deactivateUser(core: Core, caller: Caller, id: number, reasonTex
     const [row] = await lockUser(work.tx, id);
     if (!row) throw notFound(`no user ${id}`);
     if (row.is_active === 0) throw conflict(`user "${row.username}" is inactive already`);
+    await keepAnAdmin(work, (key) => key.user_id === id);
     await revokeKeysOf(work, id, "user deactivated");
     return writeUser(work, { row, next: { is_active: 0 }, op: "deleted", reason });
+  });
+}
+
+/** Makes an inactive user active again, without any key. Throws conflict where it is active, or was erased. */
+export function restoreUser(core: Core, caller: Caller, id: number, reasonText: string | undefined): Promise<User> {
+  const reason = checkReason(reasonText);
+  return mutate(core, caller, async (work) => {
+    const [row] = await lockUser(work.tx, id);
+    if (!row) throw notFound(`no user ${id}`);
+    if (row.is_active === 1) throw conflict(`user "${row.username}" is active already`);
+    if (isErased(row)) throw conflict(`user ${id} was erased`, "create a new one");
+    return writeUser(work, { row, next: { is_active: 1 }, op: "restored", reason });
   });
 }
 
@@ -83,7 +96,7 @@ export async function revokeKeysOf(work: Work, userId: number, reason: string): 
 
 async function writeUser(
   work: Work,
-  change: { row: UserRow; next: Partial<UserRow>; op: "updated" | "deleted"; reason: string | null },
+  change: { row: UserRow; next: Partial<UserRow>; op: "updated" | "deleted" | "restored"; reason: string | null },
 ): Promise<User> {
   const { row, next, op, reason } = change;
   const atMs = nextTime(work.core, row);

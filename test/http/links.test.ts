@@ -134,7 +134,10 @@ describeEachEngine("links", (server, engine) => {
       status: 200,
       json: link,
     });
-    expect((await call("PUT", `/urls/${link.id}`, {})).status).toBe(200);
+    expect((await call("PATCH", `/urls/${link.id}`, {})).status).toBe(200);
+    expect((await call("PUT", `/urls/${link.id}`, {})).status).toBe(400);
+    expect((await call("PUT", "/urls/nobody-has-it", {})).status).toBe(404);
+    expect((await call("PUT", `/users/${server().adminId}`, {})).status).toBe(400);
     expect((await call("GET", `/urls/${link.id}/events`)).json).toHaveLength(1);
   });
 
@@ -259,7 +262,23 @@ describeEachEngine("links", (server, engine) => {
 
   test("a link's own target host is refused; a user may not name another owner", async () => {
     const { call, listeners, adminId } = server();
-    expect(await call("POST", "/urls", { original_url: `${listeners.baseUrl}/abc` })).toMatchObject({ status: 400 });
+    const { port } = new URL(listeners.baseUrl);
+    const names = [
+      "127.0.0.1",
+      "127.0.0.1..",
+      "127.8.9.1",
+      "localhost",
+      "LOCALHOST.",
+      "a.localhost",
+      "[::1]",
+      "0.0.0.0",
+    ];
+    for (const name of [...names, "[::]", "[::ffff:127.0.0.1]", "2130706433"])
+      expect([name, (await call("POST", "/urls", { original_url: `http://${name}:${port}/abc` })).status]).toEqual([
+        name,
+        400,
+      ]);
+    expect((await call("POST", "/urls", { original_url: "http://localhost:1/abc" })).status).toBe(201);
     const user = (await call("POST", "/users", { username: `owner-${engine}`, email: "o@example.com" })).json;
     const { key } = (await call("POST", `/users/${user.id}/keys`, { name: "k", role: "creator" })).json;
     expect((await call("POST", "/urls", { original_url: "https://a.b/" }, { key })).json.user_id).toBe(user.id);
@@ -268,7 +287,7 @@ describeEachEngine("links", (server, engine) => {
     expect((await call("POST", "/urls", { original_url: "https://a.b/", user_id: user.id })).json.user_id).toBe(
       user.id,
     );
-    expect((await call("POST", "/urls", { original_url: "https://a.b/", user_id: 424242 })).status).toBe(400);
+    expect((await call("POST", "/urls", { original_url: "https://a.b/", user_id: 424242 })).status).toBe(404);
   });
 
   test("after all of this the audit log is true", async () => {

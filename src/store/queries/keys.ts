@@ -26,6 +26,11 @@ export function lockKeysOf(tx: Tx, userId: number): Query<KeyRow> {
   return tx`select ${columns(tx)} from keys where user_id = ${userId} order by id ${tx.forUpdate}`;
 }
 
+/** Keys of role admin that are not revoked, as those of users who are not active always are. */
+export function lockAdminKeys(tx: Tx): Query<KeyRow> {
+  return tx`select ${columns(tx)} from keys where role = 'admin' and revoked_at_ms is null order by id ${tx.forUpdate}`;
+}
+
 export function listKeysOf(sql: Sql, userId: number): Query<KeyRow> {
   return sql`select ${columns(sql)} from keys where user_id = ${userId} order by id`;
 }
