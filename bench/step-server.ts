@@ -44,6 +44,7 @@ const clicks = new Clicks({
   store,
   recorder: {
     record: () => Promise.resolve({ clicks: 0, chunks: [] }),
+    start: () => Promise.resolve(),
     setBusy: () => undefined,
     hurry: () => undefined,
     close: () => Promise.resolve(),

@@ -34,6 +34,7 @@ const build = Bun.spawnSync(
     "src/main.ts",
     // Every thread is an entry point of its own (src/program.ts).
     "src/store/wal-thread.ts",
+    "src/store/read-thread.ts",
     "src/redirect/record-thread.ts",
     "--outfile",
     values.outfile,

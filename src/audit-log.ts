@@ -27,6 +27,7 @@ export interface AuditLogParts {
 
 export interface RunningAuditLog extends AuditLog {
   readonly ownWrites: OwnWrites;
+  readonly alarm: Alarm;
   /** Takes note of what this process has just committed. */
   committed(changes: readonly Change[]): void;
   /**
@@ -82,6 +83,7 @@ export function createAuditLog(
   return {
     feed,
     ownWrites,
+    alarm,
     refusal: () => (sequencer?.hasLooked ? sequencer.refusal : (refusalElsewhere() ?? foundRefusal)),
     committed(changes) {
       // Where nobody follows the log, nothing would ever take them off the list.

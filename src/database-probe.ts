@@ -19,13 +19,17 @@ const SILENT: DatabaseStanding = {
 
 export class DatabaseProbe implements Database {
   readonly #store: Store;
+  readonly #onLost: (why: string) => void;
+  #isLost = false;
   #last: DatabaseStanding | undefined;
   /** The question that has not been answered yet, and performance.now() when it was asked. */
   #asking: { readonly answer: Promise<void>; readonly sinceMs: number } | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(store: Store) {
+  /** `onLost` is told once where the store's file is not where it was. */
+  constructor(store: Store, onLost: (why: string) => void) {
     this.#store = store;
+    this.#onLost = onLost;
   }
 
   /** Asks every LIMITS.probeMs from now on, one question at a time. */
@@ -61,6 +65,9 @@ export class DatabaseProbe implements Database {
   }
 
   async #askOnce(): Promise<void> {
+    const lost = this.#store.lost();
+    if (lost !== undefined && !this.#isLost) this.#onLost(lost);
+    this.#isLost = lost !== undefined;
     try {
       const pending = await this.#store.read((sql) => countPending(sql, this.#store.engine));
       const schema = { ok: false, detail: `${pending} migrations are pending: run deadletter migrate` };

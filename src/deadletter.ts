@@ -10,9 +10,10 @@ import type { Address, Config } from "./config/settings.ts";
 import { DatabaseProbe } from "./database-probe.ts";
 import { badRequest, DeadletterError, messageOf, unavailable } from "./errors.ts";
 import { type Api, createApi, createPublic, createWatch } from "./http/app.ts";
+import { ConnectionGuard, GUARD_ACTS } from "./http/connection-guard.ts";
 import { KeyMemory } from "./http/key-memory.ts";
 import { REFUSED } from "./http/ops.ts";
-import { listen } from "./http/server.ts";
+import { type Listener, listen } from "./http/server.ts";
 import type { Service, WorkerPool } from "./http/service.ts";
 import { LIMITS } from "./limits.ts";
 import { describeError, type Logger } from "./log.ts";
@@ -59,6 +60,8 @@ export interface Deadletter {
   readonly api: Api;
   readonly auditLog: RunningAuditLog;
   readonly redirects: Redirects;
+  /** Starts the threads of a process that serves: before it listens, while file descriptors are to be had. */
+  prepare(): Promise<void>;
   /** Sequences, follows, watches, and believes its redirect cache from now on: for a process that serves. */
   startLog(): void;
   /**
@@ -171,7 +174,7 @@ async function connectStore(config: Config): Promise<Store> {
   const deadlineMs = config.databaseDeadlineMs;
   if (config.databaseUrl === undefined) {
     ensureDataDir(config.dataDir);
-    return openSqlite(embeddedPath(config), { deadlineMs });
+    return openSqlite(embeddedPath(config), { deadlineMs, walBytes: config.walMegabytes * 2 ** 20 });
   }
   return openPostgres(config.databaseUrl, { poolSize: config.poolSize, deadlineMs, isPooled: config.pgbouncer });
 }
@@ -235,10 +238,11 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     logHead: async () =>
       database.isSilent ? undefined : soon(store.read(readHeadAndQuarantine)).catch(() => undefined),
     isDatabaseUp: () => !database.isSilent,
+    wal: () => store.wal(),
     isLogRefused: () => auditLog.refusal() !== undefined,
     silentMs: () => performance.now() - auditLog.feed.heardMs,
   });
-  const database = new DatabaseProbe(store);
+  const database = new DatabaseProbe(store, (why) => auditLog.alarm("lost", why));
   const keys = new KeyMemory(config.keyOutage);
   const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, {
@@ -250,12 +254,14 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     refusalElsewhere: () => seat?.refusal,
   });
   const redirects = createRedirects(config, { store, feed: auditLog.feed, metrics, log, origin: logKey.origin });
+  const { databaseDeadlineMs: deadlineMs, clickReferrers: referrers } = config;
+  const recorder =
+    store.engine === "sqlite"
+      ? new ThreadedRecorder({ path: store.place, deadlineMs, referrers })
+      : new ClickRecorder(store, referrers);
   const clicks = new Clicks({
     store,
-    recorder:
-      store.engine === "sqlite"
-        ? new ThreadedRecorder(store.place, config.databaseDeadlineMs)
-        : new ClickRecorder(store),
+    recorder,
     counts: metrics.clicks,
     folder: join(config.dataDir, "clicks"),
     retentionDays: config.clickRetentionDays,
@@ -264,6 +270,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
   });
   let ownHosts = ownHostsOf(baseUrlOf(config), config, config.ownHosts);
   let isDraining = false;
+  let guard: ConnectionGuard | undefined;
   const core: Core = {
     store,
     logKey,
@@ -309,9 +316,12 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     api,
     auditLog,
     redirects,
+    async prepare() {
+      ensureDataDir(config.dataDir);
+      await Promise.all([store.startBackground(), recorder.start()]);
+    },
     startLog() {
       ensureDataDir(config.dataDir);
-      store.startBackground();
       database.start();
       const isLeader = seat?.isLeader ?? true;
       redirects.start(isLeader);
@@ -326,11 +336,23 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       const admin = adminListen && listen(service, api, { ...adminListen, isShared });
       const watch =
         metricsListen && listen(service, createWatch(service), { ...metricsListen, isShared, hasRedirects: false });
-      const boundTo = (wanted: Address | undefined, server: { readonly port: number | undefined } | undefined) =>
+      const servers = [main, admin, watch].filter((server) => server !== undefined);
+      guard = new ConnectionGuard({
+        maxConnections: config.maxConnections,
+        reserved: config.databaseUrl === undefined ? 0 : config.poolSize,
+        listeners: servers,
+        onAct: (act) => {
+          metrics.guardActs.inc({ act });
+          log.warn("file descriptors are running out", { act });
+        },
+      });
+      for (const act of GUARD_ACTS) metrics.guardActs.inc({ act }, 0);
+      guard.start();
+      const boundTo = (wanted: Address | undefined, server: Listener | undefined) =>
         wanted && formatListen({ host: wanted.host, port: server?.port ?? wanted.port });
       const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
       const baseUrl = config.baseUrl ?? address(config.host, main.port);
-      ownHosts = ownHostsOf(baseUrl, { host, port: main.port ?? port }, config.ownHosts);
+      ownHosts = ownHostsOf(baseUrl, { host, port: main.port }, config.ownHosts);
       log.info("listening", {
         host: config.host,
         port: main.port,
@@ -340,11 +362,11 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       return {
         baseUrl,
         apiUrl: admin && adminListen ? address(adminListen.host, admin.port) : address(config.host, main.port),
-        port: main.port ?? port,
+        port: main.port,
         adminListen: boundTo(adminListen, admin),
         metricsListen: boundTo(metricsListen, watch),
         stop: async (drainMs) => {
-          const servers = [main, admin, watch].filter((server) => server !== undefined);
+          guard?.close();
           const drained = Promise.all(servers.map((server) => server.stop()));
           await Promise.race([drained, Bun.sleep(drainMs)]);
           await Promise.all(servers.map((server) => server.stop(true)));

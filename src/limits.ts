@@ -32,6 +32,17 @@ export const LIMITS = {
   /** Pages that the reader keeps, in KiB: enough for the index of a million codes. */
   sqliteCacheKiB: 65_536,
   sqliteCheckpointMs: 500,
+  /** How often the size of the write-ahead log is looked at, and how long it may wait for readers as it begins anew. */
+  walLookMs: 25,
+  walRestartMs: 50,
+  walBytes: 64 * 2 ** 20,
+  /** How long the writer pauses for that at the most, and how long it is let be where a reader held it up. */
+  walPauseMs: 2_000,
+  walHeldMs: 1_000,
+  /** Queries that may look at many rows, waiting for the thread that runs them. */
+  scansWaiting: 100,
+  /** How often it is looked whether the store's file is still where it was. */
+  sqliteFileMs: 500,
   /** How often a change of the file by another process is looked for. */
   sqliteWatchMs: 50,
   sqliteStatementCache: 500,
@@ -98,9 +109,15 @@ export const LIMITS = {
   clickTableRows: 8_192,
   /** Visitors (kind, device, referrer) that are told apart; a power of two. */
   visitors: 4_096,
-  /** User agents and referrers whose reading is remembered, and how much of one is read. */
-  visitorTexts: 10_000,
+  /** How often that table is emptied at the least: a flood of referrers must not hide those that come after it. */
+  visitorTableMs: 60_000,
+  /** User agents and referrers whose reading is remembered, a power of two, and how much of one is read and kept. */
+  visitorTexts: 4_096,
   agentChars: 512,
+  originChars: 300,
+  /** (Link, referrer) pairs of all hours that are told apart, and of how many hours at once. */
+  referrerPairs: 200_000,
+  referrerHours: 3,
   referrerChars: 253,
   /** What a kill loses at the most. */
   clickFlushMs: 250,
@@ -124,6 +141,12 @@ export const LIMITS = {
   clickMemoryBytes: 16 * 2 ** 20,
   clickRangeHours: 24 * 366 * 10,
   clickGroups: 1_000,
+  /** File descriptors that are kept free of connections, and connections that are let in however few there are. */
+  fileReserve: 64,
+  connectionsLeast: 16,
+  connectionCheckMs: 100,
+  /** Times a listener was stopped and opened again whose old connections are still kept track of. */
+  formerListeners: 8,
   /** After SIGTERM, how long at the least answers go on saying that the connection is to be closed, before it is. */
   drainNoticeMs: 300,
   /** How soon after a first signal to stop another one is taken for the same. */

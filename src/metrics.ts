@@ -23,6 +23,7 @@ export interface Metrics {
   >;
   readonly cache: { hit: number; miss: number; recheck: number; outage: number; rekey: number };
   readonly uncaughtErrors: Counter;
+  readonly guardActs: Counter<"act">;
   /** What the audit log found false or stuck; anything but 0 wants somebody's eyes. */
   readonly logAlarms: Counter<"kind">;
 }
@@ -36,6 +37,8 @@ export interface Gauges {
   readonly counters: () => Promise<readonly { readonly name: string; readonly value: number }[]>;
   readonly isDatabaseUp: () => boolean;
   readonly isLogRefused: () => boolean;
+  /** Undefined on PostgreSQL. */
+  readonly wal: () => { readonly bytes: number; readonly isHeld: boolean } | undefined;
   /** Milliseconds since the log was last heard. */
   readonly silentMs: () => number;
   /** The signed log's head; undefined while the store does not answer. */
@@ -166,6 +169,21 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     () => Math.min(gauges.silentMs() / 1000, performance.now() / 1000),
   );
 
+  nowGauge(
+    registry,
+    "deadletter_sqlite_wal_bytes",
+    "How much of the embedded store's write-ahead log is in use.",
+    "max",
+    () => gauges.wal()?.bytes,
+  );
+  nowGauge(
+    registry,
+    "deadletter_sqlite_wal_held",
+    "Whether a reader of an older state keeps it from being emptied (0 or 1): it grows until that reader has done.",
+    "max",
+    () => gauges.wal() && Number(gauges.wal()?.isHeld),
+  );
+
   const readCounters = once(gauges.counters);
   const readHead = once(gauges.logHead);
   new Counter({
@@ -269,6 +287,12 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
       labelNames: ["kind"] as const,
       registers,
     }),
+    guardActs: new Counter({
+      name: "deadletter_connection_guard_total",
+      help: "Times file descriptors ran out: idle connections were closed, or nothing more was accepted for a while.",
+      labelNames: ["act"] as const,
+      registers,
+    }),
     uncaughtErrors: new Counter({
       name: "deadletter_uncaught_errors_total",
       help: "Errors that no request or command caught; each is in the log.",
@@ -278,14 +302,22 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
 }
 
 /** A number of this moment; `aggregator` says how those of several workers go together. */
-function nowGauge(registry: Registry, name: string, help: string, aggregator: "min" | "max", read: () => number): void {
+function nowGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  aggregator: "min" | "max",
+  read: () => number | undefined,
+): void {
   new Gauge({
     name,
     help,
     aggregator,
     registers: [registry],
     collect() {
-      this.set(read());
+      const value = read();
+      if (value === undefined) this.remove();
+      else this.set(value);
     },
   });
 }

@@ -3,7 +3,7 @@
 const IS_COMPILED = import.meta.url.includes("/$bunfs/");
 
 /** `module` is a path below src without its ending, one of the build's entry points. */
-export function threadUrl(module: "store/wal-thread" | "redirect/record-thread"): string {
+export function threadUrl(module: "store/wal-thread" | "store/read-thread" | "redirect/record-thread"): string {
   return new URL(IS_COMPILED ? `./${module}.js` : `./${module}.ts`, import.meta.url).href;
 }
 

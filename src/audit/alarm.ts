@@ -11,6 +11,8 @@ export const ALARM_KINDS = [
   "refused",
   /** An event that this process committed has not come into the log in time, or is gone. */
   "late",
+  /** The embedded store's file is not where it was: what is written to it is lost when it is closed. */
+  "lost",
   /** The sequencer failed for another reason and tries again. */
   "failed",
 ] as const;

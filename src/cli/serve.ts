@@ -35,6 +35,8 @@ export const serveCommand: Command = {
     "shutdownGraceMs",
     "drainMs",
     "workers",
+    "maxConnections",
+    "walMegabytes",
     "cacheEntries",
     "cacheMissing",
     "cacheMegabytes",
@@ -43,6 +45,7 @@ export const serveCommand: Command = {
     "keyOutage",
     "refusedWrites",
     "clickRetentionDays",
+    "clickReferrers",
   ],
   examples: [
     "deadletter serve",
@@ -73,6 +76,7 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
   const deadletter = await open(config, { log, via: "http", mayServeWarmSet: true, ...(seat ? { seat } : {}) });
   surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
   try {
+    await deadletter.prepare();
     // Bound first: a key that was made and could then not be shown would be lost.
     const listeners = deadletter.listen();
     const greeting = deadletter.checkLater

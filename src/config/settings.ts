@@ -34,11 +34,13 @@ export interface Config {
   readonly migrate: boolean;
   readonly logLevel: LogLevel;
   readonly poolSize: number;
+  readonly walMegabytes: number;
   readonly databaseDeadlineMs: number;
   readonly pgbouncer: boolean;
   readonly shutdownGraceMs: number;
   readonly drainMs: number;
   readonly workers: number;
+  readonly maxConnections: number;
   readonly cacheEntries: number;
   readonly cacheMissing: number;
   readonly cacheMegabytes: number;
@@ -48,6 +50,7 @@ export interface Config {
   readonly keyOutage: number;
   readonly refusedWrites: "allow" | "deny";
   readonly clickRetentionDays: number;
+  readonly clickReferrers: number;
   readonly server: string | undefined;
   readonly key: string | undefined;
 }
@@ -174,6 +177,14 @@ export const SETTINGS: readonly Setting[] = [
     help: "PostgreSQL connections of this process",
   },
   {
+    name: "walMegabytes",
+    flag: "wal-megabytes",
+    env: "DEADLETTER_WAL_MEGABYTES",
+    default: "64",
+    read: readInteger(1, 100_000),
+    help: "size past which the embedded store's write-ahead log begins anew, MiB",
+  },
+  {
     name: "databaseDeadlineMs",
     flag: "database-deadline-ms",
     env: "DEADLETTER_DATABASE_DEADLINE_MS",
@@ -213,6 +224,14 @@ export const SETTINGS: readonly Setting[] = [
     default: "1",
     read: readInteger(1, 64),
     help: "processes that serve on the one port, on PostgreSQL; each has a pool and a cache of its own",
+  },
+  {
+    name: "maxConnections",
+    flag: "max-connections",
+    env: "DEADLETTER_MAX_CONNECTIONS",
+    default: "0",
+    read: readInteger(0, 10_000_000),
+    help: "connections of one process at the most; 0 for as many as its limit on open files allows",
   },
   {
     name: "cacheEntries",
@@ -277,6 +296,14 @@ export const SETTINGS: readonly Setting[] = [
     default: "90",
     read: readInteger(0, 36_500),
     help: "how long clicks are kept by hour, referrer and device; totals stay for ever; 0 keeps all",
+  },
+  {
+    name: "clickReferrers",
+    flag: "click-referrers",
+    env: "DEADLETTER_CLICK_REFERRERS",
+    default: "100",
+    read: readInteger(0, 10_000),
+    help: "referring hosts of a link that one process tells apart in an hour; the rest count as `other`",
   },
   {
     name: "server",

@@ -29,12 +29,14 @@ export function opsHandlers(service: Service) {
     const refusal = auditLog.refusal();
     // What is wrong with the log is for who has a key: `log status` says it.
     const log: Check = refusal === undefined ? { ok: true } : { ok: false, detail: REFUSED };
+    const storage: Check =
+      store.lost() === undefined ? { ok: true } : { ok: false, detail: "the store's file is gone" };
     const isStoreReady = standing.database.ok && standing.schema.ok;
     // Without the database known links still redirect: to take this replica away would end that, too.
-    const isServing = draining.ok && (isStoreReady || service.redirects.canServeAlone());
+    const isServing = draining.ok && storage.ok && (isStoreReady || service.redirects.canServeAlone());
     const status = !isServing ? "unready" : isStoreReady && log.ok ? "ready" : "degraded";
     if (!isServing) set.status = 503;
-    return { status, checks: { ...standing, log, draining } };
+    return { status, checks: { ...standing, storage, log, draining } };
   }
 
   /** The first version's shape. */

@@ -2,6 +2,8 @@
 
 import type { BunRequest, Server } from "bun";
 import { badRequest, type DeadletterError, messageOf } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { GuardedListener } from "./connection-guard.ts";
 import { errorResponse } from "./error.ts";
 import { type Naming, rawRedirect } from "./redirect.ts";
 import { openExchange, type Service } from "./service.ts";
@@ -19,12 +21,14 @@ interface App {
   readonly routes: readonly { readonly path: string }[];
 }
 
+export interface Listener extends GuardedListener {
+  readonly port: number;
+  /** Stops accepting; resolves when open requests have been answered, or cuts all connections. */
+  stop(isForced?: boolean): Promise<void>;
+}
+
 /** Throws bad_request when the address cannot be listened on. Port 0 takes a free one. */
-export function listen(
-  service: Service,
-  app: App,
-  { host, port, isShared, hasRedirects = true }: Listen,
-): Server<undefined> {
+export function listen(service: Service, app: App, { host, port, isShared, hasRedirects = true }: Listen): Listener {
   // HTTP/1.0 asks for no Host (RFC 9112 section 3.2), and without one Bun's request has no whole URL.
   const answer = (request: Request) =>
     app.fetch(
@@ -34,10 +38,10 @@ export function listen(
     );
   // `/:code` shadows every path of one segment, so each of the app's own is a route of its own.
   const fixed = app.routes.map(({ path }) => path).filter((path) => /^\/[^/:]+$/.test(path));
-  try {
-    return Bun.serve({
+  const open = (at: number) =>
+    Bun.serve({
       hostname: host,
-      port,
+      port: at,
       development: false,
       reusePort: isShared,
       idleTimeout: 10,
@@ -54,9 +58,44 @@ export function listen(
         return errorResponse(service, openExchange(request), error);
       },
     });
+  try {
+    return keepListening(open(port), open);
   } catch (error) {
     throw cannotListen(host, port, error);
   }
+}
+
+/** A server that can be paused: Bun's cannot accept again once it has stopped, so another takes its port. */
+function keepListening(first: Server<undefined>, open: (port: number) => Server<undefined>): Listener {
+  const port = first.port ?? 0;
+  let current: Server<undefined> | undefined = first;
+  /** Stopped; connections that were open then may be still. */
+  const former: Server<undefined>[] = [];
+  return {
+    port,
+    closeIdle() {
+      for (const server of [...former, current]) server?.closeIdleConnections();
+    },
+    pause() {
+      if (!current) return;
+      void current.stop();
+      former.push(current);
+      current = undefined;
+      if (former.length > LIMITS.formerListeners) void former.shift()?.stop(true);
+    },
+    resume() {
+      try {
+        current ??= open(port);
+        return true;
+      } catch {
+        // The port may be another's for a moment; it is tried again.
+        return false;
+      }
+    },
+    async stop(isForced = false) {
+      await Promise.all([...former, current].map((server) => server?.stop(isForced)));
+    },
+  };
 }
 
 /** By path, each with the parameter that names the link. */

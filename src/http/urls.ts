@@ -99,7 +99,7 @@ export function linkHandlers({ core }: Service) {
     const search = query.q === undefined ? "" : cleanText("q", query.q, LIMITS.searchChars);
     const userId = readId("user_id", query.user_id);
     const isActive = readFlag("is_active", query.is_active);
-    const found = await store.read((sql) =>
+    const found = await store.scan((sql) =>
       listLinks(sql, {
         ...(userId === undefined ? {} : { userId }),
         ...(isActive === undefined ? {} : { isActive }),

@@ -43,7 +43,7 @@ export async function countClicks(core: Core, codeOrId: string, query: ClickQuer
       : Math.floor(parseTime("from", query.from) / HOUR_MS);
   if (fromHour >= toHour) throw badRequest("from: must lie before to");
   if (toHour - fromHour > LIMITS.clickRangeHours) throw badRequest("from: lies more than ten years before to");
-  return core.store.read(async (sql) => {
+  return core.store.scan(async (sql) => {
     const link = await findLink(sql, codeOrId);
     const range = { urlId: link.id, fromHour, toHour, limit: LIMITS.clickGroups };
     const rows =

@@ -12,6 +12,7 @@ import {
 } from "../store/queries/clicks.ts";
 import type { Store, Tx } from "../store/store.ts";
 import { framesOf, rowsOf } from "./click-frames.ts";
+import { ReferrerCap } from "./referrer-cap.ts";
 
 export interface ClickBatch {
   readonly id: string;
@@ -30,6 +31,8 @@ export interface Recorded {
 export interface Recorder {
   /** Throws StoreError for what the store will never take, unavailable for all else; the whole batch may then be tried again. */
   record(batch: ClickBatch): Promise<Recorded>;
+  /** Begins what recording needs, before the first batch. */
+  start(): Promise<void>;
   /** Whether redirects come in so fast that recording should step back. */
   setBusy(isBusy: boolean): void;
   /** No more pauses from now on, and no further chunk once Date.now() is past `deadlineMs`. */
@@ -39,12 +42,15 @@ export interface Recorder {
 
 export class ClickRecorder implements Recorder {
   readonly #store: Store;
+  readonly #cap: ReferrerCap;
   #isBusy = false;
   #deadlineMs = Number.POSITIVE_INFINITY;
   readonly #hurried = Promise.withResolvers<void>();
 
-  constructor(store: Store) {
+  /** `referrers`: how many of a link are told apart in an hour. */
+  constructor(store: Store, referrers: number) {
     this.#store = store;
+    this.#cap = new ReferrerCap(referrers);
   }
 
   async record({ id, bytes, forget }: ClickBatch): Promise<Recorded> {
@@ -66,6 +72,10 @@ export class ClickRecorder implements Recorder {
     return { clicks, chunks };
   }
 
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
   setBusy(isBusy: boolean): void {
     this.#isBusy = isBusy;
   }
@@ -82,8 +92,10 @@ export class ClickRecorder implements Recorder {
   async #recordChunk(name: string, rows: readonly ClickHour[], forget: readonly string[]): Promise<void> {
     if (Date.now() > this.#deadlineMs) throw unavailable("the process is stopping");
     const startedMs = performance.now();
+    // Within the chunk: what it is of must be the same when it is tried again, after a restart as well.
+    const capped = this.#cap.apply(rows).sort(inKeyOrder);
     const options = { deadlineMs: LIMITS.clickWriteMs, isRelaxed: true };
-    await this.#store.begin((tx) => recordChunk(tx, name, rows, forget), options);
+    await this.#store.begin((tx) => recordChunk(tx, name, capped, forget), options);
     // Redirects come first: recording takes its share of the time and no more, and the rest waits on disk.
     const pauseMs = (performance.now() - startedMs) * (this.#isBusy ? LIMITS.clickBusyShare : 2);
     await Promise.race([Bun.sleep(Math.min(pauseMs, LIMITS.clickPauseMs)), this.#hurried.promise]);

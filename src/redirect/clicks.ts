@@ -30,6 +30,7 @@ export class Clicks {
   readonly #options: ClicksOptions;
   readonly #spool: Spool;
   readonly #visitors = new VisitorTable();
+  #visitorsMs = performance.now();
   /** Clicks since the last frame. */
   readonly #table = new ClickTable();
   /** The batch that frames are appended to. */
@@ -138,6 +139,7 @@ export class Clicks {
     const { clock, counts } = this.#options;
     const frame = writeFrame(Math.floor(clock() / HOUR_MS), this.#table, (number) => this.#visitors.visitor(number));
     this.#table.clear();
+    this.#emptyVisitors();
     const open = this.#batchFor(frame.length);
     if (!open) {
       counts.spool_full += clicks;
@@ -146,6 +148,14 @@ export class Clicks {
     this.#spooledBytes += frame.length;
     counts.spooled += clicks;
     this.#orReport(() => open.append(frame, clicks));
+  }
+
+  /** Where it is full, or has not been emptied for long; nothing counts by its numbers now. */
+  #emptyVisitors(): void {
+    const nowMs = performance.now();
+    if (!this.#visitors.isFull && nowMs - this.#visitorsMs < LIMITS.visitorTableMs) return;
+    this.#visitors.empty();
+    this.#visitorsMs = nowMs;
   }
 
   /** The open batch, where there is room for so much more. */

@@ -3,7 +3,7 @@
 import { openSqlite } from "../store/sqlite.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import { type ClickBatch, ClickRecorder } from "./click-recorder.ts";
-import type { Answer, Question } from "./threaded-recorder.ts";
+import type { Answer, Question, RecorderOptions } from "./threaded-recorder.ts";
 
 declare const self: Worker;
 
@@ -11,13 +11,18 @@ let opening: Promise<{ store: Store; recorder: ClickRecorder }> | undefined;
 
 self.onmessage = async ({ data }: MessageEvent<Question>) => {
   if (data.kind === "open") {
-    opening = open(data.path, data.deadlineMs);
+    opening = open(data);
     // Who asks for a batch to be recorded is told.
     opening.catch(() => undefined);
     return;
   }
   if (data.kind === "record") {
     self.postMessage(await record(data.batch));
+    return;
+  }
+  if (data.kind === "ready") {
+    await opening?.catch(() => undefined);
+    self.postMessage({ kind: "ready" } satisfies Answer);
     return;
   }
   const { store, recorder } = (await opening?.catch(() => undefined)) ?? {};
@@ -29,9 +34,9 @@ self.onmessage = async ({ data }: MessageEvent<Question>) => {
   }
 };
 
-async function open(path: string, deadlineMs: number) {
+async function open({ path, deadlineMs, referrers }: RecorderOptions) {
   const store = await openSqlite(path, { deadlineMs });
-  return { store, recorder: new ClickRecorder(store) };
+  return { store, recorder: new ClickRecorder(store, referrers) };
 }
 
 async function record(batch: ClickBatch): Promise<Answer> {

@@ -6,30 +6,42 @@ import { StoreError, type StoreErrorKind } from "../store/store.ts";
 import type { ClickBatch, Recorded, Recorder } from "./click-recorder.ts";
 
 export type Question =
-  | { readonly kind: "open"; readonly path: string; readonly deadlineMs: number }
+  | ({ readonly kind: "open" } & RecorderOptions)
   | { readonly kind: "record"; readonly batch: ClickBatch }
+  | { readonly kind: "ready" }
   | { readonly kind: "busy"; readonly isBusy: boolean }
   | { readonly kind: "hurry"; readonly deadlineMs: number }
   | { readonly kind: "close" };
 
+export interface RecorderOptions {
+  /** The embedded store's file. */
+  readonly path: string;
+  readonly deadlineMs: number;
+  /** As ClickRecorder takes it. */
+  readonly referrers: number;
+}
+
 export type Answer =
   | { readonly kind: "recorded"; readonly recorded: Recorded }
   | { readonly kind: "failed"; readonly message: string; readonly store?: StoreErrorKind }
+  | { readonly kind: "ready" }
   | { readonly kind: "closed" };
 
 export class ThreadedRecorder implements Recorder {
-  readonly #path: string;
-  readonly #deadlineMs: number;
+  readonly #options: RecorderOptions;
   #thread: Worker | undefined;
   #isBusy = false;
   #hurryByMs: number | undefined;
   /** Who waits for the one answer that is owed. */
   #waiting: { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void } | undefined;
 
-  /** `path` is the embedded store's file. The thread starts with the first batch. */
-  constructor(path: string, deadlineMs: number) {
-    this.#path = path;
-    this.#deadlineMs = deadlineMs;
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the thread: before strangers may come, whose connections could take the last file descriptor it needs. */
+  async start(): Promise<void> {
+    await this.#ask({ kind: "ready" });
   }
 
   async record(batch: ClickBatch): Promise<Recorded> {
@@ -81,7 +93,7 @@ export class ThreadedRecorder implements Recorder {
     thread.onerror = ({ message }) => ended(message);
     thread.addEventListener("close", () => ended("it closed"));
     const questions: Question[] = [
-      { kind: "open", path: this.#path, deadlineMs: this.#deadlineMs },
+      { kind: "open", ...this.#options },
       { kind: "busy", isBusy: this.#isBusy },
       ...(this.#hurryByMs === undefined ? [] : [{ kind: "hurry", deadlineMs: this.#hurryByMs } as const]),
     ];

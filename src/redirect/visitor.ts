@@ -3,6 +3,7 @@
 import { isbot } from "isbot";
 import { LIMITS } from "../limits.ts";
 import type { ClickKind } from "../store/queries/clicks.ts";
+import { TextCache } from "./text-cache.ts";
 
 export interface Visitor {
   readonly kind: ClickKind;
@@ -11,14 +12,31 @@ export interface Visitor {
   readonly referrer: string;
 }
 
-/** Gives the same visitor the same small number, so that counting one more costs a lookup by number. */
+/** The numbers of a referring host's visitors, by kind and device; -1 where there has been none since the table was emptied. */
+interface Host {
+  readonly name: string;
+  readonly numbers: Int16Array;
+}
+
+const KINDS: readonly ClickKind[] = ["click", "bot", "prefetch", "head"];
+const DEVICES: readonly Visitor["device"][] = ["desktop", "mobile", "tablet", "other"];
+const COMBINATIONS = KINDS.length * DEVICES.length;
+
+/**
+ * Gives visitors small numbers, so that counting one more costs a lookup by number. A visitor may get more than one, where
+ * texts push one another out of a cache: whoever records them adds them up.
+ */
 export class VisitorTable {
-  readonly #agents = new Map<string, { readonly isBot: boolean; readonly device: Visitor["device"] }>();
-  readonly #hosts = new Map<string, string>();
-  readonly #numbers = new Map<string, number>();
+  readonly #agents = new TextCache(LIMITS.visitorTexts, LIMITS.agentChars, readAgent);
+  /** By scheme and host as a header had them, and by host. */
+  readonly #origins = new TextCache(LIMITS.visitorTexts, LIMITS.originChars, (origin) =>
+    this.#hosts.get(hostOf(origin)),
+  );
+  readonly #hosts = new TextCache(LIMITS.visitorTexts, LIMITS.referrerChars, newHost);
   readonly #visitors: Visitor[] = [];
-  /** Number of the plainest visitor of each kind: no agent, no referrer. */
-  readonly #plain = new Map<ClickKind, number>();
+  #none = newHost("");
+  /** Of all hosts that come while the table is full. */
+  #other = newHost("other");
 
   /** A number below LIMITS.visitors. */
   numberOf(request: Request): number {
@@ -26,53 +44,70 @@ export class VisitorTable {
     const agent = headers.get("user-agent");
     const referer = headers.get("referer");
     const purpose = headers.get("sec-purpose");
-    if (agent === null && referer === null && purpose === null) {
-      const kind = request.method === "HEAD" ? "head" : "click";
-      const known = this.#plain.get(kind);
-      if (known !== undefined) return known;
-      const number = this.#number({ kind, device: "other", referrer: "" });
-      this.#plain.set(kind, number);
-      return number;
-    }
-    const { isBot, device } = this.#agent(agent ?? "");
-    const kind = request.method === "HEAD" ? "head" : isPrefetch(purpose) ? "prefetch" : isBot ? "bot" : "click";
-    return this.#number({ kind, device, referrer: referer === null ? "" : this.#host(referer) });
+    const { isBot, device } = agent === null ? NOBODY : this.#agents.get(agent);
+    const kind = request.method === "HEAD" ? HEAD : isPrefetch(purpose) ? PREFETCH : isBot ? BOT : CLICK;
+    const host = referer === null ? this.#none : this.#origins.get(originOf(referer));
+    return this.#numberAt(host, kind * DEVICES.length + device);
   }
 
   visitor(number: number): Visitor {
     return this.#visitors[number] ?? { kind: "click", device: "other", referrer: "other" };
   }
 
-  #number(visitor: Visitor): number {
-    const name = `${visitor.kind} ${visitor.device} ${visitor.referrer}`;
-    const known = this.#numbers.get(name);
-    if (known !== undefined) return known;
-    // Sixteen places are kept for what is left when every other is taken: each kind and device without its referrer.
-    if (this.#visitors.length >= LIMITS.visitors - 16 && visitor.referrer !== "other")
-      return this.#number({ ...visitor, referrer: "other" });
-    this.#visitors.push(visitor);
-    this.#numbers.set(name, this.#visitors.length - 1);
-    return this.#visitors.length - 1;
+  get isFull(): boolean {
+    return this.#visitors.length >= LIMITS.visitors - 2 * COMBINATIONS;
   }
 
-  #agent(agent: string) {
-    const known = this.#agents.get(agent);
-    if (known) return known;
-    if (this.#agents.size >= LIMITS.visitorTexts) this.#agents.clear();
-    const text = agent.slice(0, LIMITS.agentChars);
-    const read = { isBot: isbot(text), device: deviceOf(text) };
-    this.#agents.set(agent, read);
-    return read;
+  /** Forgets all numbers, once nothing counts by them any more; what is remembered of agents stays. */
+  empty(): void {
+    this.#visitors.length = 0;
+    this.#origins.clear();
+    this.#hosts.clear();
+    this.#none = newHost("");
+    this.#other = newHost("other");
   }
 
-  #host(referer: string): string {
-    const known = this.#hosts.get(referer);
-    if (known !== undefined) return known;
-    if (this.#hosts.size >= LIMITS.visitorTexts) this.#hosts.clear();
-    const host = (URL.parse(referer)?.hostname ?? "").slice(0, LIMITS.referrerChars);
-    this.#hosts.set(referer, host);
-    return host;
+  #numberAt(host: Host, combination: number): number {
+    const known = host.numbers[combination] as number;
+    if (known !== -1) return known;
+    // Places are kept for what is left when every other is taken: each kind and device without its referrer.
+    if (this.isFull && host !== this.#none && host !== this.#other) return this.#numberAt(this.#other, combination);
+    const number = this.#visitors.length;
+    this.#visitors.push({
+      kind: KINDS[Math.floor(combination / DEVICES.length)] ?? "click",
+      device: DEVICES[combination % DEVICES.length] ?? "other",
+      referrer: host.name,
+    });
+    host.numbers[combination] = number;
+    return number;
   }
+}
+
+const [CLICK, BOT, PREFETCH, HEAD] = [0, 1, 2, 3];
+const NOBODY: Agent = { isBot: false, device: DEVICES.indexOf("other") };
+
+interface Agent {
+  readonly isBot: boolean;
+  /** Its place in DEVICES. */
+  readonly device: number;
+}
+
+function readAgent(agent: string): Agent {
+  return { isBot: isbot(agent), device: DEVICES.indexOf(deviceOf(agent)) };
+}
+
+function newHost(name: string): Host {
+  return { name, numbers: new Int16Array(COMBINATIONS).fill(-1) };
+}
+
+/** Up to where a path, a query or a fragment would begin: all that tells one referrer from another here. */
+function originOf(referer: string): string {
+  const end = referer.indexOf("/", referer.indexOf("//") + 2);
+  return end === -1 ? referer : referer.slice(0, end);
+}
+
+function hostOf(origin: string): string {
+  return URL.parse(origin)?.hostname ?? "";
 }
 
 /** Sec-Purpose: prefetch (Fetch standard, section 3.7; a structured item, so parameters may follow). */

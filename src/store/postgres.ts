@@ -95,6 +95,12 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         options.deadlineMs,
         () => unavailable(NO_ANSWER),
       ),
+    scan: (run) =>
+      call(
+        async () => run(tag),
+        options.deadlineMs,
+        () => unavailable(NO_ANSWER),
+      ),
     // Nothing is relaxed here: a server that crashes would lose what it had acknowledged.
     begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
     migrate: (run) =>
@@ -128,12 +134,14 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
       const { unlisten } = await sql.listen(LOG_CHANNEL, onNotify, onNotify);
       return { close: () => unlisten().catch(() => {}) };
     },
-    startBackground: () => {},
+    startBackground: () => Promise.resolve(),
     load: () => ({
       active: Math.min(calls, options.poolSize),
       waiting: Math.max(0, calls - options.poolSize),
       size: options.poolSize,
     }),
+    wal: () => undefined,
+    lost: () => undefined,
     close: () => sql.end({ timeout: Math.ceil(options.deadlineMs / 1000) }),
   };
 }

@@ -21,32 +21,30 @@ export class SqliteConnection {
   /** Prepared statements by text; owned by this connection and finalised with it. */
   readonly #statements = new Map<string, Statement>();
 
-  constructor(path: string, options: { readonly readonly: boolean }) {
+  constructor(path: string, options: { readonly readonly: boolean; readonly mustExist?: boolean }) {
     this.database = new Database(
       path,
-      options.readonly ? { readonly: true, strict: true } : { create: true, strict: true },
+      options.readonly
+        ? { readonly: true, strict: true }
+        : { readwrite: true, create: options.mustExist !== true, strict: true },
     );
     // Before anything that could meet another process's lock.
     this.database.run(`pragma busy_timeout = ${LIMITS.sqliteBusyMs}`);
     this.database.run("pragma foreign_keys = on");
     // Without it INSERT OR REPLACE deletes a row without firing its delete trigger, and so slips past a guard.
     this.database.run("pragma recursive_triggers = on");
+    // Sorting and undoing must not need a directory for temporary files, which a container may not have.
+    this.database.run("pragma temp_store = memory");
     // What an erasure removes must not lie about in the file's free pages.
     this.database.run("pragma secure_delete = on");
   }
 
   /** A tag whose queries run here, one by one, when awaited. `check` runs before each and may refuse it. */
   tag(check: () => void = () => {}): Sql {
-    const run = (query: SqliteQuery): unknown[] => {
+    return sqliteTag((text, values) => {
       check();
-      const bound: Value[] = [];
-      return this.all(render(query, bound), bound);
-    };
-    const tag = (first: TemplateStringsArray | readonly Value[] | readonly Row[], ...parts: Part[]) => {
-      if ("raw" in first) return new SqliteQuery(run, first, parts);
-      return isRows(first) ? new SqliteRows(first, parts as string[]) : new SqliteList(first);
-    };
-    return tag as unknown as Sql;
+      return this.all(text, values);
+    });
   }
 
   /** The tag of one transaction; `check` as above. */
@@ -104,6 +102,19 @@ export class SqliteConnection {
   }
 }
 
+/** A tag whose queries are run by `run`, as text with a `?` for each value. */
+export function sqliteTag(run: (text: string, values: readonly Value[]) => unknown[] | Promise<unknown[]>): Sql {
+  const runQuery = (query: SqliteQuery) => {
+    const bound: Value[] = [];
+    return run(render(query, bound), bound);
+  };
+  const tag = (first: TemplateStringsArray | readonly Value[] | readonly Row[], ...parts: Part[]) => {
+    if ("raw" in first) return new SqliteQuery(runQuery, first, parts);
+    return isRows(first) ? new SqliteRows(first, parts as string[]) : new SqliteList(first);
+  };
+  return tag as unknown as Sql;
+}
+
 /** One past the largest id that a row or an event ever had: an id is not given again even where a row was removed. */
 const NEXT_ID: Record<SubjectTable, (sql: Sql) => Query<unknown>> = {
   urls: (sql) => sql`(select 1 + max(
@@ -144,10 +155,14 @@ class SqliteQuery implements Query<unknown> {
   readonly [Symbol.toStringTag] = "Query";
   readonly strings: TemplateStringsArray;
   readonly parts: readonly Part[];
-  readonly #run: (query: SqliteQuery) => unknown[];
+  readonly #run: (query: SqliteQuery) => unknown[] | Promise<unknown[]>;
   #result: Promise<unknown[]> | undefined;
 
-  constructor(run: (query: SqliteQuery) => unknown[], strings: TemplateStringsArray, parts: readonly Part[]) {
+  constructor(
+    run: (query: SqliteQuery) => unknown[] | Promise<unknown[]>,
+    strings: TemplateStringsArray,
+    parts: readonly Part[],
+  ) {
     this.#run = run;
     this.strings = strings;
     this.parts = parts;

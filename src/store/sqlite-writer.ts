@@ -27,6 +27,8 @@ export class SqliteWriter {
   /** Marks code that runs inside a transaction, so that a nested one is refused instead of waiting for itself. */
   readonly #inside = new AsyncLocalStorage<{ isOpen: boolean }>();
   #draining: Promise<void> | undefined;
+  /** What is to run between two groups. */
+  #pauses: (() => Promise<void>)[] = [];
   /** The connection must be replaced before it is used again. */
   #isBroken = false;
 
@@ -62,12 +64,20 @@ export class SqliteWriter {
     });
   }
 
+  /** Runs `pause` as soon as no group is under way; those that come meanwhile wait for it. It must not throw. */
+  pause(pause: () => Promise<void>): void {
+    this.#pauses.push(pause);
+    this.#draining ??= this.#drain();
+  }
+
   async idle(): Promise<void> {
     while (this.#draining) await this.#draining;
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#pauses.length > 0) {
+      for (const pause of this.#pauses.splice(0)) await pause();
+      if (this.#queue.length === 0) continue;
       try {
         if (await this.#beginImmediate()) await this.#runGroup();
       } catch (error) {

@@ -1,58 +1,87 @@
 // The embedded store: one SQLite file, one queued writer, one read-only reader that never waits for it (WAL).
 // Bun's own `new SQL("sqlite://")` is not used: it acknowledged writes that then vanished (docs/decisions.md).
 
+import { SQLiteError } from "bun:sqlite";
 import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { threadUrl } from "../program.ts";
-import { isBusy, mapSqliteError, SqliteConnection } from "./sqlite-connection.ts";
+import { ScanThread } from "./scan-thread.ts";
+import { isBusy, mapSqliteError, SqliteConnection, sqliteTag } from "./sqlite-connection.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import { type MigrationTx, type Sql, type Store, StoreError } from "./store.ts";
+import { StoreFile } from "./store-file.ts";
+import { WalKeeper } from "./wal-keeper.ts";
 
 /** Older versions can corrupt a database whose WAL is reset at the wrong moment (sqlite.org/wal.html#walresetbug). */
 const OLDEST_SQLITE = [3, 51, 3] as const;
 const OPEN_TRIES = 100;
 
-export async function openSqlite(path: string, options: { readonly deadlineMs: number }): Promise<Store> {
-  const connection = await openWriter(path, "full");
-  const writer = new SqliteWriter(connection, () => openWriter(path, "full"));
+export interface SqliteOptions {
+  readonly deadlineMs: number;
+  /** Size past which the write-ahead log begins anew. */
+  readonly walBytes?: number;
+}
+
+export async function openSqlite(path: string, options: SqliteOptions): Promise<Store> {
+  const { deadlineMs, walBytes = LIMITS.walBytes } = options;
+  const connection = await openWriter(path, { synchronous: "full", walBytes });
+  const file = new StoreFile(path);
+  /** One more connection to the file that is open: another in its place would share, and spoil, its write-ahead log. */
+  const openAgain = (synchronous: "full" | "normal") => {
+    if (file.check() !== undefined) throw unavailable(file.lost ?? "");
+    return openWriter(path, { synchronous, walBytes, mustExist: true });
+  };
+  const writer = new SqliteWriter(connection, async () => openAgain("full"));
   // Its commits wait for no disk, and so hold nobody up. It opens with its first transaction.
   let relaxed: Promise<SqliteWriter> | undefined;
-  const openRelaxed = async () => new SqliteWriter(await openWriter(path, "normal"), () => openWriter(path, "normal"));
+  const openRelaxed = async () => new SqliteWriter(await openAgain("normal"), async () => openAgain("normal"));
   const reader = new SqliteConnection(path, { readonly: true });
   reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
   const sql = reader.tag();
   let isClosed = false;
-  let walThread: Worker | undefined;
-  /** Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever. */
-  const checkpointEvery = (pages: 0 | 1000) => {
-    if (!isClosed) writer.connection.database.run(`pragma wal_autocheckpoint = ${pages}`);
-  };
+  let keeper: WalKeeper | undefined;
+  let scanThread: ScanThread | undefined;
+  const scanSql = sqliteTag((text, values) => scanThread?.run(text, values) ?? reader.all(text, values));
 
   return {
     engine: "sqlite",
     place: path,
     read: async (run) => run(sql),
-    begin: async (run, { deadlineMs = options.deadlineMs, isRelaxed = false } = {}) => {
-      if (!isRelaxed) return writer.submit(run, deadlineMs);
+    scan: async (run) => run(scanSql),
+    begin: async (run, { deadlineMs: ownDeadlineMs = deadlineMs, isRelaxed = false } = {}) => {
+      if (file.lost !== undefined) throw unavailable(file.lost);
+      if (!isRelaxed) return writer.submit(run, ownDeadlineMs);
       relaxed ??= openRelaxed();
-      return (await relaxed).submit(run, deadlineMs);
+      return (await relaxed).submit(run, ownDeadlineMs);
     },
     migrate: (run) => migrateFile(path, run),
     notify: () => Promise.resolve(),
     listen: (onNotify) => Promise.resolve(watchFile(reader, onNotify)),
     snapshot: (run) => withSnapshot(path, run),
-    startBackground() {
-      walThread = new Worker(threadUrl("store/wal-thread"), { ref: false });
-      walThread.onmessage = () => checkpointEvery(0);
-      walThread.onerror = () => checkpointEvery(1000);
-      walThread.postMessage(path);
+    async startBackground() {
+      file.watch();
+      const scans = new ScanThread(path, deadlineMs);
+      keeper = new WalKeeper({
+        path,
+        limitBytes: walBytes,
+        pauseWriter: (pause) => writer.pause(pause),
+        // Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever.
+        onRunning: (isRunning) => {
+          if (!isClosed) writer.connection.database.run(`pragma wal_autocheckpoint = ${isRunning ? 0 : 1000}`);
+        },
+      });
+      await Promise.all([keeper.start(), scans.start()]);
+      scanThread = scans;
     },
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
+    wal: () => keeper?.standing,
+    lost: () => file.lost,
     async close() {
       if (isClosed) return;
       isClosed = true;
-      walThread?.terminate();
+      file.close();
+      keeper?.close();
+      scanThread?.close();
       await writer.idle();
       const relaxedWriter = await relaxed?.catch(() => undefined);
       await relaxedWriter?.idle();
@@ -90,25 +119,35 @@ function watchFile(reader: SqliteConnection, onCommit: () => void): { close: () 
   };
 }
 
-/** Best effort: while another process works on the file, the statistics and the WAL are left to it. */
+/**
+ * Best effort: statistics and WAL are left as they are while another process works on the file, the disk is full, or may only
+ * be read. All that was committed is in the WAL.
+ */
 function tidyUp({ database }: SqliteConnection): void {
-  try {
-    database.run("pragma optimize");
-    database.run("pragma wal_checkpoint(truncate)");
-  } catch (error) {
-    if (!isBusy(error)) throw error;
+  for (const statement of ["pragma optimize", "pragma wal_checkpoint(truncate)"]) {
+    try {
+      database.run(statement);
+    } catch (error) {
+      if (!(error instanceof SQLiteError)) throw error;
+    }
   }
 }
 
 /** Processes that start at once race to create the file and switch it to WAL; losing that race is waited out, not an error. */
-async function openWriter(path: string, synchronous: "full" | "normal"): Promise<SqliteConnection> {
+async function openWriter(
+  path: string,
+  options: { readonly synchronous: "full" | "normal"; readonly walBytes: number; readonly mustExist?: boolean },
+): Promise<SqliteConnection> {
+  const { synchronous, walBytes, mustExist = false } = options;
   for (let attempt = 1; ; attempt++) {
     let connection: SqliteConnection | undefined;
     try {
-      connection = new SqliteConnection(path, { readonly: false });
+      connection = new SqliteConnection(path, { readonly: false, mustExist });
       assertVersion(connection);
       connection.database.run("pragma journal_mode = wal");
       connection.database.run(`pragma synchronous = ${synchronous}`);
+      // After a reader has held it up: the file gives back what it needs no more.
+      connection.database.run(`pragma journal_size_limit = ${walBytes}`);
       chmodSync(path, 0o600);
       // From here on the writer waits for other processes by itself, without blocking this one.
       connection.database.run("pragma busy_timeout = 0");

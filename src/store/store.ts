@@ -53,6 +53,14 @@ export interface StoreLoad {
   readonly size: number;
 }
 
+/** The write-ahead log of an embedded store. */
+export interface WalStanding {
+  /** How much of it is in use. */
+  readonly bytes: number;
+  /** Whether somebody who reads an older state keeps it from being moved into the file: it grows until they have done. */
+  readonly isHeld: boolean;
+}
+
 export interface BeginOptions {
   readonly deadlineMs?: number;
   /** On the embedded store resolves once committed, before it is on the disk: a power cut, but no kill, may undo it. */
@@ -65,6 +73,11 @@ export interface Store {
   readonly place: string;
   /** Runs read-only queries. Throws unavailable past the deadline or when the database is down. */
   read<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T>;
+  /**
+   * The same for queries that may look at many rows: on the embedded store of a process that serves, in a thread, one after
+   * the other. What is read by several of them is not of one state.
+   */
+  scan<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T>;
   /**
    * Runs `run` in one transaction and resolves once it is durably committed. What `run` throws rolls everything back.
    * `run` may be called again after a serialization failure, so it must have no effect but its queries.
@@ -82,9 +95,13 @@ export interface Store {
    * had to begin anew: what was said in between is lost, so listeners poll as well.
    */
   listen(onNotify: () => void): Promise<{ close: () => Promise<void> }>;
-  /** Begins what a process that serves wants done beside its work, in threads of its own. */
-  startBackground(): void;
+  /** Begins what a process that serves wants done beside its work, in threads of its own; resolves when they run, or cannot. */
+  startBackground(): Promise<void>;
   load(): StoreLoad;
+  /** Of the embedded store of a process that serves. */
+  wal(): WalStanding | undefined;
+  /** Why nothing may be written any more: the store's file is not where it was. Redirects go on from what is still open. */
+  lost(): string | undefined;
   close(): Promise<void>;
 }
 

@@ -108,6 +108,7 @@ function clicksWith(record: (batch: ClickBatch) => Promise<number>, path = folde
   const errors: unknown[] = [];
   const recorder: Recorder = {
     record: async (batch) => ({ clicks: await record(batch), chunks: [] }),
+    start: () => Promise.resolve(),
     setBusy: () => undefined,
     hurry: () => undefined,
     close: () => Promise.resolve(),
@@ -215,30 +216,34 @@ describe("clicks", () => {
   });
 });
 
-describeEachEngine("recorded clicks", (server) => {
-  test("are in the totals and the hours, each once, however many rows there are", async () => {
-    const { core, service, metrics } = server().deadletter;
-    const created = await server().call("POST", "/urls", { original_url: "https://example.com/" });
-    const id = created.json.id as number;
-    const agent = (number: number) => ({
-      "user-agent": "Mozilla/5.0 (X11; Linux x86_64)",
-      referer: `https://r${number}.example/`,
-    });
-    for (let click = 0; click < 3_000; click++) service.clicks.add(id, request(agent(click % 600)));
-    await until("all are recorded", async () => {
-      await service.clicks.flush();
-      return metrics.clicks.recorded === 3_000;
-    });
-    const rows = await core.store.read(
-      (sql) => sql<{ total: number; hours: number; links: number }>`
+describeEachEngine(
+  "recorded clicks",
+  (server) => {
+    test("are in the totals and the hours, each once, however many rows there are", async () => {
+      const { core, service, metrics } = server().deadletter;
+      const created = await server().call("POST", "/urls", { original_url: "https://example.com/" });
+      const id = created.json.id as number;
+      const agent = (number: number) => ({
+        "user-agent": "Mozilla/5.0 (X11; Linux x86_64)",
+        referer: `https://r${number}.example/`,
+      });
+      for (let click = 0; click < 3_000; click++) service.clicks.add(id, request(agent(click % 600)));
+      await until("all are recorded", async () => {
+        await service.clicks.flush();
+        return metrics.clicks.recorded === 3_000;
+      });
+      const rows = await core.store.read(
+        (sql) => sql<{ total: number; hours: number; links: number }>`
         select clicks as total,
           (select cast(sum(clicks) as bigint) from click_hours where url_id = ${id}) as hours,
           (select count(*) from click_hours where url_id = ${id}) as links
         from click_totals where url_id = ${id}`,
-    );
-    expect(rows).toEqual([{ total: 3_000, hours: 3_000, links: 600 }]);
-  });
-});
+      );
+      expect(rows).toEqual([{ total: 3_000, hours: 3_000, links: 600 }]);
+    });
+  },
+  { DEADLETTER_CLICK_REFERRERS: "1000" },
+);
 
 test("a recorder that is told to hurry before its thread runs pauses no more", async () => {
   const server = await startServer(await createStore("sqlite"));
@@ -248,7 +253,11 @@ test("a recorder that is told to hurry before its thread runs pauses no more", a
   for (const number of numbers) table.add(json.id as number, number);
   const frame = writeFrame(1, table, (number) => ({ kind: "click", device: "other", referrer: `r${number}.example` }));
   const bytes = Buffer.concat(Array.from({ length: 10 }, () => frame));
-  const recorder = new ThreadedRecorder(server.deadletter.core.store.place, 5_000);
+  const recorder = new ThreadedRecorder({
+    path: server.deadletter.core.store.place,
+    deadlineMs: 5_000,
+    referrers: 100,
+  });
   recorder.setBusy(true);
   recorder.hurry(Date.now() + 60_000);
   // 120 chunks, with a pause of thirty times as long after each: it would not end in the time a test has.
