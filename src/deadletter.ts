@@ -10,9 +10,11 @@ import type { Address, Config } from "./config/settings.ts";
 import { DatabaseProbe } from "./database-probe.ts";
 import { badRequest, DeadletterError, messageOf, unavailable } from "./errors.ts";
 import { type Api, createApi, createPublic, createWatch } from "./http/app.ts";
+import { networkOf, trustProxies } from "./http/client.ts";
 import { ConnectionGuard, GUARD_ACTS } from "./http/connection-guard.ts";
 import { KeyMemory } from "./http/key-memory.ts";
 import { REFUSED } from "./http/ops.ts";
+import { createRateLimits, LIMIT_NAMES } from "./http/rate-limit.ts";
 import { type Listener, listen } from "./http/server.ts";
 import type { Service, WorkerPool } from "./http/service.ts";
 import { LIMITS } from "./limits.ts";
@@ -244,6 +246,13 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
   });
   const database = new DatabaseProbe(store, (why) => auditLog.alarm("lost", why));
   const keys = new KeyMemory(config.keyOutage);
+  const limits = createRateLimits({
+    "bad-keys": config.limitBadKeys,
+    proofs: config.limitProofs,
+    changes: config.limitChanges,
+    redirects: config.limitRedirects,
+  });
+  for (const limit of LIMIT_NAMES) metrics.rateLimited.inc({ limit }, 0);
   const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, {
     store,
@@ -299,6 +308,13 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     redirects,
     database,
     keys,
+    limits,
+    clients: {
+      trusted: trustProxies(config.trustedProxies),
+      inLog:
+        config.logClient === "none" ? () => undefined : config.logClient === "full" ? (client) => client : networkOf,
+      isAudited: config.auditClient,
+    },
     version: VERSION,
     startedMs: Date.now(),
     via,

@@ -141,6 +141,12 @@ export const LIMITS = {
   clickMemoryBytes: 16 * 2 ** 20,
   clickRangeHours: 24 * 366 * 10,
   clickGroups: 1_000,
+  /** Hops of a forwarding header that are looked at, from the nearest on. */
+  forwardedHops: 32,
+  /** Buckets of each rate limit, a power of two; names that meet in one share it. */
+  rateBuckets: 16_384,
+  /** How often a command waits where a server says that it asks too often. */
+  clientRetries: 20,
   /** File descriptors that are kept free of connections, and connections that are let in however few there are. */
   fileReserve: 64,
   connectionsLeast: 16,

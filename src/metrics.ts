@@ -24,6 +24,7 @@ export interface Metrics {
   readonly cache: { hit: number; miss: number; recheck: number; outage: number; rekey: number };
   readonly uncaughtErrors: Counter;
   readonly guardActs: Counter<"act">;
+  readonly rateLimited: Counter<"limit">;
   /** What the audit log found false or stuck; anything but 0 wants somebody's eyes. */
   readonly logAlarms: Counter<"kind">;
 }
@@ -285,6 +286,12 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
       name: "deadletter_log_alarms_total",
       help: "What this process found false or stuck in the audit log, by kind; each is in its log with what it concerns.",
       labelNames: ["kind"] as const,
+      registers,
+    }),
+    rateLimited: new Counter({
+      name: "deadletter_rate_limited_total",
+      help: "Requests answered with 429, by limit.",
+      labelNames: ["limit"] as const,
       registers,
     }),
     guardActs: new Counter({

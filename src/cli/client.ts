@@ -114,7 +114,12 @@ export async function unwrapPage<Data>(
 
 /** The bytes of a plain answer, or the server's own error as one of ours. */
 export async function getBytes(client: Client, path: string): Promise<Uint8Array> {
-  const response = await client.get(path);
+  let response = await client.get(path);
+  // An export asks more often than some servers let one address ask.
+  for (let tries = 0; response.status === 429 && tries < LIMITS.clientRetries; tries++) {
+    await Bun.sleep(Math.min(Number(response.headers.get("retry-after") ?? 1) * 1000, LIMITS.clientMs));
+    response = await client.get(path);
+  }
   if (response.ok) return new Uint8Array(await response.arrayBuffer());
   throw asOurs(await response.json().catch(() => `${response.status}`));
 }

@@ -1,5 +1,6 @@
 // How the text of a setting becomes its value. Each throws a RangeError that says what is wrong, without repeating a secret.
 
+import { isIP } from "node:net";
 import { LOG_LEVELS, type LogLevel } from "../log.ts";
 
 export function readInteger(least: number, most: number): (text: string) => number {
@@ -83,6 +84,18 @@ export function readHosts(text: string): readonly string[] {
       throw new RangeError(`${JSON.stringify(host)} is not a host such as go.example.com or go.example.com:8080`);
   }
   return hosts;
+}
+
+/** Networks and addresses between commas. */
+export function readNetworks(text: string): readonly string[] {
+  const networks = listOf(text);
+  for (const network of networks) {
+    const [address = "", bits] = network.split("/");
+    const most = isIP(address) === 4 ? 32 : 128;
+    if (isIP(address) === 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= most)))
+      throw new RangeError(`${JSON.stringify(network)} is not a network such as 10.0.0.0/8 or fd00::/8`);
+  }
+  return networks;
 }
 
 function listOf(text: string): string[] {

@@ -13,6 +13,7 @@ import {
   readInteger,
   readListen,
   readLogLevel,
+  readNetworks,
 } from "./parse.ts";
 
 export interface Address {
@@ -37,6 +38,14 @@ export interface Config {
   readonly walMegabytes: number;
   readonly databaseDeadlineMs: number;
   readonly pgbouncer: boolean;
+  readonly trustedProxies: readonly string[];
+  readonly logClient: "full" | "network" | "none";
+  readonly auditClient: boolean;
+  /** Each a minute; 0 for no limit. */
+  readonly limitBadKeys: number;
+  readonly limitProofs: number;
+  readonly limitChanges: number;
+  readonly limitRedirects: number;
   readonly shutdownGraceMs: number;
   readonly drainMs: number;
   readonly workers: number;
@@ -200,6 +209,63 @@ export const SETTINGS: readonly Setting[] = [
     default: "false",
     read: readBoolean,
     help: "DATABASE_URL is a transaction pooler such as PgBouncer",
+  },
+  {
+    name: "trustedProxies",
+    flag: "trusted-proxies",
+    env: "DEADLETTER_TRUSTED_PROXIES",
+    default: "",
+    read: readNetworks,
+    help: "networks of proxies, such as 10.0.0.0/8, whose X-Forwarded-For or Forwarded says where a request comes from",
+  },
+  {
+    name: "logClient",
+    flag: "log-client",
+    env: "DEADLETTER_LOG_CLIENT",
+    default: "full",
+    read: readChoice("full", "network", "none"),
+    help: "what log lines of requests say of the client: its address in full, its network (/24, /48), or none",
+  },
+  {
+    name: "auditClient",
+    flag: "audit-client",
+    env: "DEADLETTER_AUDIT_CLIENT",
+    default: "false",
+    isBoolean: true,
+    read: readBoolean,
+    help: "keep the client's address in each event's actor, which an erasure erases",
+  },
+  {
+    name: "limitBadKeys",
+    flag: "limit-bad-keys",
+    env: "DEADLETTER_LIMIT_BAD_KEYS",
+    default: "30",
+    read: readInteger(0, 1_000_000),
+    help: "keys that are not valid, a minute and client; 0 for no limit",
+  },
+  {
+    name: "limitProofs",
+    flag: "limit-proofs",
+    env: "DEADLETTER_LIMIT_PROOFS",
+    default: "6000",
+    read: readInteger(0, 10_000_000),
+    help: "public proofs and tiles, a minute and client; 0 for no limit",
+  },
+  {
+    name: "limitChanges",
+    flag: "limit-changes",
+    env: "DEADLETTER_LIMIT_CHANGES",
+    default: "0",
+    read: readInteger(0, 10_000_000),
+    help: "changes, a minute and key; 0 for no limit",
+  },
+  {
+    name: "limitRedirects",
+    flag: "limit-redirects",
+    env: "DEADLETTER_LIMIT_REDIRECTS",
+    default: "0",
+    read: readInteger(0, 10_000_000),
+    help: "redirects, a minute and client; 0 for no limit",
   },
   {
     name: "shutdownGraceMs",

@@ -7,14 +7,26 @@ import { hashKey, isAtLeast, isKey, type Role } from "../model/key.ts";
 import type { Caller } from "../operations/core.ts";
 import { findKeyByHash } from "../store/queries/keys.ts";
 import { withDeadline } from "../store/store.ts";
-import type { Exchange, Service } from "./service.ts";
+import { customerOf } from "./client.ts";
+import { clientOf, type Exchange, type Service, takeFrom } from "./service.ts";
 
 /** Throws unauthorized without a live key, forbidden where its role is too small. */
 export async function authorize(service: Service, request: Request, exchange: Exchange, needed: Role): Promise<Caller> {
-  const caller = await authenticate(service, request, exchange.requestId);
+  const caller = await authenticate(service, request, exchange.requestId).catch((error: unknown) => {
+    // A good key is never kept waiting by whoever else sends bad ones from the same address.
+    if (isRefusedKey(error) && presentedKey(request) !== "")
+      takeFrom(service, "bad-keys", customerOf(clientOf(service, request)));
+    throw error;
+  });
   if (!isAtLeast(caller.role, needed))
     throw new DeadletterError("forbidden", `this needs a key of role ${needed}; yours is ${caller.role}`);
-  return caller;
+  if (!["GET", "HEAD"].includes(request.method))
+    takeFrom(service, "changes", caller.keyId === null ? "" : `key ${caller.keyId}`);
+  return service.clients.isAudited ? { ...caller, client: clientOf(service, request) } : caller;
+}
+
+function isRefusedKey(error: unknown): boolean {
+  return error instanceof DeadletterError && error.code === "unauthorized";
 }
 
 /** RFC 6750 section 2.1, or the X-Api-Key header that many clients have instead. */

@@ -1,11 +1,12 @@
 // The signed log over HTTP: what anybody may check (checkpoint, tiles, proofs), and what readers may follow.
 
 import { type Static, t } from "elysia";
+import { actorOf } from "../audit/event.ts";
 import { parseTilePath } from "../audit/tiles.ts";
 import { badRequest, notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isId } from "../model/url.ts";
-import { mayReadDisclosure } from "../model/visibility.ts";
+import { mayReadActor, mayReadDisclosure } from "../model/visibility.ts";
 import {
   type LogEntry,
   proveEvent,
@@ -15,7 +16,8 @@ import {
   readTile,
 } from "../operations/log-view.ts";
 import { findEvent } from "../store/queries/events.ts";
-import { callerOf, type Service } from "./service.ts";
+import { customerOf } from "./client.ts";
+import { callerOf, clientOf, type Service, takeFrom } from "./service.ts";
 
 export const EntriesQuery = t.Object(
   {
@@ -39,7 +41,8 @@ const TILE_HEADERS = {
 };
 const PROOF_HEADERS = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" };
 
-export function logHandlers({ core, auditLog }: Service) {
+export function logHandlers(service: Service) {
+  const { core, auditLog } = service;
   const { store, logKey, clock } = core;
 
   function refuseFalseHead(): void {
@@ -52,7 +55,13 @@ export function logHandlers({ core, auditLog }: Service) {
     return new Response(note, { headers: CHECKPOINT_HEADERS });
   }
 
+  /** Anybody may ask, each time for as much work as some thirty redirects. */
+  function takeProof(request: Request): void {
+    takeFrom(service, "proofs", customerOf(clientOf(service, request)));
+  }
+
   async function tile({ request }: { request: Request }) {
+    takeProof(request);
     const { pathname } = new URL(request.url);
     const wanted = parseTilePath(pathname.slice("/log/".length));
     if (!wanted) throw notFound("this is not the path of a tile");
@@ -75,7 +84,8 @@ export function logHandlers({ core, auditLog }: Service) {
     return { ...(await store.read((sql) => readLogStatus(sql, logKey, clock()))), refused: auditLog.refusal() ?? null };
   }
 
-  async function proof({ params }: { params: { readonly id: string } }) {
+  async function proof({ params, request }: { params: { readonly id: string }; request: Request }) {
+    takeProof(request);
     refuseFalseHead();
     const id = eventId(params.id);
     return new Response(await store.read((sql) => proveEvent(sql, logKey, id)), { headers: PROOF_HEADERS });
@@ -87,14 +97,18 @@ export function logHandlers({ core, auditLog }: Service) {
     const [row] = await store.read((sql) => findEvent(sql, id));
     if (!row) throw notFound(`no event ${id}`);
     const { leaf, leaf_hash, actor, state, subject_type, subject_id } = row;
-    const isHidden = !mayReadDisclosure(callerOf(request), subject_type, subject_id);
+    const viewer = callerOf(request);
+    const hidden = [
+      ...(mayReadActor(viewer, actorOf(actor)) ? [] : ["actor"]),
+      ...(mayReadDisclosure(viewer, subject_type, subject_id) ? [] : ["state"]),
+    ];
     return {
       id,
       leaf: Buffer.from(leaf).toString(),
       leaf_hash: Buffer.from(leaf_hash).toString("base64"),
-      actor,
-      state: isHidden ? null : state,
-      ...(isHidden ? { hidden: ["state"] } : {}),
+      actor: hidden.includes("actor") ? null : actor,
+      state: hidden.includes("state") ? null : state,
+      ...(hidden.length > 0 ? { hidden } : {}),
     };
   }
 

@@ -3,8 +3,9 @@
 import { DeadletterError } from "../errors.ts";
 import { isCode } from "../model/url.ts";
 import type { Destination, Found } from "../redirect/follow.ts";
+import { customerOf } from "./client.ts";
 import { errorResponse } from "./error.ts";
-import { exchangeOf, openExchange, requestIdOf, type Service } from "./service.ts";
+import { clientOf, exchangeOf, openExchange, rememberPeer, requestIdOf, type Service, takeFrom } from "./service.ts";
 
 const NEVER_CACHED = "private, no-store";
 
@@ -25,21 +26,36 @@ export async function redirect(service: Service, request: Request, name: string,
  */
 export function rawRedirect(
   service: Service,
-  request: Request,
+  { request, server }: Arrival,
   name: string,
   naming: Naming,
 ): Response | Promise<Response> {
-  const { redirects, core } = service;
+  const { redirects, core, limits } = service;
+  // Only where it is needed is it asked who comes: that costs a microsecond.
+  if (limits.redirects !== undefined) return rawRedirectSlowly(service, { request, server }, name, naming);
   const known = naming === "code" ? redirects.follower.followNow(name, core.clock()) : undefined;
   return known?.outcome === "found"
     ? found(service, request, known)
-    : rawRedirectSlowly(service, request, name, naming);
+    : rawRedirectSlowly(service, { request, server }, name, naming);
 }
 
-async function rawRedirectSlowly(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
+/** A request and the server that took it off the wire. */
+interface Arrival {
+  readonly request: Request;
+  readonly server: { requestIP(request: Request): { readonly address: string } | null };
+}
+
+async function rawRedirectSlowly(
+  service: Service,
+  { request, server }: Arrival,
+  name: string,
+  naming: Naming,
+): Promise<Response> {
+  rememberPeer(request, () => server.requestIP(request)?.address ?? "");
   const exchange = openExchange(request);
   exchange.route = "redirect";
   try {
+    takeFrom(service, "redirects", customerOf(clientOf(service, request)));
     // What is found is logged where it is answered.
     return await redirect(service, request, name, naming);
   } catch (error) {
@@ -94,6 +110,7 @@ export function finish(service: Service, request: Request, response: Response): 
     status: response.status,
     ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
     ...(caller ? { user_id: caller.userId, key_id: caller.keyId } : {}),
+    client: service.clients.inLog(clientOf(service, request)) || undefined,
   });
   return response;
 }

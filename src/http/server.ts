@@ -6,7 +6,7 @@ import { LIMITS } from "../limits.ts";
 import type { GuardedListener } from "./connection-guard.ts";
 import { errorResponse } from "./error.ts";
 import { type Naming, rawRedirect } from "./redirect.ts";
-import { openExchange, type Service } from "./service.ts";
+import { openExchange, rememberPeer, type Service } from "./service.ts";
 
 export interface Listen {
   readonly host: string;
@@ -30,12 +30,12 @@ export interface Listener extends GuardedListener {
 /** Throws bad_request when the address cannot be listened on. Port 0 takes a free one. */
 export function listen(service: Service, app: App, { host, port, isShared, hasRedirects = true }: Listen): Listener {
   // HTTP/1.0 asks for no Host (RFC 9112 section 3.2), and without one Bun's request has no whole URL.
-  const answer = (request: Request) =>
-    app.fetch(
-      URL.canParse(request.url) || request.headers.has("host")
-        ? request
-        : new Request(new URL(request.url, "http://localhost").href, request),
-    );
+  const answer = (raw: Request, server: Server<undefined>) => {
+    const isWhole = URL.canParse(raw.url) || raw.headers.has("host");
+    const request = isWhole ? raw : new Request(new URL(raw.url, "http://localhost").href, raw);
+    rememberPeer(request, () => server.requestIP(raw)?.address ?? "");
+    return app.fetch(request);
+  };
   // `/:code` shadows every path of one segment, so each of the app's own is a route of its own.
   const fixed = app.routes.map(({ path }) => path).filter((path) => /^\/[^/:]+$/.test(path));
   const open = (at: number) =>
@@ -101,10 +101,10 @@ function keepListening(first: Server<undefined>, open: (port: number) => Server<
 /** By path, each with the parameter that names the link. */
 function redirectRoutes(
   service: Service,
-): Record<string, { GET: (request: BunRequest) => Response | Promise<Response> }> {
+): Record<string, { GET: (request: BunRequest, server: Server<undefined>) => Response | Promise<Response> }> {
   const follow = (parameter: "code" | "link", naming: Naming) => ({
-    GET: (request: BunRequest) =>
-      rawRedirect(service, request, (request.params as Record<string, string>)[parameter] ?? "", naming),
+    GET: (request: BunRequest, server: Server<undefined>) =>
+      rawRedirect(service, { request, server }, (request.params as Record<string, string>)[parameter] ?? "", naming),
   });
   return {
     "/:code": follow("code", "code"),

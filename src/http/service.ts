@@ -7,7 +7,9 @@ import type { Metrics } from "../metrics.ts";
 import type { Caller, Core } from "../operations/core.ts";
 import type { Clicks } from "../redirect/clicks.ts";
 import type { Follower } from "../redirect/follow.ts";
+import { clientAddress, type TrustedProxies } from "./client.ts";
 import type { KeyMemory } from "./key-memory.ts";
+import type { LimitName, RateLimits } from "./rate-limit.ts";
 
 /** What /stats says of one process. */
 export interface Standing {
@@ -55,6 +57,8 @@ export interface Service {
   readonly redirects: RedirectPlane;
   readonly database: Database;
   readonly keys: KeyMemory;
+  readonly limits: RateLimits;
+  readonly clients: Clients;
   readonly version: string;
   readonly startedMs: number;
   /** The front door that events name: `http`, or `cli:uid-N` when the app is mounted in a command. */
@@ -72,6 +76,15 @@ export interface AuditLog {
   readonly feed: LogFeed;
   /** Why this process would not vouch for the stored log, where it would not. */
   readonly refusal: () => string | undefined;
+}
+
+/** How a client's address is found out, and what becomes of it. */
+export interface Clients {
+  readonly trusted: TrustedProxies;
+  /** What a log line says of an address; undefined for nothing. */
+  readonly inLog: (address: string) => string | undefined;
+  /** Whether the actor of an event holds it. */
+  readonly isAudited: boolean;
 }
 
 /** What is known of the database without asking it. */
@@ -106,6 +119,8 @@ export interface Exchange {
   /** The route's template, for metrics; a closed set. */
   route: string;
   caller: Caller | undefined;
+  /** The client's address, once somebody has asked for it. */
+  client: string | undefined;
 }
 
 const exchanges = new WeakMap<Request, Exchange>();
@@ -116,6 +131,7 @@ export function openExchange(request: Request): Exchange {
     startedMs: performance.now(),
     route: "unknown",
     caller: undefined,
+    client: undefined,
   };
   exchanges.set(request, exchange);
   return exchange;
@@ -123,6 +139,31 @@ export function openExchange(request: Request): Exchange {
 
 export function exchangeOf(request: Request): Exchange {
   return exchanges.get(request) ?? openExchange(request);
+}
+
+/** Which connection a request came over: whoever takes it off the wire says so, and who wants its address asks. */
+const peers = new WeakMap<Request, () => string>();
+
+export function rememberPeer(request: Request, peer: () => string): void {
+  peers.set(request, peer);
+}
+
+/** The client's address; empty where the request came over no connection, as a command's own. */
+export function clientOf({ clients }: Service, request: Request): string {
+  const exchange = exchangeOf(request);
+  exchange.client ??= clientAddress(peers.get(request)?.() ?? "", request.headers, clients.trusted);
+  return exchange.client;
+}
+
+/** Counts one against a limit that is on; none of a command's in its own process, who is empty. Throws too_many_requests. */
+export function takeFrom({ limits, metrics }: Service, name: LimitName, who: string): void {
+  if (who === "") return;
+  try {
+    limits[name]?.take(who);
+  } catch (error) {
+    metrics.rateLimited.inc({ limit: name });
+    throw error;
+  }
 }
 
 /** Who asks. Only handlers of guarded routes call it, so a missing caller is a route that was never guarded. */

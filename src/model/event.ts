@@ -26,6 +26,8 @@ export interface Actor {
   readonly via: string;
   readonly request_id: string | null;
   readonly reason: string | null;
+  /** The client's address, where it was to be kept (DEADLETTER_AUDIT_CLIENT). */
+  readonly client?: string;
 }
 
 export const Event = Type.Object(

@@ -1,6 +1,6 @@
 // What is shown to whom: an email to admins and its owner, a key's name to admins and the key's owner, all else to every role.
 
-import type { State, SubjectType } from "./event.ts";
+import type { Actor, State, SubjectType } from "./event.ts";
 import { isAtLeast, type Key, type Role } from "./key.ts";
 import type { User } from "./user.ts";
 
@@ -27,6 +27,18 @@ export function showState(viewer: Viewer, type: SubjectType, state: State): Stat
   if (type === "user" && !mayKnow(viewer, state.id)) return { ...state, email: null };
   if (type === "key" && !mayKnow(viewer, state.user_id)) return { ...state, name: `key ${state.id}` };
   return state;
+}
+
+/** Who did something; from where is for admins and for whoever it was. */
+export function showActor(viewer: Viewer, actor: Actor): Record<string, unknown> {
+  const { user_id, key_id, via, client } = actor;
+  const isShown = client !== undefined && mayKnow(viewer, user_id);
+  return { user_id, key_id, via, ...(isShown ? { client } : {}) };
+}
+
+/** Whether the disclosure of an actor may be shown as it is. */
+export function mayReadActor(viewer: Viewer, actor: Actor | null): boolean {
+  return actor?.client === undefined || mayKnow(viewer, actor.user_id);
 }
 
 /** Whether a disclosure of a state, which holds all of it, may be shown as it is: a key's has the key's hash. */

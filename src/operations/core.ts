@@ -39,6 +39,8 @@ export interface Caller {
   readonly role: Role;
   readonly via: string;
   readonly requestId: string | null;
+  /** Where the request came from, where events are to hold that. */
+  readonly client?: string;
 }
 
 export interface Record<Row> {
@@ -112,7 +114,14 @@ export async function record<Row extends { readonly head: Uint8Array }>(
       op,
       atMs: change.atMs,
       previousHash: change.previousHead,
-      actor: { user_id: caller.userId, key_id: caller.keyId, via: caller.via, request_id: caller.requestId, reason },
+      actor: {
+        user_id: caller.userId,
+        key_id: caller.keyId,
+        via: caller.via,
+        request_id: caller.requestId,
+        reason,
+        ...(caller.client === undefined || caller.client === "" ? {} : { client: caller.client }),
+      },
       state: change.state,
     },
     core.randomBytes,

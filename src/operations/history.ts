@@ -6,7 +6,7 @@ import { notFound } from "../errors.ts";
 import { changesBetween, type Event, type State, visibleState } from "../model/event.ts";
 import { formatTime } from "../model/time.ts";
 import type { Link } from "../model/url.ts";
-import { showState, type Viewer } from "../model/visibility.ts";
+import { showActor, showState, type Viewer } from "../model/visibility.ts";
 import { type EventWithPrevious, findEventAsOf } from "../store/queries/events.ts";
 import type { Sql } from "../store/store.ts";
 
@@ -26,7 +26,7 @@ export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
         ? { erased: true }
         : detailsOf(row, shown(viewer, row, row.previous_state), state, actor?.reason ?? null),
     version: row.version,
-    actor: actor === null ? null : { user_id: actor.user_id, key_id: actor.key_id, via: actor.via },
+    actor: actor && showActor(viewer, actor),
     request_id: actor?.request_id ?? null,
     reason: actor?.reason ?? null,
     leaf_hash: Buffer.from(row.leaf_hash).toString("base64url"),
