@@ -151,7 +151,7 @@ export function refuseMissingStore(config: Config): void {
   );
 }
 
-function embeddedPath(config: Config): string {
+export function embeddedPath(config: Config): string {
   return join(config.dataDir, "deadletter.db");
 }
 

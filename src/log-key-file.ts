@@ -62,7 +62,7 @@ function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
       "PostgreSQL needs the audit log's key: set DEADLETTER_LOG_KEY_FILE",
       "make one, once for all replicas, with: deadletter log keygen --out log.key",
     );
-  const path = join(config.dataDir, "log.key");
+  const path = logKeyPath(config);
   if (existsSync(path)) return parseLogKey(readOrExplain(path));
   if (isInUse)
     throw badRequest(`the log key ${path} is missing, but the store was written with one`, "restore it from a backup");
@@ -74,6 +74,11 @@ function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
     if ((error as { code?: string }).code === "EEXIST") return parseLogKey(readOrExplain(path));
     throw badRequest(`cannot write the log key ${path}: ${messageOf(error)}`);
   }
+}
+
+/** Where the embedded store's key is kept, where the configuration does not bring one. */
+export function logKeyPath(config: Config): string {
+  return join(config.dataDir, "log.key");
 }
 
 /** Whole or not at all, and only where there is none: of processes that start at once, one makes it and the others read it. */

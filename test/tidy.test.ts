@@ -24,6 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/cli/"],
   ["src/workers/"],
   [
+    "src/backup.ts",
     "src/deadletter.ts",
     "src/audit-log.ts",
     "src/redirects.ts",

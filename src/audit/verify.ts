@@ -39,7 +39,11 @@ export interface VerifyOptions {
   readonly saved?: readonly SavedCheckpoint[];
 }
 
-export async function verify(store: Store, key: LogKey, options: VerifyOptions): Promise<VerifyReport> {
+export async function verify(
+  store: Pick<Store, "snapshot">,
+  key: LogKey,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
   let findings = 0;
   const report = (finding: Finding) => {
     findings += 1;

@@ -1,6 +1,7 @@
 // Every command, in the order in which help lists them.
 
 import { adminCommand } from "./admin.ts";
+import { backupCommand } from "./backup.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { eventsCommand } from "./events.ts";
@@ -51,6 +52,7 @@ export const COMMANDS: readonly Command[] = [
   keysListCommand,
   keysRevokeCommand,
   verifyCommand,
+  backupCommand,
   importCommand,
   statusCommand,
   followCommand,

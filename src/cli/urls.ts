@@ -2,7 +2,9 @@
 
 import { badRequest } from "../errors.ts";
 import { DELETE_REASONS } from "../model/event.ts";
+import { isCode, isId } from "../model/url.ts";
 import { CLICK_GROUPS } from "../operations/count-clicks.ts";
+import { restoreFile } from "./backup.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";
 import { describeLink, eventTable, linkTable, print, printable, shortUrl, table } from "./output.ts";
@@ -159,16 +161,34 @@ export const deleteCommand: Command = {
 
 export const restoreCommand: Command = {
   name: "restore",
-  summary: "Bring a deleted link back.",
-  args: ["CODE-OR-ID"],
-  flags: [REASON],
+  summary:
+    "Bring a deleted link back; or, of a FILE (with a dot or a slash in its name), a backup of the embedded store.",
+  args: ["CODE-OR-ID-OR-FILE"],
+  flags: [
+    REASON,
+    {
+      name: "checkpoint",
+      value: "FILE",
+      help: "of a backup: a checkpoint saved elsewhere, which it must not be behind",
+    },
+    { name: "allow-rollback", help: "of a backup: restore it although a saved checkpoint is newer" },
+  ],
   settings: CLIENT_SETTINGS,
-  examples: ["deadletter restore sale", 'deadletter restore sale --reason "deleted by mistake"'],
-  run: (input, io) =>
-    withClient(input, async (client) => {
-      const link = await restoreLink(client, input.args[0] ?? "", input.value("reason"));
+  examples: [
+    "deadletter restore sale",
+    'deadletter restore sale --reason "deleted by mistake"',
+    "DEADLETTER_LOG_KEY_FILE=log.key deadletter restore /mnt/backups/deadletter.db --data-dir ./restored",
+  ],
+  async run(input, io) {
+    const [name = ""] = input.args;
+    if (!isCode(name) && !isId(name)) return restoreFile(input, io, name);
+    if (input.value("checkpoint") !== undefined || input.isOn("allow-rollback"))
+      throw badRequest(`${name} is a link, not a backup`, `of a file in this directory: deadletter restore ./${name}`);
+    return withClient(input, async (client) => {
+      const link = await restoreLink(client, name, input.value("reason"));
       print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n`);
-    }),
+    });
+  },
 };
 
 export const clicksCommand: Command = {

@@ -104,7 +104,7 @@ function describeSaved(saved: readonly SavedCheckpoint[]): string {
 }
 
 /** What is said while a verification runs and at its end: findings as they come, then one line or one JSON object. */
-function conversation(input: Input, io: Io, label: string) {
+export function conversation(input: Input, io: Io, label: string) {
   const findings: Finding[] = [];
   const isQuiet = input.isOn("quiet");
   const meter = progress(isQuiet ? { ...io, err: () => {} } : io, label);

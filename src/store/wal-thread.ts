@@ -2,7 +2,6 @@
 // that is done. It reads and writes nothing else. wal-keeper.ts talks to it.
 
 import { Database } from "bun:sqlite";
-import { closeSync, openSync, readSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
 import type { WalNews, WalOrder } from "./wal-keeper.ts";
 
@@ -23,6 +22,9 @@ function start(path: string, limitBytes: number): void {
   const database = new Database(path, { readwrite: true });
   database.run("pragma busy_timeout = 0");
   const { page_size } = database.query("pragma page_size").get() as { page_size: number };
+  // What it would do, without doing it; never by reading the index's file: closing that would drop SQLite's own locks on it
+  // (fcntl(2), sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+  const look = database.query<Checkpointed, []>("pragma wal_checkpoint(noop)");
   const passive = database.query<Checkpointed, []>("pragma wal_checkpoint(passive)");
   const restart = database.query<Checkpointed, []>("pragma wal_checkpoint(restart)");
   /** A frame is a page and a header of 24 bytes (sqlite.org/fileformat2.html#walformat). */
@@ -41,7 +43,7 @@ function start(path: string, limitBytes: number): void {
   };
 
   setInterval(() => {
-    const frames = framesIn(path);
+    const frames = run(look)?.log ?? 0;
     const isDue = performance.now() - movedMs >= LIMITS.sqliteCheckpointMs;
     // Small steps while much is written, so that little is left when the writer pauses.
     if (!isDue && frames - movedFrames < limitFrames / 16) return;
@@ -63,18 +65,4 @@ function start(path: string, limitBytes: number): void {
     tell({ kind: "restarted", isHeld: done === undefined || done.busy !== 0 });
   };
   tell({ kind: "started" });
-}
-
-/** mxFrame of the index of the write-ahead log (sqlite.org/walformat.html#the_wal_index_file_format); 0 where it cannot be read. */
-function framesIn(path: string): number {
-  const bytes = new Uint32Array(1);
-  let file: number | undefined;
-  try {
-    file = openSync(`${path}-shm`, "r");
-    return readSync(file, bytes, 0, 4, 16) === 4 ? (bytes[0] as number) : 0;
-  } catch {
-    return 0;
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
 }

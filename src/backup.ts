@@ -1,0 +1,165 @@
+// Backups of the embedded store: a copy that is verified, and a data directory made from one. Neither holds the log key.
+
+import { randomBytes } from "node:crypto";
+import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { readCheckpoint } from "./audit/checkpoint-memory.ts";
+import type { Finding } from "./audit/finding.ts";
+import { encodeLogKey, type LogKey } from "./audit/log-key.ts";
+import { type VerifyReport, verify } from "./audit/verify.ts";
+import { checkpointPath } from "./audit-log.ts";
+import type { Config } from "./config/settings.ts";
+import { embeddedPath, ensureDataDir, openStore, refuseMissingStore } from "./deadletter.ts";
+import { badRequest, conflict, messageOf } from "./errors.ts";
+import { findLogKey, loadLogKey, logKeyPath, writeNewFile } from "./log-key-file.ts";
+import { migrate } from "./store/migrate.ts";
+import { readLogHead } from "./store/queries/log.ts";
+import { openSqlite } from "./store/sqlite.ts";
+import { copySqlite } from "./store/sqlite-backup.ts";
+
+export interface Progress {
+  readonly onFinding: (finding: Finding) => void;
+  readonly onProgress?: (events: number, total: number) => void;
+}
+
+export interface BackupReport extends VerifyReport {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/**
+ * Copies the store, which may be served meanwhile, and verifies the copy. Throws bad_request on PostgreSQL, conflict where the
+ * file exists. A copy of what is false is kept all the same: the report says so.
+ */
+export async function backUp(config: Config, file: string, progress: Progress): Promise<BackupReport> {
+  refusePostgres(config, "backup");
+  refuseMissingStore(config);
+  if (existsSync(file)) throw conflict(`${file} exists already`, "a backup never replaces another: choose a new name");
+  const store = await openStore(config);
+  const key = await findLogKey(config, store).finally(() => store.close());
+  const draft = `${file}.${randomBytes(4).toString("hex")}`;
+  try {
+    copySqlite(store.place, draft);
+    const report = await verifyFile(draft, key, progress);
+    // Whoever made it meanwhile keeps it.
+    linkSync(draft, file);
+    return { ...report, file, bytes: statSync(file).size };
+  } catch (error) {
+    if (isFileError(error)) throw badRequest(`cannot write ${file}: ${messageOf(error)}`);
+    throw error;
+  } finally {
+    removeStore(draft);
+  }
+}
+
+export interface RestoreOptions extends Progress {
+  /** Files of checkpoints that were saved elsewhere. */
+  readonly checkpoints: readonly string[];
+  /** Goes back behind a newer checkpoint, and loses what came after the backup. */
+  readonly mayRollBack: boolean;
+}
+
+export interface RestoreReport extends VerifyReport {
+  readonly dataDir: string;
+  /** Where the checkpoint that this host remembered is kept now, where the log went back behind it. */
+  readonly formerCheckpoint: string | undefined;
+}
+
+/**
+ * Makes a data directory that has no store from a backup, and verifies it first: what is false is not put in place. Throws
+ * conflict where there is a store or a newer checkpoint, bad_request where the log key is missing.
+ */
+export async function restoreBackup(config: Config, file: string, options: RestoreOptions): Promise<RestoreReport> {
+  refusePostgres(config, "restore");
+  if (!existsSync(file)) throw badRequest(`there is no backup ${file}`);
+  ensureDataDir(config.dataDir);
+  const target = embeddedPath(config);
+  if (existsSync(target))
+    throw conflict(
+      `${config.dataDir} has a store already`,
+      "restore into another with --data-dir, or move that one away",
+    );
+  if (config.logKey === undefined && !existsSync(logKeyPath(config)))
+    throw badRequest(
+      "the log key is needed: no backup holds it",
+      `set DEADLETTER_LOG_KEY_FILE to a copy of it, or put that at ${logKeyPath(config)}`,
+    );
+  const draft = `${target}.${randomBytes(4).toString("hex")}`;
+  try {
+    copyFileSync(file, draft);
+    const { key, size } = await prepare(config, draft);
+    const remembered = checkpointPath(config);
+    const places = [...options.checkpoints, ...(existsSync(remembered) ? [remembered] : [])];
+    const saved = places.map((place) => ({ place, checkpoint: readCheckpoint(place, key).checkpoint }));
+    const newer = saved.filter(({ checkpoint }) => checkpoint.size > size);
+    if (newer.length > 0 && !options.mayRollBack)
+      throw conflict(
+        `the backup has ${size} entries of the log, and had ${newer[0]?.checkpoint.size} when ${newer[0]?.place} was saved`,
+        "what came after it would be lost: find a newer backup, or say --allow-rollback",
+      );
+    const report = await verifyFile(
+      draft,
+      { key, objection: undefined },
+      { ...options, saved: saved.filter((each) => !newer.includes(each)) },
+    );
+    if (!report.isTrue) return { ...report, dataDir: config.dataDir, formerCheckpoint: undefined };
+    const isBehind = newer.some(({ place }) => place === remembered);
+    const formerCheckpoint = isBehind ? `${remembered}.before-restore-${Date.now()}` : undefined;
+    if (formerCheckpoint !== undefined) renameSync(remembered, formerCheckpoint);
+    // Links as they were known at another time.
+    rmSync(join(config.dataDir, "warm-links"), { force: true });
+    if (!existsSync(logKeyPath(config))) writeNewFile(logKeyPath(config), `${encodeLogKey(key)}\n`);
+    renameSync(draft, target);
+    return { ...report, dataDir: config.dataDir, formerCheckpoint };
+  } catch (error) {
+    if (isFileError(error)) throw badRequest(`cannot restore ${file}: ${messageOf(error)}`);
+    throw error;
+  } finally {
+    removeStore(draft);
+  }
+}
+
+/** Brings an older schema up to date; the log key, judged, and the log's size. */
+async function prepare(config: Config, draft: string): Promise<{ key: LogKey; size: number }> {
+  const store = await openSqlite(draft, { deadlineMs: config.databaseDeadlineMs });
+  try {
+    await migrate(store, { nowMs: Date.now() });
+    const key = await loadLogKey(config, store);
+    return { key, size: (await store.read(readLogHead))[0]?.size ?? 0 };
+  } finally {
+    await store.close();
+  }
+}
+
+async function verifyFile(
+  path: string,
+  { key, objection }: { readonly key: LogKey; readonly objection: string | undefined },
+  options: Parameters<typeof verify>[2],
+): Promise<VerifyReport> {
+  const store = await openSqlite(path, { deadlineMs: 0 });
+  try {
+    return await verify(store, key, { ...options, objection });
+  } finally {
+    await store.close();
+  }
+}
+
+function removeStore(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+}
+
+function isFileError(error: unknown): boolean {
+  return typeof (error as { syscall?: unknown }).syscall === "string";
+}
+
+function refusePostgres({ databaseUrl }: Config, command: "backup" | "restore"): void {
+  if (databaseUrl === undefined) return;
+  const way =
+    command === "backup"
+      ? 'pg_dump --format=custom --file=deadletter.dump "$DATABASE_URL", or pg_basebackup and archived WAL for any moment'
+      : 'pg_restore --clean --if-exists --dbname="$DATABASE_URL" deadletter.dump, then deadletter verify';
+  throw badRequest(
+    `${command} is for the embedded store: PostgreSQL has its own tools`,
+    `${way}; keep the log key apart`,
+  );
+}
