@@ -100,6 +100,7 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
     return loadLogKey(config, store);
   };
   try {
+    if (!(options.mayServeWarmSet && keyForWarmSet(config))) await waitUntilReachable(store, config, options.log);
     const deadletter = assemble(config, store, await check(), options);
     await deadletter.auditLog.checkHead();
     return deadletter;
@@ -160,10 +161,25 @@ export function localOperator(door: "cli" | "import"): string {
   return `${door}:uid-${process.getuid?.() ?? "unknown"}`;
 }
 
+/** As long as the configuration says; what is wrong after that is for whoever asks next to find out. */
+async function waitUntilReachable(store: Store, config: Config, log?: Logger): Promise<void> {
+  const untilMs = performance.now() + config.waitForDatabase;
+  for (let isFirst = true; performance.now() < untilMs; isFirst = false) {
+    try {
+      return await assertReachable(store);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      if (isFirst) log?.warn("waiting for the database", { ms: config.waitForDatabase, ...describeError(error) });
+      await Bun.sleep(Math.min(LIMITS.probeMs, Math.max(0, untilMs - performance.now())));
+    }
+  }
+}
+
 /** The store alone, reachable but perhaps not migrated: for `migrate`. */
 export async function openStore(config: Config): Promise<Store> {
   const store = await connectStore(config);
   try {
+    await waitUntilReachable(store, config);
     await assertReachable(store);
     return store;
   } catch (error) {
@@ -279,6 +295,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
   });
   let ownHosts = ownHostsOf(baseUrlOf(config), config, config.ownHosts);
   let isDraining = false;
+  let isStarting = false;
   let guard: ConnectionGuard | undefined;
   const core: Core = {
     store,
@@ -321,6 +338,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     operatorSecret,
     workers: seat,
     isDraining: () => isDraining,
+    isStarting: () => isStarting,
   };
   const api = createApi(service);
 
@@ -333,6 +351,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     auditLog,
     redirects,
     async prepare() {
+      isStarting = true;
       ensureDataDir(config.dataDir);
       await Promise.all([store.startBackground(), recorder.start()]);
     },
@@ -343,6 +362,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       redirects.start(isLeader);
       auditLog.start(isLeader);
       clicks.start();
+      isStarting = false;
     },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
     listen() {

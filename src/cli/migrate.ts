@@ -13,7 +13,7 @@ export const migrateCommand: Command = {
     { name: "status", help: "only show what is applied and what is pending" },
     { name: "dry-run", help: "the same: show what would be applied, and apply nothing" },
   ],
-  settings: STORE_SETTINGS,
+  settings: [...STORE_SETTINGS, "waitForDatabase"],
   examples: ["deadletter migrate --status", "DATABASE_URL=postgres://deadletter@db/deadletter deadletter migrate"],
   async run(input, io) {
     const isLookingOnly = input.isOn("status") || input.isOn("dry-run");

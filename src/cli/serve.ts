@@ -1,6 +1,7 @@
 // serve: opens everything, makes the first admin of an empty store, listens until told to stop. With --workers it is the
 // supervisor of as many processes that do so together (serve-worker, which nobody types).
 
+import { describeProtection, isExposed, parseDatabaseUrl } from "../config/database-url.ts";
 import type { Config } from "../config/settings.ts";
 import { type Deadletter, type Listeners, open } from "../deadletter.ts";
 import { badRequest } from "../errors.ts";
@@ -31,6 +32,7 @@ export const serveCommand: Command = {
     "ownHosts",
     "adminKey",
     "migrate",
+    "waitForDatabase",
     "logLevel",
     "trustedProxies",
     "logClient",
@@ -84,11 +86,12 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
   surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
   try {
     await deadletter.prepare();
-    // Bound first: a key that was made and could then not be shown would be lost.
+    // A key that was configured works before anybody can ask; one that is made is made once it can be shown.
+    const early = config.adminKey !== undefined && !deadletter.checkLater ? await welcome(deadletter) : undefined;
     const listeners = deadletter.listen();
     const greeting = deadletter.checkLater
       ? () => "the database is down: known links redirect, all else waits for it\n"
-      : await welcome(deadletter);
+      : (early ?? (await welcome(deadletter)));
     deadletter.startLog();
     deadletter.checkLater?.().catch((error: unknown) => {
       log.error("the database is back, and is not one to serve", describeError(error));
@@ -111,7 +114,11 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
       seat,
     );
     const { place, engine } = deadletter.core.store;
-    const said = `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${place}\n${greeting(listeners)}`;
+    const address = config.databaseUrl === undefined ? undefined : parseDatabaseUrl(config.databaseUrl);
+    if (address && isExposed(address))
+      log.warn("the database is reached over a network in the clear, or may be: set sslmode=verify-full", { place });
+    const from = address ? `${place}, ${describeProtection(address)}` : place;
+    const said = `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${from}\n${greeting(listeners)}`;
     if (seat)
       seat.serving({
         port: listeners.port,

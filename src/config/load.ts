@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { badRequest, messageOf } from "../errors.ts";
+import { parseDatabaseUrl } from "./database-url.ts";
 import { type Config, SETTINGS, type Setting, type SettingName } from "./settings.ts";
 
 export type Origin = "flag" | "environment" | "file" | "default" | "unset";
@@ -42,7 +43,7 @@ function findValue(
   const flag = setting.flag === undefined ? undefined : flags[setting.flag];
   if (flag !== undefined) {
     const text = String(flag);
-    if (setting.name === "databaseUrl" && URL.parse(text)?.password)
+    if (setting.name === "databaseUrl" && hasPassword(text))
       throw badRequest(
         "--database-url: must not contain a password, which every user of this host could read",
         "use DATABASE_URL or DATABASE_URL_FILE",
@@ -59,6 +60,15 @@ function findValue(
   if (file) return { text: readSecretFile(setting.fileEnv ?? "", file), origin: "file", label: setting.fileEnv ?? "" };
   const fallback = typeof setting.default === "function" ? setting.default(soFar) : setting.default;
   return { text: fallback, origin: fallback === undefined ? "unset" : "default", label: setting.env };
+}
+
+function hasPassword(databaseUrl: string): boolean {
+  try {
+    return parseDatabaseUrl(databaseUrl).password !== undefined;
+  } catch {
+    // What cannot be read is refused by its own reader.
+    return false;
+  }
 }
 
 function readSecretFile(variable: string, path: string): string {

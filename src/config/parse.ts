@@ -2,6 +2,7 @@
 
 import { isIP } from "node:net";
 import { LOG_LEVELS, type LogLevel } from "../log.ts";
+import { parseDatabaseUrl } from "./database-url.ts";
 
 export function readInteger(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -46,16 +47,9 @@ export function readLogLevel(text: string): LogLevel {
   return readChoice(...LOG_LEVELS)(text);
 }
 
-/** The message never repeats the text: it may hold a password. */
+/** As it was given: parseDatabaseUrl() finds nothing wrong with it. */
 export function readDatabaseUrl(text: string): string {
-  const url = URL.parse(text);
-  if (!url || !/^postgres(ql)?:$/.test(url.protocol))
-    throw new RangeError("must be a PostgreSQL address such as postgres://user@host:5432/database");
-  try {
-    decodeURIComponent(url.username + url.password + url.pathname);
-  } catch {
-    throw new RangeError("has a % that is not part of an escape; in a user name or password write it as %25");
-  }
+  parseDatabaseUrl(text);
   return text;
 }
 

@@ -2,6 +2,7 @@
 // Secrets come from the environment or from a file named by `*_FILE`, never from argv.
 
 import { LOG_LEVELS, type LogLevel } from "../log.ts";
+import { describeProtection, parseDatabaseUrl, placeOf } from "./database-url.ts";
 import {
   formatListen,
   readBaseUrl,
@@ -36,6 +37,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly poolSize: number;
   readonly walMegabytes: number;
+  readonly waitForDatabase: number;
   readonly databaseDeadlineMs: number;
   readonly pgbouncer: boolean;
   readonly trustedProxies: readonly string[];
@@ -200,6 +202,14 @@ export const SETTINGS: readonly Setting[] = [
     default: "5000",
     read: readInteger(100, 600_000),
     help: "longest a database call may take, milliseconds",
+  },
+  {
+    name: "waitForDatabase",
+    flag: "wait-for-database",
+    env: "DEADLETTER_WAIT_FOR_DATABASE",
+    default: "0",
+    read: readDuration(0, 3_600_000),
+    help: "how long to wait at the start for a database that does not answer, such as 60s",
   },
   {
     name: "pgbouncer",
@@ -392,11 +402,9 @@ export const SETTINGS: readonly Setting[] = [
 export function describeValue(setting: Setting, value: unknown): string {
   if (value === undefined) return "";
   if (setting.name === "databaseUrl") {
-    const url = URL.parse(String(value));
-    if (!url) return "(hidden)";
-    if (url.password !== "") url.password = "hidden";
-    url.search = "";
-    return url.href;
+    const address = parseDatabaseUrl(String(value));
+    const login = `${address.user ?? ""}${address.password === undefined ? "" : ":hidden"}`;
+    return `postgres://${login === "" ? "" : `${login}@`}${placeOf(address)} (${describeProtection(address)})`;
   }
   if (setting.isSecret) return "(hidden)";
   if (typeof value === "object" && value !== null && "port" in value) return formatListen(value as Address);

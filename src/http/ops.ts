@@ -26,6 +26,7 @@ export function opsHandlers(service: Service) {
   async function readyz({ set }: { set: Answer }) {
     const standing = await database.standing();
     const draining: Check = service.isDraining() ? { ok: false, detail: "shutting down" } : { ok: true };
+    const starting: Check = service.isStarting() ? { ok: false, detail: "starting" } : { ok: true };
     const refusal = auditLog.refusal();
     // What is wrong with the log is for who has a key: `log status` says it.
     const log: Check = refusal === undefined ? { ok: true } : { ok: false, detail: REFUSED };
@@ -33,10 +34,10 @@ export function opsHandlers(service: Service) {
       store.lost() === undefined ? { ok: true } : { ok: false, detail: "the store's file is gone" };
     const isStoreReady = standing.database.ok && standing.schema.ok;
     // Without the database known links still redirect: to take this replica away would end that, too.
-    const isServing = draining.ok && storage.ok && (isStoreReady || service.redirects.canServeAlone());
+    const isServing = draining.ok && starting.ok && storage.ok && (isStoreReady || service.redirects.canServeAlone());
     const status = !isServing ? "unready" : isStoreReady && log.ok ? "ready" : "degraded";
     if (!isServing) set.status = 503;
-    return { status, checks: { ...standing, storage, log, draining } };
+    return { status, checks: { ...standing, storage, log, starting, draining } };
   }
 
   /** The first version's shape. */

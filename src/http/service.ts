@@ -69,6 +69,8 @@ export interface Service {
   readonly workers: WorkerPool | undefined;
   /** True from the first SIGTERM on: /readyz says so, and load balancers look elsewhere. */
   readonly isDraining: () => boolean;
+  /** True while a process that is to serve has not done all that its start has to do: its first key may not work yet. */
+  readonly isStarting: () => boolean;
 }
 
 /** What the server knows of the signed log beside the store. */

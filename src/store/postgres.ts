@@ -1,7 +1,9 @@
 // The production store: postgres.js, with a pool, deadlines on every call and errors in words both engines share.
 
+import { readFileSync } from "node:fs";
 import postgres from "postgres";
-import { DeadletterError, unavailable } from "../errors.ts";
+import { type DatabaseAddress, parseDatabaseUrl, placeOf } from "../config/database-url.ts";
+import { badRequest, DeadletterError, messageOf, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type MigrationTx, type Sql, type Store, StoreError, type StoreErrorKind, withDeadline } from "./store.ts";
 
@@ -20,7 +22,9 @@ const MIGRATION_LOCK = 7_305_161_501;
 const LOG_CHANNEL = "deadletter_log";
 
 export async function openPostgres(url: string, options: PostgresOptions): Promise<Store> {
-  const sql = postgres(url, {
+  const address = parseDatabaseUrl(url);
+  const sql = postgres({
+    ...connectionTo(address),
     max: options.poolSize,
     prepare: !options.isPooled,
     fetch_types: false,
@@ -31,14 +35,15 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     // Whatever is stored in an int8 fits a safe integer: the schema's own checks see to it.
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     connection: options.isPooled
-      ? { application_name: "deadletter" }
+      ? { application_name: "deadletter", ...address.parameters }
       : {
           application_name: "deadletter",
+          ...address.parameters,
           statement_timeout: options.deadlineMs,
           idle_in_transaction_session_timeout: options.deadlineMs * 2,
         },
   });
-  const place = `${sql.options.host.join(",")}:${sql.options.port.join(",")}/${sql.options.database}`;
+  const place = placeOf({ ...address, database: sql.options.database });
   const tag = sql as unknown as Sql;
   let calls = 0;
 
@@ -144,6 +149,47 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     lost: () => undefined,
     close: () => sql.end({ timeout: Math.ceil(options.deadlineMs / 1000) }),
   };
+}
+
+/** Its types know of one host only. Throws bad_request for a file that cannot be read. */
+function connectionTo(address: DatabaseAddress) {
+  const { hosts, user, password, database, targetSessionAttrs } = address;
+  const [{ host, port } = { host: "", port: 0 }] = hosts;
+  return {
+    host: hosts.map((each) => each.host),
+    port: hosts.map((each) => each.port),
+    ...(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : {}),
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { pass: password }),
+    ...(database === undefined ? {} : { database }),
+    ...(targetSessionAttrs === undefined || targetSessionAttrs === "any"
+      ? {}
+      : { target_session_attrs: targetSessionAttrs }),
+    ssl: sslOf(address),
+  } as unknown as postgres.Options<Record<string, postgres.PostgresType>>;
+}
+
+/** libpq's words (PostgreSQL manual, section 32.19.1) in those of TLS. Nothing but `prefer` goes on without encryption. */
+function sslOf({ sslMode, sslRootCert, sslCert, sslKey }: DatabaseAddress) {
+  if (sslMode === "disable") return false;
+  if (sslMode === "allow" || sslMode === "prefer") return "prefer";
+  const isSystem = sslRootCert === undefined || sslRootCert === "system";
+  return {
+    ...(isSystem ? {} : { ca: readPem("sslrootcert", sslRootCert) }),
+    ...(sslCert === undefined ? {} : { cert: readPem("sslcert", sslCert) }),
+    ...(sslKey === undefined ? {} : { key: readPem("sslkey", sslKey) }),
+    rejectUnauthorized: sslMode !== "require" || sslRootCert !== undefined,
+    // Only verify-full asks whether the certificate is that of the host.
+    ...(sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+  };
+}
+
+function readPem(parameter: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw badRequest(`DATABASE_URL: cannot read ${parameter} ${path}: ${messageOf(error)}`);
+  }
 }
 
 const NO_ANSWER = "the database did not answer in time";

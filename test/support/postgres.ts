@@ -74,12 +74,15 @@ export interface Cluster {
 }
 
 /** A cluster of its own for a test that stops, kills, freezes or restarts the server. */
-export async function startCluster(): Promise<Cluster> {
+export async function startCluster(
+  options: { readonly flags?: readonly string[]; readonly isTls?: boolean } = {},
+): Promise<Cluster> {
   const { directory, binaries, owner } = await initCluster();
+  const tls = options.isTls ? await serveTls(directory, owner) : [];
   const port = await freePort();
   let running: Running | undefined;
   const start = async () => {
-    running = await run(binaries, directory, port, owner);
+    running = await run({ binaries, directory, port, owner, more: [...tls, ...(options.flags ?? [])] });
   };
   const kill = async () => {
     await running?.kill();
@@ -109,7 +112,7 @@ export async function startCluster(): Promise<Cluster> {
 async function startServer(): Promise<string> {
   const { directory, binaries, owner } = await initCluster();
   const port = await freePort();
-  const running = await run(binaries, directory, port, owner);
+  const running = await run({ binaries, directory, port, owner, more: [] });
   const url = `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`;
   server = {
     url,
@@ -178,6 +181,17 @@ function isOpenToAll(path: string): boolean {
   return true;
 }
 
+/** The settings of a server with the certificate in tls/, whose key only it may read. */
+async function serveTls(directory: string, owner: Owner): Promise<string[]> {
+  for (const name of ["server.crt", "server.key"]) {
+    cpSync(join(import.meta.dir, "tls", name), join(directory, name));
+    chmodSync(join(directory, name), 0o600);
+    if (owner.uid !== undefined) await runToEnd(["chown", `${owner.uid}:${owner.gid}`, join(directory, name)], {});
+  }
+  const settings = [`ssl_cert_file=${directory}/server.crt`, `ssl_key_file=${directory}/server.key`, "ssl=on"];
+  return settings.flatMap((setting) => ["-c", setting]);
+}
+
 interface Running {
   /** As a power cut would end it: no checkpoint, every connection broken. */
   kill(): Promise<void>;
@@ -187,7 +201,19 @@ interface Running {
  * Starts the server under a shell that waits on a pipe from this process: however the test run ends, the pipe
  * closes and the shell takes the server with it, so that no postgres is ever left behind.
  */
-async function run(binaries: string, directory: string, port: number, owner: Owner): Promise<Running> {
+async function run({
+  binaries,
+  directory,
+  port,
+  owner,
+  more,
+}: {
+  readonly binaries: string;
+  readonly directory: string;
+  readonly port: number;
+  readonly owner: Owner;
+  readonly more: readonly string[];
+}): Promise<Running> {
   const watch = '"$@" & pid=$!; cat > /dev/null; kill -QUIT $pid; wait $pid';
   const flags = [
     "-p",
@@ -204,6 +230,7 @@ async function run(binaries: string, directory: string, port: number, owner: Own
     "shared_buffers=64MB",
     "-c",
     "log_min_messages=fatal",
+    ...more,
   ];
   const child = Bun.spawn(
     ["sh", "-c", watch, "sh", join(binaries, "bin/postgres"), "-D", join(directory, "data"), ...flags],
