@@ -105,6 +105,10 @@ export const LIMITS = {
   /** The warm set: how many links, how often the file is written. */
   warmLinks: 10_000,
   warmWriteMs: 5_000,
+  /** How often replicas tell one another in the store which links are hot, how soon the same is told again, and rows at once. */
+  hotMs: 60_000,
+  hotFreshMs: 600_000,
+  hotRows: 500,
   /** Distinct (link, visitor) pairs that are counted in memory before they are journalled; a power of two below 2^16. */
   clickTableRows: 8_192,
   /** Visitors (kind, device, referrer) that are told apart; a power of two. */

@@ -10,6 +10,7 @@ import type { Change } from "./operations/core.ts";
 import { RedirectCache } from "./redirect/cache.ts";
 import { Follower } from "./redirect/follow.ts";
 import { type WarmLinks, WarmSet } from "./redirect/warm-set.ts";
+import { forgetHotLinks, listHotLinks, nameHotLinks } from "./store/queries/hot-links.ts";
 import type { Store } from "./store/store.ts";
 
 export interface Redirects {
@@ -63,6 +64,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     counts: metrics.cache,
   });
   let timer: ReturnType<typeof setInterval> | undefined;
+  let hotTimer: ReturnType<typeof setInterval> | undefined;
   let isStarted = false;
   const strike = (code: string) => {
     if (timer !== undefined) withWarmSet(() => warmSet.strike(code));
@@ -82,6 +84,15 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
       strike(link.short_code);
     }
   });
+  /** Tells the store which links are hot here, and learns those that are hot elsewhere: an outage may come at any time. */
+  const shareHotLinks = async (isTelling: boolean) => {
+    try {
+      if (isTelling) await tellHotLinks(store, cache);
+      await follower.learn(() => store.scan((sql) => listHotLinks(sql, LIMITS.warmLinks)));
+    } catch (error) {
+      log.debug("hot links cannot be shared now", describeError(error));
+    }
+  };
   const writeWarmSet = () => {
     // The file says until when the log was heard, so that another start is bound by the same time.
     if (feed.next === undefined || silentMs() > config.cacheOutage) return;
@@ -114,11 +125,29 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
         log.info("warm links read", { links: warm.links.length });
       }
       if (isKeeper) timer = setInterval(writeWarmSet, LIMITS.warmWriteMs);
+      void shareHotLinks(false);
+      hotTimer = setInterval(() => void shareHotLinks(isKeeper), LIMITS.hotMs);
+      hotTimer.unref();
     },
     close() {
       clearInterval(timer);
+      clearInterval(hotTimer);
       if (timer !== undefined) writeWarmSet();
       timer = undefined;
     },
   };
+}
+
+async function tellHotLinks(store: Store, cache: RedirectCache): Promise<void> {
+  const used_at_ms = Date.now();
+  const ids = new Set<number>();
+  for (const [, { urlId, outcome }] of cache.recent(LIMITS.warmLinks)) if (outcome === "found") ids.add(urlId);
+  const links = [...ids].sort((a, b) => a - b).map((url_id) => ({ url_id, used_at_ms }));
+  // What a power cut may undo is told again in ten minutes.
+  const options = { isRelaxed: true };
+  for (let at = 0; at < links.length; at += LIMITS.hotRows) {
+    const part = links.slice(at, at + LIMITS.hotRows);
+    await store.begin((tx) => nameHotLinks(tx, part, LIMITS.hotFreshMs), options);
+  }
+  await store.begin((tx) => forgetHotLinks(tx, LIMITS.warmLinks), options);
 }

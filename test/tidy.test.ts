@@ -7,6 +7,7 @@ import { openStore } from "../src/deadletter.ts";
 import { migrate } from "../src/store/migrate.ts";
 import * as clickQueries from "../src/store/queries/clicks.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
+import * as hotLinkQueries from "../src/store/queries/hot-links.ts";
 import * as keyQueries from "../src/store/queries/keys.ts";
 import * as logQueries from "../src/store/queries/log.ts";
 import * as schemaQueries from "../src/store/queries/schema.ts";
@@ -203,6 +204,9 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
     clickQueries.sumClicksByLabel(tx, clickRange, "device"),
   ],
   deleteOldHours: (tx) => clickQueries.deleteOldHours(tx, 1, 1),
+  listHotLinks: (tx) => hotLinkQueries.listHotLinks(tx, 1),
+  nameHotLinks: (tx) => hotLinkQueries.nameHotLinks(tx, [{ url_id: 1, used_at_ms: 1 }], 1),
+  forgetHotLinks: (tx) => hotLinkQueries.forgetHotLinks(tx, 1),
   nextUserId: (tx) => userQueries.nextUserId(tx),
   insertUser: (tx) => userQueries.insertUser(tx, user),
   updateUser: (tx) => userQueries.updateUser(tx, user),
@@ -284,6 +288,7 @@ describe("queries", () => {
   test("are all in the list of calls", () => {
     const exported = [
       clickQueries,
+      hotLinkQueries,
       urlQueries,
       userQueries,
       keyQueries,

@@ -45,6 +45,13 @@ export class RedirectCache {
     }
   }
 
+  /** What the store itself has just said, older than what is held or not: a database that was restored has gone back. */
+  correct(code: string, link: CachedLink | null): void {
+    const held = this.#links.get(code);
+    if (held !== undefined && (link === null || held.version > link.version)) this.evict(code);
+    this.set(code, link);
+  }
+
   /** The link as it has become, where anything is held of its code. */
   refresh(code: string, link: CachedLink): void {
     if (this.get(code) !== undefined) this.set(code, link);

@@ -54,6 +54,8 @@ export class Follower {
   readonly #options: FollowerOptions;
   /** Lookups on their way, by code; one whose code was heard of meanwhile is not cached. At most LIMITS.redirectLookups. */
   readonly #flights = new Map<string, { readonly link: Promise<CachedLink | null>; isStale: boolean }>();
+  /** Codes that were heard of while links are being learned; undefined while none are. */
+  #heardMeanwhile: Set<string> | undefined;
   /** performance.now() until which the store is taken to be down: only one lookup at a time finds out. */
   #downUntilMs = 0;
 
@@ -121,8 +123,25 @@ export class Follower {
     this.#options.cache.refresh(link.short_code, cachedFrom(link));
   }
 
+  /** Takes up links that nothing is known of yet; those that change while they are read are left out. */
+  async learn(read: () => Promise<readonly StoredDestination[]>): Promise<number> {
+    const { cache } = this.#options;
+    const heard = new Set<string>();
+    this.#heardMeanwhile = heard;
+    try {
+      const unknown = (await read()).filter(
+        ({ short_code }) => !heard.has(short_code) && cache.get(short_code) === undefined,
+      );
+      for (const link of unknown) cache.set(link.short_code, cachedFrom(link));
+      return unknown.length;
+    } finally {
+      this.#heardMeanwhile = undefined;
+    }
+  }
+
   /** Its link has changed, or is new. */
   #heardOf(code: string): void {
+    this.#heardMeanwhile?.add(code);
     // Whoever changed it reached the store.
     this.#downUntilMs = 0;
     const flight = this.#flights.get(code);
@@ -146,7 +165,7 @@ export class Follower {
     };
     flight.link.then((link) => {
       settled();
-      if (!flight.isStale) this.#options.cache.set(code, link);
+      if (!flight.isStale) this.#options.cache.correct(code, link);
     }, settled);
     return flight.link;
   }

@@ -211,6 +211,11 @@ test("an older version of a link never takes the place of a newer one", () => {
   cache.refresh("code", { ...link(1, "https://newer/"), version: 6 });
   cache.refresh("never-asked-for", link(2));
   expect([cache.get("code")?.location, cache.get("never-asked-for")]).toEqual(["https://newer/", undefined]);
+  // The store itself is believed whatever it says.
+  cache.correct("code", { ...link(1, "https://restored/"), version: 2 });
+  expect(cache.get("code")?.location).toBe("https://restored/");
+  cache.correct("code", null);
+  expect(cache.get("code")).toBeNull();
   cache.set("nobody-yet", null);
   cache.refresh("nobody-yet", link(3));
   expect(cache.get("nobody-yet")).toEqual(link(3));
