@@ -119,6 +119,9 @@ export const LIMITS = {
   visitorTexts: 4_096,
   agentChars: 512,
   originChars: 300,
+  /** From where on headers are long, and how much of them may pass before it is collected. */
+  longHeaderChars: 2_048,
+  longHeaderGarbageBytes: 16 * 2 ** 20,
   /** (Link, referrer) pairs of all hours that are told apart, and of how many hours at once. */
   referrerPairs: 200_000,
   referrerHours: 3,

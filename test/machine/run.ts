@@ -1,0 +1,44 @@
+// Runs the tests that need more than npm brings: Debian's packages, which it installs where it may, and mounts. What cannot be
+// had here is named and left out. Ends with the line `N passed, N failed`.
+
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** By program: the package that brings it. */
+const PROGRAMS: Readonly<Record<string, string>> = { haproxy: "haproxy" };
+
+const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
+const isMissing = (program: string) => Bun.which(program, { PATH }) === null;
+const isRoot = process.getuid?.() === 0;
+
+function install(packages: readonly string[]): void {
+  if (packages.length === 0 || !isRoot || isMissing("apt-get")) return;
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const run = (...words: string[]) =>
+    Bun.spawnSync(["apt-get", ...words], { env: environment, stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  run("update");
+  run("install", "-y", "--no-install-recommends", ...packages);
+}
+
+install(
+  Object.entries(PROGRAMS)
+    .filter(([program]) => isMissing(program))
+    .map(([, name]) => name),
+);
+for (const [program, name] of Object.entries(PROGRAMS))
+  if (isMissing(program)) console.log(`skipped: tests of ${program} (apt-get install ${name})`);
+const canMount = isRoot && Bun.spawnSync(["unshare", "-m", "true"], { stderr: "ignore" }).exitCode === 0;
+if (!canMount) console.log("skipped: tests that mount a file system (they need root and unshare)");
+
+const files = readdirSync(import.meta.dir).filter((name) => name.endsWith(".machine.ts"));
+const child = Bun.spawn(
+  [process.execPath, join(import.meta.dir, "../run.ts"), ...files.map((name) => `./test/machine/${name}`)],
+  {
+    cwd: join(import.meta.dir, "../.."),
+    env: { ...process.env, PATH, DEADLETTER_TEST_MOUNTS: canMount ? "true" : "false" },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+  },
+);
+process.exit(await child.exited);
