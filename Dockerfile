@@ -3,6 +3,7 @@
 FROM node:20-bookworm-slim AS build
 WORKDIR /src
 COPY package.json bun.lock bunfig.toml ./
+COPY build/patches build/patches
 RUN npx --yes bun@1.4.5 install --frozen-lockfile --ignore-scripts
 COPY . .
 RUN npx --yes bun@1.4.5 build/build.ts && mkdir -p /out/data
