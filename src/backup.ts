@@ -16,6 +16,7 @@ import { migrate } from "./store/migrate.ts";
 import { readLogHead } from "./store/queries/log.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { copySqlite } from "./store/sqlite-backup.ts";
+import type { Store } from "./store/store.ts";
 
 export interface Progress {
   readonly onFinding: (finding: Finding) => void;
@@ -36,7 +37,7 @@ export async function backUp(config: Config, file: string, progress: Progress): 
   refuseMissingStore(config);
   if (existsSync(file)) throw conflict(`${file} exists already`, "a backup never replaces another: choose a new name");
   const store = await openStore(config);
-  const key = await findLogKey(config, store).finally(() => store.close());
+  const key = await findKey(config, store);
   const draft = `${file}.${randomBytes(4).toString("hex")}`;
   try {
     copySqlite(store.place, draft);
@@ -49,6 +50,14 @@ export async function backUp(config: Config, file: string, progress: Progress): 
     throw error;
   } finally {
     removeStore(draft);
+  }
+}
+
+async function findKey(config: Config, store: Store): ReturnType<typeof findLogKey> {
+  try {
+    return await findLogKey(config, store);
+  } finally {
+    await store.close();
   }
 }
 

@@ -93,7 +93,7 @@ function keepListening(first: Server<undefined>, open: (port: number) => Server<
       }
     },
     async stop(isForced = false) {
-      await Promise.all([...former, current].map((server) => server?.stop(isForced)));
+      await Promise.all([...former, ...(current ? [current] : [])].map((server) => server.stop(isForced)));
     },
   };
 }

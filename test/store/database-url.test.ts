@@ -139,7 +139,7 @@ describe("a server", () => {
     expect(await preferring.read((sql) => sql<{ one: number }>`select 1 as one`)).toEqual([{ one: 1 }]);
     await preferring.close();
     const requiring = await open("require");
-    await expect(requiring.read((sql) => sql`select 1`)).rejects.toThrow("the database");
+    expect(await requiring.read((sql) => sql`select 1`).catch(String)).toContain("the database");
     await requiring.close();
   });
 

@@ -138,7 +138,7 @@ test("reads that scan run beside redirects, and one that takes too long ends wit
     (sql) => sql`with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n`,
   );
   const after = scan((sql) => sql<{ one: number }>`select 1 as one`);
-  await expect(endless).rejects.toThrow("the database did not answer in time");
+  expect(await endless.catch(String)).toContain("the database did not answer in time");
   expect(await after).toEqual([{ one: 1 }]);
   await server.close();
   store.remove();
