@@ -10,7 +10,7 @@ import { isSameHash } from "../src/audit/merkle.ts";
 import { storedTiles } from "../src/audit/stored-tree.ts";
 import { rootAt } from "../src/audit/tiles.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { openStore } from "../src/deadletter.ts";
+import { openStore } from "../src/open-store.ts";
 import { createStore, newEnvironment, TEST_LOG_KEY, until } from "./support/harness.ts";
 import { startCluster } from "./support/postgres.ts";
 import { childrenOf, runDeadletter, type Served, startServe } from "./support/process.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { openStore } from "../src/deadletter.ts";
+import { openStore } from "../src/open-store.ts";
 import { migrate } from "../src/store/migrate.ts";
 import * as clickQueries from "../src/store/queries/clicks.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
@@ -26,6 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/workers/"],
   [
     "src/backup.ts",
+    "src/open-store.ts",
     "src/deadletter.ts",
     "src/audit-log.ts",
     "src/redirects.ts",

@@ -4,12 +4,13 @@
 import { randomBytes } from "node:crypto";
 import { type Treaty, treaty } from "@elysiajs/eden";
 import type { Config } from "../config/settings.ts";
-import { baseUrlOf, localOperator, open, refuseMissingStore } from "../deadletter.ts";
+import { baseUrlOf, localOperator, open } from "../deadletter.ts";
 import { DeadletterError, ERROR_TABLE, type ErrorCode, messageOf, unavailable } from "../errors.ts";
 import type { Api } from "../http/app.ts";
 import { LIMITS } from "../limits.ts";
 import { createLogger } from "../log.ts";
 import { generateKey } from "../model/key.ts";
+import { refuseMissingStore } from "../open-store.ts";
 import type { Input } from "./command.ts";
 
 export interface Client {

@@ -3,10 +3,11 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { baseUrlOf, hasStore, localOperator, open } from "../deadletter.ts";
+import { baseUrlOf, localOperator, open } from "../deadletter.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { createLogger } from "../log.ts";
 import { ownHostsOf } from "../model/url.ts";
+import { hasStore } from "../open-store.ts";
 import { type ImportReport, importLegacy } from "../operations/import.ts";
 import { type LegacyFile, parseLegacy } from "../operations/legacy.ts";
 import { type Command, type Input, refuseServer, STORE_SETTINGS } from "./command.ts";

@@ -9,6 +9,7 @@ import { locationOf, type Destination as StoredDestination } from "../model/url.
 import { findLinkByCode, lookUpLink } from "../store/queries/urls.ts";
 import { type Store, withDeadline } from "../store/store.ts";
 import type { RedirectCache } from "./cache.ts";
+import { drawHashKey, keyedHash } from "./keyed-hash.ts";
 import type { CachedLink } from "./link-table.ts";
 
 export interface Found {
@@ -46,14 +47,24 @@ export interface CacheCounts {
   rekey: number;
 }
 
+interface Flight {
+  readonly code: string;
+  readonly link: Promise<CachedLink | null>;
+  isStale: boolean;
+}
+
 const MISSING: Destination = { outcome: "missing" };
 const INACTIVE: Destination = { outcome: "inactive" };
 const EXPIRED: Destination = { outcome: "expired" };
 
 export class Follower {
   readonly #options: FollowerOptions;
-  /** Lookups on their way, by code; one whose code was heard of meanwhile is not cached. At most LIMITS.redirectLookups. */
-  readonly #flights = new Map<string, { readonly link: Promise<CachedLink | null>; isStale: boolean }>();
+  /**
+   * Lookups on their way; one whose code was heard of meanwhile is not cached. At most LIMITS.redirectLookups. By the keyed hash
+   * of the code: strangers name codes, and could name thousands that a Map of texts would put into one place.
+   */
+  readonly #flights = new Map<number, Flight>();
+  readonly #flightKey = drawHashKey();
   /** Codes that were heard of while links are being learned; undefined while none are. */
   #heardMeanwhile: Set<string> | undefined;
   /** performance.now() until which the store is taken to be down: only one lookup at a time finds out. */
@@ -144,30 +155,35 @@ export class Follower {
     this.#heardMeanwhile?.add(code);
     // Whoever changed it reached the store.
     this.#downUntilMs = 0;
-    const flight = this.#flights.get(code);
-    if (flight) {
+    const hash = keyedHash(this.#flightKey, code);
+    const flight = this.#flights.get(hash);
+    if (flight?.code === code) {
       flight.isStale = true;
       // Who asks from now on must not be given what was read before the change.
-      this.#flights.delete(code);
+      this.#flights.delete(hash);
     }
   }
 
   #lookUp(code: string): Promise<CachedLink | null> {
-    const running = this.#flights.get(code);
-    if (running) return running.link;
+    const hash = keyedHash(this.#flightKey, code);
+    const running = this.#flights.get(hash);
+    if (running?.code === code) return running.link;
     if (performance.now() < this.#downUntilMs) return Promise.reject(unavailable("the database is unavailable"));
     if (this.#flights.size >= LIMITS.redirectLookups)
       return Promise.reject(unavailable("too many links are being looked up"));
-    const flight = { link: this.#read(code), isStale: false };
-    this.#flights.set(code, flight);
+    const link = this.#read(code);
+    // Two codes of one hash at once, which is rare: the second is read by itself, and not cached.
+    if (running) return link;
+    const flight: Flight = { code, link, isStale: false };
+    this.#flights.set(hash, flight);
     const settled = () => {
-      if (this.#flights.get(code) === flight) this.#flights.delete(code);
+      if (this.#flights.get(hash) === flight) this.#flights.delete(hash);
     };
-    flight.link.then((link) => {
+    link.then((found) => {
       settled();
-      if (!flight.isStale) this.#options.cache.correct(code, link);
+      if (!flight.isStale) this.#options.cache.correct(code, found);
     }, settled);
-    return flight.link;
+    return link;
   }
 
   async #read(code: string): Promise<CachedLink | null> {
