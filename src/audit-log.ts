@@ -21,8 +21,8 @@ export interface AuditLogParts {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly clock: () => number;
-  /** What the process of this host that sequences would not vouch for, where that is another one. */
-  readonly refusalElsewhere: () => string | undefined;
+  /** What the process of this host that sequences would not vouch for, where that is another one; null for nothing, undefined before it has looked. */
+  readonly refusalElsewhere: () => string | null | undefined;
 }
 
 export interface RunningAuditLog extends AuditLog {
@@ -66,8 +66,8 @@ export function createAuditLog(
   const ownWrites = new OwnWrites(store, alarm);
   feed.onEntries(ownWrites.settle);
   let sequencer: Sequencer | undefined;
-  /** Found before anybody sequenced. */
-  let foundRefusal: string | undefined;
+  /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */
+  let foundRefusal: string | undefined = "the stored log has not been looked at yet";
   let isStarted = false;
 
   function createSequencer(): Sequencer {
@@ -84,7 +84,11 @@ export function createAuditLog(
     feed,
     ownWrites,
     alarm,
-    refusal: () => (sequencer?.hasLooked ? sequencer.refusal : (refusalElsewhere() ?? foundRefusal)),
+    refusal: () => {
+      if (sequencer?.hasLooked) return sequencer.refusal;
+      const said = refusalElsewhere();
+      return said === undefined ? foundRefusal : (said ?? undefined);
+    },
     committed(changes) {
       // Where nobody follows the log, nothing would ever take them off the list.
       if (isStarted) ownWrites.add(changes.map(({ type, id, leafHash }) => ({ subject: `${type}:${id}`, leafHash })));

@@ -1,7 +1,7 @@
 // Backups of the embedded store: a copy that is verified, and a data directory made from one. Neither holds the log key.
 
 import { randomBytes } from "node:crypto";
-import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, constants, copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readCheckpoint } from "./audit/checkpoint-memory.ts";
 import type { Finding } from "./audit/finding.ts";
@@ -42,8 +42,7 @@ export async function backUp(config: Config, file: string, progress: Progress): 
   try {
     copySqlite(store.place, draft);
     const report = await verifyFile(draft, key, progress);
-    // Whoever made it meanwhile keeps it.
-    linkSync(draft, file);
+    placeNew(draft, file);
     return { ...report, file, bytes: statSync(file).size };
   } catch (error) {
     if (isFileError(error)) throw badRequest(`cannot write ${file}: ${messageOf(error)}`);
@@ -83,11 +82,16 @@ export async function restoreBackup(config: Config, file: string, options: Resto
   if (!existsSync(file)) throw badRequest(`there is no backup ${file}`);
   ensureDataDir(config.dataDir);
   const target = embeddedPath(config);
-  if (existsSync(target))
+  // A write-ahead log that a lost store has left behind would be played onto the one that is restored.
+  const inTheWay = STORE_SUFFIXES.map((suffix) => target + suffix).find((path) => existsSync(path));
+  if (inTheWay !== undefined)
     throw conflict(
-      `${config.dataDir} has a store already`,
-      "restore into another with --data-dir, or move that one away",
+      `${config.dataDir} has a store already, or what is left of one: ${inTheWay}`,
+      "restore into another with --data-dir, or move that away",
     );
+  // What a plain copy has beside it holds changes that are not in it.
+  if (existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0)
+    throw badRequest(`${file} is not whole: ${file}-wal stands beside it`, "make backups with: deadletter backup FILE");
   if (config.logKey === undefined && !existsSync(logKeyPath(config)))
     throw badRequest(
       "the log key is needed: no backup holds it",
@@ -96,6 +100,7 @@ export async function restoreBackup(config: Config, file: string, options: Resto
   const draft = `${target}.${randomBytes(4).toString("hex")}`;
   try {
     copyFileSync(file, draft);
+    chmodSync(draft, 0o600);
     const { key, size } = await prepare(config, draft);
     const remembered = checkpointPath(config);
     const places = [...options.checkpoints, ...(existsSync(remembered) ? [remembered] : [])];
@@ -112,13 +117,14 @@ export async function restoreBackup(config: Config, file: string, options: Resto
       { ...options, saved: saved.filter((each) => !newer.includes(each)) },
     );
     if (!report.isTrue) return { ...report, dataDir: config.dataDir, formerCheckpoint: undefined };
+    // Whatever was put there meanwhile stays.
+    placeNew(draft, target);
     const isBehind = newer.some(({ place }) => place === remembered);
     const formerCheckpoint = isBehind ? `${remembered}.before-restore-${Date.now()}` : undefined;
     if (formerCheckpoint !== undefined) renameSync(remembered, formerCheckpoint);
     // Links as they were known at another time.
     rmSync(join(config.dataDir, "warm-links"), { force: true });
     if (!existsSync(logKeyPath(config))) writeNewFile(logKeyPath(config), `${encodeLogKey(key)}\n`);
-    renameSync(draft, target);
     return { ...report, dataDir: config.dataDir, formerCheckpoint };
   } catch (error) {
     if (isFileError(error)) throw badRequest(`cannot restore ${file}: ${messageOf(error)}`);
@@ -153,8 +159,21 @@ async function verifyFile(
   }
 }
 
+/** Where there is nothing yet. File systems without hard links get a copy. Throws conflict where there is something. */
+function placeNew(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as { code?: string }).code === "EEXIST") throw conflict(`${path} exists already`);
+    copyFileSync(draft, path, constants.COPYFILE_EXCL);
+    chmodSync(path, 0o600);
+  }
+}
+
+const STORE_SUFFIXES = ["", "-wal", "-shm", "-journal"];
+
 function removeStore(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+  for (const suffix of STORE_SUFFIXES) rmSync(path + suffix, { force: true });
 }
 
 function isFileError(error: unknown): boolean {

@@ -54,7 +54,8 @@ export interface OpenOptions {
 /** Seat of workers/seat.ts, as far as it matters here. */
 export interface WorkerSeat extends WorkerPool {
   readonly isLeader: boolean;
-  readonly refusal: string | undefined;
+  /** Null where the leader refuses nothing, undefined before it has said anything. */
+  readonly refusal: string | null | undefined;
 }
 
 export interface Deadletter {
@@ -114,7 +115,12 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
       throw error;
     }
     options.log.warn("the database is down: serving the warm set of links until it is back", describeError(error));
-    return { ...assemble(config, store, key, options), checkLater: () => retryWhileUnavailable(check) };
+    const deadletter = assemble(config, store, key, options);
+    const checkAll = async () => {
+      await check();
+      await deadletter.auditLog.checkHead();
+    };
+    return { ...deadletter, checkLater: () => retryWhileUnavailable(checkAll) };
   }
 }
 
@@ -282,7 +288,8 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       guard = new ConnectionGuard({
         maxConnections: config.maxConnections,
         reserved: config.databaseUrl === undefined ? 0 : config.poolSize,
-        listeners: servers,
+        // The private ones stay: whoever looks after this process must reach it while strangers fill the public one.
+        listeners: [main],
         onAct: (act) => {
           metrics.guardActs.inc({ act });
           log.warn("file descriptors are running out", { act });

@@ -85,12 +85,18 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     }
   });
   /** Tells the store which links are hot here, and learns those that are hot elsewhere: an outage may come at any time. */
+  let isSharing = false;
   const shareHotLinks = async (isTelling: boolean) => {
+    // Before the log is heard a change could be missed between reading and hearing.
+    if (isSharing || feed.next === undefined) return;
+    isSharing = true;
     try {
       if (isTelling) await tellHotLinks(store, cache);
       await follower.learn(() => store.scan((sql) => listHotLinks(sql, LIMITS.warmLinks)));
     } catch (error) {
       log.debug("hot links cannot be shared now", describeError(error));
+    } finally {
+      isSharing = false;
     }
   };
   const writeWarmSet = () => {
@@ -125,7 +131,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
         log.info("warm links read", { links: warm.links.length });
       }
       if (isKeeper) timer = setInterval(writeWarmSet, LIMITS.warmWriteMs);
-      void shareHotLinks(false);
+      feed.onFirstLook(() => void shareHotLinks(false));
       hotTimer = setInterval(() => void shareHotLinks(isKeeper), LIMITS.hotMs);
       hotTimer.unref();
     },

@@ -22,6 +22,7 @@ export interface FeedOptions {
 export class LogFeed {
   readonly #options: FeedOptions;
   readonly #listeners: EntryListener[] = [];
+  #onFirstLook: (() => void) | undefined;
   /** Long polls, each woken when the log has grown past the index it waits for. */
   readonly #waiters = new Set<{ readonly index: number; readonly wake: () => void }>();
   /** The index of the next entry; undefined until the log's size is known. */
@@ -51,6 +52,11 @@ export class LogFeed {
   /** From now on; what was in the log before is not told. */
   onEntries(listener: EntryListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** Called once, as soon as all that happens from then on will be told. */
+  onFirstLook(listener: () => void): void {
+    this.#onFirstLook = listener;
   }
 
   /** performance.now() of a moment before which every committed event has been told; minus infinity before the first look. */
@@ -175,6 +181,8 @@ export class LogFeed {
       this.#tell(entries.filter(({ idx }) => idx >= (this.#next ?? from)));
     }
     this.#hear(startedMs, log);
+    this.#onFirstLook?.();
+    this.#onFirstLook = undefined;
   }
 
   /** The size that is signed. A head that is not ours is not followed: it could say that anything was told already. */

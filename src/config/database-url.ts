@@ -30,13 +30,16 @@ const CLIENT_ONLY = new Set(["channel_binding", "gssencmode", "sslcompression", 
 
 /** Throws RangeError, without repeating the text, which may hold a password. */
 export function parseDatabaseUrl(text: string): DatabaseAddress {
-  const match = /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(text);
+  const match = /^postgres(?:ql)?:\/\/(?:([^/?#]*)@)?([^@/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(text);
   if (!match) throw new RangeError("must be a PostgreSQL address such as postgres://user@host:5432/database");
   const [, login = "", authority = "", database = "", query = ""] = match;
   const [user = "", ...password] = login.split(":");
   const {
     host,
     port,
+    user: queryUser,
+    password: queryPassword,
+    dbname,
     ssl,
     sslmode = SSL_ALIASES[ssl ?? ""] ?? ssl,
     sslrootcert,
@@ -52,9 +55,9 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
     throw new RangeError(`target_session_attrs must be one of ${SESSION_ATTRS.join(", ")}`);
   return {
     hosts: readHosts(authority === "" ? (host ?? "") : authority, port),
-    user: decode(user) || undefined,
-    password: password.length === 0 ? undefined : decode(password.join(":")),
-    database: decode(database) || undefined,
+    user: decode(user) || queryUser,
+    password: password.length === 0 ? queryPassword : decode(password.join(":")),
+    database: decode(database) || dbname,
     sslMode: sslMode as SslMode,
     sslRootCert: sslrootcert,
     sslCert: sslcert,

@@ -3,7 +3,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { hashKey, isAtLeast, isKey, type Role } from "../model/key.ts";
+import { hashKey, isAtLeast, isKey, type KeyRow, type Role } from "../model/key.ts";
 import type { Caller } from "../operations/core.ts";
 import { findKeyByHash } from "../store/queries/keys.ts";
 import { withDeadline } from "../store/store.ts";
@@ -12,7 +12,7 @@ import { clientOf, type Exchange, type Service, takeFrom } from "./service.ts";
 
 /** Throws unauthorized without a live key, forbidden where its role is too small. */
 export async function authorize(service: Service, request: Request, exchange: Exchange, needed: Role): Promise<Caller> {
-  const caller = await authenticate(service, request, exchange.requestId).catch((error: unknown) => {
+  const caller = await authenticate(service, request, exchange).catch((error: unknown) => {
     // A good key is never kept waiting by whoever else sends bad ones from the same address.
     if (isRefusedKey(error) && presentedKey(request) !== "")
       takeFrom(service, "bad-keys", customerOf(clientOf(service, request)));
@@ -35,16 +35,19 @@ function presentedKey(request: Request): string {
   return bearer ?? request.headers.get("x-api-key") ?? "";
 }
 
-async function authenticate(service: Service, request: Request, requestId: string): Promise<Caller> {
+/** What answers without the store, and so must not wait for it to know a key. */
+const WITHOUT_STORE: ReadonlySet<string> = new Set(["/metrics", "/stats"]);
+
+async function authenticate(service: Service, request: Request, exchange: Exchange): Promise<Caller> {
   const { operatorSecret, via, core, keys, database } = service;
+  const { requestId, route } = exchange;
   const presented = presentedKey(request);
   if (presented === "") throw unauthorized("a key is needed: send Authorization: Bearer KEY");
   if (operatorSecret !== undefined && isSame(hashKey(presented), hashKey(operatorSecret)))
     return { userId: null, keyId: null, role: "admin", via, requestId };
   if (!isKey(presented)) throw unauthorized("the key is not valid");
   const hash = hashKey(presented);
-  const nowMs = core.clock();
-  const known = request.method === "GET" ? keys.recall(hash, nowMs) : undefined;
+  const known = request.method === "GET" ? keys.recall(hash, core.clock()) : undefined;
   // While the store does not answer, a key that was good lets its holder look, and do nothing.
   const reader: Caller | undefined = known && {
     userId: known.userId,
@@ -53,29 +56,37 @@ async function authenticate(service: Service, request: Request, requestId: strin
     via,
     requestId,
   };
-  if (reader && database.isSilent) return reader;
-  const { changes } = keys;
-  const lookup = core.store.read((sql) => findKeyByHash(sql, hash));
-  const late = () => unavailable("the database did not answer in time");
-  const found = await (reader ? withDeadline(lookup, LIMITS.keyLateMs, late) : lookup).catch((error: unknown) => {
+  const mayHurry = reader !== undefined && WITHOUT_STORE.has(route);
+  if (mayHurry && database.isSilent) return reader;
+  try {
+    const lookup = findLiveKey(service, hash);
+    const late = () => unavailable("the database did not answer in time");
+    const row = await (mayHurry ? withDeadline(lookup, LIMITS.keyLateMs, late) : lookup);
+    // One answer for all reasons: which of them it was is nobody's business without a key.
+    if (!row) throw unauthorized("the key is not valid");
+    return { userId: row.user_id, keyId: row.id, role: row.role as Role, via, requestId };
+  } catch (error) {
     if (reader && error instanceof DeadletterError && error.code === "unavailable") return reader;
     throw error;
-  });
-  if (!Array.isArray(found)) return found;
-  const [row] = found;
+  }
+}
+
+/** The key where it may be used now. What is found is remembered or forgotten, also where nobody waits for it any more. */
+async function findLiveKey({ core, keys }: Service, hash: string): Promise<KeyRow | undefined> {
+  const { changes } = keys;
+  const [row] = await core.store.read((sql) => findKeyByHash(sql, hash));
   const isLive =
     row !== undefined &&
     isSame(row.key_hash, hash) &&
     row.revoked_at_ms === null &&
-    (row.expires_at_ms === null || row.expires_at_ms > nowMs) &&
+    (row.expires_at_ms === null || row.expires_at_ms > core.clock()) &&
     row.user_is_active === 1;
-  // One answer for all of these: which of them it was is nobody's business without a key.
   if (!isLive) {
     keys.forget(hash);
-    throw unauthorized("the key is not valid");
+    return undefined;
   }
   keys.remember(hash, { userId: row.user_id, keyId: row.id, expiresAtMs: row.expires_at_ms }, changes);
-  return { userId: row.user_id, keyId: row.id, role: row.role as Role, via, requestId };
+  return row;
 }
 
 function unauthorized(message: string): DeadletterError {

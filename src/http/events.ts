@@ -37,7 +37,8 @@ export function eventHandlers({ core: { store } }: Service) {
     const { limit, offset, cursor } = readPage(query);
     const [atMs, id] = readCursor(cursor, 2) ?? [];
     const filter = readFilter(query);
-    const found = await store.scan(async (sql) => {
+    const isScan = Object.keys(filter).length > 0;
+    const found = await (isScan ? store.scan : store.read)(async (sql) => {
       const { code, ...rest } = filter;
       const link = code === undefined ? undefined : (await findLinkByCode(sql, code))[0];
       const urlId = link?.id ?? rest.urlId;

@@ -99,7 +99,9 @@ export function linkHandlers({ core }: Service) {
     const search = query.q === undefined ? "" : cleanText("q", query.q, LIMITS.searchChars);
     const userId = readId("user_id", query.user_id);
     const isActive = readFlag("is_active", query.is_active);
-    const found = await store.scan((sql) =>
+    // Without a filter the newest are read from an index; with one, rows may be looked at that are not of the page.
+    const isScan = search !== "" || isActive !== undefined;
+    const found = await (isScan ? store.scan : store.read)((sql) =>
       listLinks(sql, {
         ...(userId === undefined ? {} : { userId }),
         ...(isActive === undefined ? {} : { isActive }),

@@ -65,8 +65,8 @@ export class Follower {
    */
   readonly #flights = new Map<number, Flight>();
   readonly #flightKey = drawHashKey();
-  /** Codes that were heard of while links are being learned; undefined while none are. */
-  #heardMeanwhile: Set<string> | undefined;
+  /** Of each learning that is under way, the codes that were heard of meanwhile. */
+  readonly #heardMeanwhile = new Set<Set<string>>();
   /** performance.now() until which the store is taken to be down: only one lookup at a time finds out. */
   #downUntilMs = 0;
 
@@ -138,7 +138,7 @@ export class Follower {
   async learn(read: () => Promise<readonly StoredDestination[]>): Promise<number> {
     const { cache } = this.#options;
     const heard = new Set<string>();
-    this.#heardMeanwhile = heard;
+    this.#heardMeanwhile.add(heard);
     try {
       const unknown = (await read()).filter(
         ({ short_code }) => !heard.has(short_code) && cache.get(short_code) === undefined,
@@ -146,13 +146,13 @@ export class Follower {
       for (const link of unknown) cache.set(link.short_code, cachedFrom(link));
       return unknown.length;
     } finally {
-      this.#heardMeanwhile = undefined;
+      this.#heardMeanwhile.delete(heard);
     }
   }
 
   /** Its link has changed, or is new. */
   #heardOf(code: string): void {
-    this.#heardMeanwhile?.add(code);
+    for (const heard of this.#heardMeanwhile) heard.add(code);
     // Whoever changed it reached the store.
     this.#downUntilMs = 0;
     const hash = keyedHash(this.#flightKey, code);

@@ -1,5 +1,6 @@
 // Runs queries that may look at many rows in a thread, one at a time, since SQLite works in the thread that calls it and that
-// must not be the one that redirects. A query that takes too long ends with the thread; the next one gets a new thread.
+// must not be the one that redirects. Who asked for one that takes too long is told so; the thread goes on with it all the same,
+// since nothing ends a statement of SQLite's here, and the others wait: one core at the most is ever busy with scans.
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -26,6 +27,7 @@ interface Scan {
   readonly values: readonly Value[];
   readonly resolve: (rows: unknown[]) => void;
   readonly reject: (error: unknown) => void;
+  timer?: ReturnType<typeof setTimeout>;
 }
 
 export class ScanThread {
@@ -34,10 +36,11 @@ export class ScanThread {
   #thread: Worker | undefined;
   /** Oldest first; the first one is with the thread. At most LIMITS.scansWaiting. */
   readonly #scans: Scan[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The query that the thread still works on although its time has passed. */
+  #abandoned: number | undefined;
   #nextId = 0;
 
-  /** `deadlineMs`: how long one query may take once its turn has come. */
+  /** `deadlineMs`: how long a query may take, the wait for its turn counted. */
   constructor(path: string, deadlineMs: number) {
     this.#path = path;
     this.#deadlineMs = deadlineMs;
@@ -50,61 +53,89 @@ export class ScanThread {
     return promise;
   }
 
-  /** Throws unavailable past the deadline or where too many wait. */
+  /** Throws unavailable past the deadline, the wait for its turn counted, or where too many wait. */
   run(text: string, values: readonly Value[]): Promise<unknown[]> {
     if (this.#scans.length >= LIMITS.scansWaiting) return Promise.reject(unavailable("too many searches are waiting"));
     const { promise, resolve, reject } = Promise.withResolvers<unknown[]>();
-    this.#scans.push({ id: this.#nextId++, text, values, resolve, reject });
+    const scan: Scan = { id: this.#nextId++, text, values, resolve, reject };
+    this.#scans.push(scan);
+    scan.timer = setTimeout(() => this.#expire(scan), this.#deadlineMs);
     if (this.#scans.length === 1) this.#next();
     return promise;
   }
 
   close(): void {
-    clearTimeout(this.#timer);
     this.#thread?.terminate();
     this.#thread = undefined;
-    for (const { reject } of this.#scans.splice(0)) reject(unavailable("the process is stopping"));
+    for (const scan of this.#scans.splice(0)) fail(scan, unavailable("the process is stopping"));
   }
 
-  #open(onReady: () => void = () => {}): Worker {
+  #open(onReady: () => void = () => {}): void {
     const thread = new Worker(threadUrl("store/read-thread"), { ref: false });
     this.#thread = thread;
     thread.onmessage = ({ data }: MessageEvent<ScanAnswer>) => {
       if (data.kind === "opened") onReady();
       else this.#settle(data);
     };
-    thread.onerror = ({ message }) => {
+    // Bun says here what the code around the error is: nothing of that is for who asked.
+    const ended = () => {
       onReady();
-      if (this.#thread === thread) this.#abandon(`its thread ended: ${message}`);
+      if (this.#thread === thread) this.#end();
     };
+    thread.onerror = ended;
+    thread.addEventListener("close", ended);
     thread.postMessage({ kind: "open", path: this.#path } satisfies ScanQuestion);
-    return thread;
   }
 
   #next(): void {
     const [scan] = this.#scans;
-    if (!scan) return;
+    // A thread that works on what nobody waits for any more takes no other: SQLite cannot be told to stop.
+    if (!scan || this.#abandoned !== undefined) return;
+    if (!this.#thread) this.#open();
     const { id, text, values } = scan;
-    const thread = this.#thread ?? this.#open();
-    thread.postMessage({ kind: "query", id, text, values } satisfies ScanQuestion);
-    this.#timer = setTimeout(() => this.#abandon("it looked at too many rows: ask for less"), this.#deadlineMs);
+    this.#thread?.postMessage({ kind: "query", id, text, values } satisfies ScanQuestion);
   }
 
   #settle(answer: Exclude<ScanAnswer, { kind: "opened" }>): void {
-    if (this.#scans[0]?.id !== answer.id) return;
+    if (answer.id === this.#abandoned) {
+      this.#abandoned = undefined;
+      this.#next();
+      return;
+    }
     const scan = this.#scans.shift();
-    clearTimeout(this.#timer);
-    if (answer.kind === "rows") scan?.resolve(answer.rows);
-    else scan?.reject(answer.store ? new StoreError(answer.store, "", answer.message) : unavailable(answer.message));
+    if (scan?.id !== answer.id) return;
+    clearTimeout(scan.timer);
+    if (answer.kind === "rows") scan.resolve(answer.rows);
+    else
+      scan.reject(
+        answer.store
+          ? new StoreError(answer.store, "", answer.message)
+          : unavailable("the store cannot be read", { cause: new Error(answer.message) }),
+      );
     this.#next();
   }
 
-  /** The query under way fails, and its thread goes with it: nothing else would end it. */
-  #abandon(why: string): void {
-    clearTimeout(this.#timer);
-    this.#thread?.terminate();
+  /** Its time has passed; where it is with the thread, that goes on with it, and all others wait until it has done. */
+  #expire(scan: Scan): void {
+    const place = this.#scans.indexOf(scan);
+    if (place === -1) return;
+    if (place === 0 && this.#abandoned === undefined) this.#abandoned = scan.id;
+    this.#scans.splice(place, 1);
+    scan.reject(unavailable("the database did not answer in time: it looked at too many rows, or waited for who does"));
+  }
+
+  /** The thread has ended by itself; the next query gets another. */
+  #end(): void {
     this.#thread = undefined;
-    this.#scans.shift()?.reject(unavailable(`the database did not answer in time: ${why}`));
+    const isWorking = this.#abandoned === undefined;
+    this.#abandoned = undefined;
+    const scan = isWorking ? this.#scans.shift() : undefined;
+    if (scan) fail(scan, unavailable("the store cannot be read: its thread has ended"));
     this.#next();
   }
+}
+
+function fail(scan: Scan, error: unknown): void {
+  clearTimeout(scan.timer);
+  scan.reject(error);
 }

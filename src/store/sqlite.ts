@@ -34,7 +34,12 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   const writer = new SqliteWriter(connection, async () => openAgain("full"));
   // Its commits wait for no disk, and so hold nobody up. It opens with its first transaction.
   let relaxed: Promise<SqliteWriter> | undefined;
-  const openRelaxed = async () => new SqliteWriter(await openAgain("normal"), async () => openAgain("normal"));
+  let isKeeperRunning = false;
+  const openRelaxed = async () => {
+    const opened = await openAgain("normal");
+    if (isKeeperRunning) opened.database.run("pragma wal_autocheckpoint = 0");
+    return new SqliteWriter(opened, async () => openAgain("normal"));
+  };
   const reader = new SqliteConnection(path, { readonly: true });
   reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
   const sql = reader.tag();
@@ -51,7 +56,11 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     begin: async (run, { deadlineMs: ownDeadlineMs = deadlineMs, isRelaxed = false } = {}) => {
       if (file.lost !== undefined) throw unavailable(file.lost);
       if (!isRelaxed) return writer.submit(run, ownDeadlineMs);
-      relaxed ??= openRelaxed();
+      relaxed ??= openRelaxed().catch((error: unknown) => {
+        // What kept it from opening may pass.
+        relaxed = undefined;
+        throw error;
+      });
       return (await relaxed).submit(run, ownDeadlineMs);
     },
     migrate: (run) => migrateFile(path, run),
@@ -67,6 +76,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
         pauseWriter: (pause) => writer.pause(pause),
         // Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever.
         onRunning: (isRunning) => {
+          isKeeperRunning = isRunning;
           if (!isClosed) writer.connection.database.run(`pragma wal_autocheckpoint = ${isRunning ? 0 : 1000}`);
         },
       });

@@ -11,7 +11,7 @@ const LEADER = 1;
 
 export class Seat implements WorkerPool {
   readonly isLeader: boolean;
-  #refusal: string | undefined;
+  #refusal: string | null | undefined;
   #report: (() => Promise<Report>) | undefined;
   #stop: (() => void) | undefined;
   #isToStop = false;
@@ -27,7 +27,7 @@ export class Seat implements WorkerPool {
   }
 
   /** What the leader last said of the stored log. */
-  get refusal(): string | undefined {
+  get refusal(): string | null | undefined {
     return this.#refusal;
   }
 
@@ -81,7 +81,7 @@ export class Seat implements WorkerPool {
         this.#collecting.get(message.id)?.(message.collected);
         return;
       case "refusal":
-        this.#refusal = message.refusal ?? undefined;
+        this.#refusal = message.refusal;
         return;
       case "stop":
         this.#askToStop();

@@ -43,7 +43,8 @@ export class Supervisor {
   #ended: Promise<Report["metrics"]> = Promise.resolve([]);
   /** Of the first worker that served; all others listen where it does. */
   #serving: Serving | undefined;
-  #refusal: string | null = null;
+  /** Undefined until the leader has said anything. */
+  #refusal: string | null | undefined;
   #isStopping = false;
   #exitCode = 0;
   #nextId = 0;
@@ -190,7 +191,7 @@ export class Supervisor {
   }
 
   #tellRefusal(worker: Worker): void {
-    tell(worker, { kind: "refusal", refusal: this.#refusal });
+    if (this.#refusal !== undefined) tell(worker, { kind: "refusal", refusal: this.#refusal });
   }
 
   /** The reports of all workers that serve; of one that does not answer in time, its last. */

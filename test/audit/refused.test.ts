@@ -1,6 +1,8 @@
 // A store whose log went back, as an old backup or an asynchronous failover leaves it: shown everywhere, and no change is taken.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { open } from "../../src/deadletter.ts";
+import { createLogger } from "../../src/log.ts";
 import { createStore, ENGINES, startServer, type TestServer, type TestStore, until } from "../support/harness.ts";
 import { runDeadletter } from "../support/process.ts";
 
@@ -64,6 +66,17 @@ describe.each([...ENGINES])("a log that went back on %s", (engine) => {
     );
     expect((await call("GET", "/readyz")).json.status).toBe("degraded");
     expect((await call("POST", "/urls", { original_url: "https://a.b/" })).status).toBe(503);
+  });
+
+  test("is refused by a worker that does not sequence until the one that does says otherwise", async () => {
+    const seat = { isLeader: false, refusal: undefined as string | null | undefined, collect: () => Promise.reject() };
+    const worker = await open(store.config, { log: createLogger("silent"), via: "http", seat });
+    expect(worker.auditLog.refusal()).toMatch(REASON);
+    seat.refusal = null;
+    expect(worker.auditLog.refusal()).toBeUndefined();
+    seat.refusal = "another reason";
+    expect(worker.auditLog.refusal()).toBe("another reason");
+    await worker.close();
   });
 
   test("takes changes where DEADLETTER_REFUSED_WRITES says so, and is refused all the same", async () => {

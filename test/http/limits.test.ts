@@ -38,6 +38,7 @@ describe("the client's address", () => {
       { forwarded: 'for=1.1.1.1, for=198.51.100.7;host="a,b;for=9.9.9.9"' },
       "198.51.100.7",
     ],
+    ["IPv4 in hexadecimal IPv6", "10.0.0.1", { "x-forwarded-for": "::ffff:c633:6407" }, "198.51.100.7"],
     ["no header", "10.0.0.1", {}, "10.0.0.1"],
     ["an empty one", "10.0.0.1", { "x-forwarded-for": "" }, "10.0.0.1"],
   ])("is %s", (_, peer, headers, expected) => {

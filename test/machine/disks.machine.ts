@@ -59,8 +59,10 @@ test.skipIf(!canMount)(
   "a read-only root without any directory for temporary files serves",
   async () => {
     const disk = mkdtempSync("/mnt/deadletter-readonly-");
-    const mounts = `mount --make-rprivate / && mount -t tmpfs tmpfs ${disk} && mount -t tmpfs -o ro,size=4k tmpfs /tmp &&
-    mount -t tmpfs -o ro,size=4k tmpfs /var/tmp && mount -o remount,ro,bind / && cd / && exec "$@"`;
+    // The checkout itself may be below /tmp: it stays where it is, and may only be read.
+    const readOnly = (path: string) => `mount --bind ${path} ${path} && mount -o remount,ro,bind ${path}`;
+    const mounts = `mount --make-rprivate / && ${["/tmp", "/var/tmp"].map(readOnly).join(" && ")} &&
+    mount -t tmpfs tmpfs ${disk} && mount -o remount,ro,bind / && cd / && exec "$@"`;
     const environment = { ...newEnvironment(undefined), DEADLETTER_DATA_DIR: join(disk, "data") };
     const served = await startServe(environment, [], ["unshare", "-m", "sh", "-c", mounts, "sh", ...commandLine()]);
     const headers = { authorization: `Bearer ${served.key}`, "content-type": "application/json" };

@@ -84,6 +84,10 @@ test("a restore that would go behind a saved checkpoint is refused unless told, 
   copyFileSync(join(dataDir, "checkpoint"), newer);
   await server.close();
   rmSync(join(dataDir, "deadletter.db"));
+  writeFileSync(join(dataDir, "deadletter.db-wal"), "what a lost store left behind");
+  const left = await runDeadletter(["restore", join(folder, "old.db")], store.environment);
+  expect([left.exitCode, left.stderr]).toEqual([4, expect.stringContaining("deadletter.db-wal")]);
+  rmSync(join(dataDir, "deadletter.db-wal"));
   const restore = (...words: string[]) =>
     runDeadletter(["restore", join(folder, "old.db"), ...words], store.environment);
   // What this host remembers itself, and what was kept elsewhere.

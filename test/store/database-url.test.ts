@@ -38,6 +38,8 @@ describe("an address", () => {
         ],
       },
     ],
+    ["postgres://u:p@ss@h/db", { hosts: [{ host: "h", port: 5432 }], user: "u", password: "p@ss" }],
+    ["postgres://h/?user=u&password=p&dbname=d", { user: "u", password: "p", database: "d", parameters: {} }],
     ["postgres:///x?host=/run/postgresql&port=5433", { hosts: [{ host: "/run/postgresql", port: 5433 }] }],
     ["postgres://db/x?sslmode=verify-full&sslrootcert=ca.crt", { sslMode: "verify-full", sslRootCert: "ca.crt" }],
     [
