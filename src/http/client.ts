@@ -2,6 +2,7 @@
 
 import { BlockList, isIP } from "node:net";
 import { LIMITS } from "../limits.ts";
+import { unmapIpv4 } from "../model/address.ts";
 
 /** Who may say where a request comes from (DEADLETTER_TRUSTED_PROXIES). */
 export interface TrustedProxies {
@@ -52,11 +53,7 @@ function forwardedHops(header: string): string[] {
 function plainAddress(text: string): string {
   const bare =
     /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? (/^[\d.]+:\d+$/.test(text) ? text.replace(/:\d+$/, "") : text);
-  const [, dotted, high, low] = /^::ffff:(?:(\d+\.\d+\.\d+\.\d+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i.exec(bare) ?? [];
-  if (dotted !== undefined) return dotted;
-  if (high === undefined || low === undefined) return bare;
-  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
-  return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`;
+  return unmapIpv4(bare);
 }
 
 function familyOf(address: string): "ipv4" | "ipv6" {

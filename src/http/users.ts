@@ -94,28 +94,10 @@ export function userHandlers({ core }: Service) {
     return editUser(core, callerOf(request), userId(params.user), body);
   }
 
-  function remove({
-    params,
-    body,
-    request,
-  }: {
-    params: UserParams;
-    body: Static<typeof ReasonBody>;
-    request: Request;
-  }) {
-    return deactivateUser(core, callerOf(request), userId(params.user), body?.reason);
-  }
-
-  function bringBack({
-    params,
-    body,
-    request,
-  }: {
-    params: UserParams;
-    body: Static<typeof ReasonBody>;
-    request: Request;
-  }) {
-    return restoreUser(core, callerOf(request), userId(params.user), body?.reason);
+  /** A handler for an operation that changes a user and takes no more than a reason. */
+  function changing(operation: typeof deactivateUser | typeof restoreUser) {
+    return ({ params, body, request }: { params: UserParams; body: Static<typeof ReasonBody>; request: Request }) =>
+      operation(core, callerOf(request), userId(params.user), body?.reason);
   }
 
   function erase({ params, body, request }: { params: UserParams; body: Static<typeof EraseBody>; request: Request }) {
@@ -170,7 +152,19 @@ export function userHandlers({ core }: Service) {
     return { user: userFromRow(user), key: key ? keyFromRow(key) : null, role };
   }
 
-  return { create, list, read, edit, remove, bringBack, erase, createUserKey, listUserKeys, removeKey, whoami };
+  return {
+    create,
+    list,
+    read,
+    edit,
+    remove: changing(deactivateUser),
+    bringBack: changing(restoreUser),
+    erase,
+    createUserKey,
+    listUserKeys,
+    removeKey,
+    whoami,
+  };
 }
 
 function userId(text: string): number {

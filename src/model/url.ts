@@ -3,6 +3,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { unmapIpv4 } from "./address.ts";
 import type { State } from "./event.ts";
 import { cleanText, hasControlCharacter } from "./text.ts";
 import { formatOptionalTime, formatTime } from "./time.ts";
@@ -157,20 +158,12 @@ export function checkOriginalUrl(text: string, ownHosts: ReadonlySet<string>): s
  * name for all that lead back to the machine itself.
  */
 export function hostKey(url: URL): string {
-  const name = unmapped(url.hostname.replace(/\.+$/, ""));
+  const name = unmapIpv4(url.hostname.replace(/\.+$/, "").replace(/^\[(::ffff:.+)\]$/, "$1"));
   const host = isLoopback(name) ? LOOPBACK : name;
   return url.port === "" || url.port === "80" || url.port === "443" ? host : `${host}:${url.port}`;
 }
 
 const LOOPBACK = "localhost";
-
-/** IPv4 that is written as IPv6 (RFC 4291 section 2.5.5.2), as what it is. */
-function unmapped(name: string): string {
-  const [, high, low] = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(name) ?? [];
-  if (high === undefined || low === undefined) return name;
-  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
-  return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`;
-}
 
 /**
  * Of a name as the WHATWG URL parser writes it: localhost and all below it (RFC 6761 section 6.3), 127.0.0.0/8, ::1, the
