@@ -8,6 +8,7 @@ import type { LogKey } from "./audit/log-key.ts";
 import { OwnWrites } from "./audit/own-writes.ts";
 import { Sequencer } from "./audit/sequencer.ts";
 import type { Config } from "./config/settings.ts";
+import { DeadletterError } from "./errors.ts";
 import type { AuditLog } from "./http/service.ts";
 import { describeError, type Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -70,8 +71,17 @@ export function createAuditLog(
   let foundRefusal: string | undefined = "the stored log has not been looked at yet";
   let isStarted = false;
 
-  function createSequencer(): Sequencer {
-    const memory = new CheckpointMemory(checkpointPath(config), key);
+  /** Undefined where it cannot be read, or is of another log: a command need not care, and start() says so. */
+  function rememberedOrNone(): CheckpointMemory | undefined {
+    try {
+      return new CheckpointMemory(checkpointPath(config), key);
+    } catch (error) {
+      if (error instanceof DeadletterError) return undefined;
+      throw error;
+    }
+  }
+
+  function createSequencer(memory = new CheckpointMemory(checkpointPath(config), key)): Sequencer {
     const onPublished = (entries: readonly TailRow[]) => {
       feed.take(entries);
       // Others find out by polling where this does not reach them.
@@ -95,7 +105,8 @@ export function createAuditLog(
     },
     createSequencer,
     async checkHead() {
-      foundRefusal = await createSequencer().findRefusal();
+      const memory = rememberedOrNone();
+      foundRefusal = memory && (await createSequencer(memory).findRefusal());
     },
     start(isSequencing = true) {
       isStarted = true;

@@ -148,6 +148,11 @@ export function localOperator(door: "cli" | "import"): string {
   return `${door}:uid-${process.getuid?.() ?? "unknown"}`;
 }
 
+/** Where redirects are answered, as far as that is known before listening. */
+export function listenersOf({ host, port, adminListen }: Config): readonly Address[] {
+  return [{ host, port }, ...(adminListen ? [adminListen] : [])];
+}
+
 /** Where the public reaches redirects, as far as it is known before listening. */
 export function baseUrlOf(config: Config): string {
   return config.baseUrl ?? `http://${urlHost(config.host)}:${config.port}`;
@@ -205,7 +210,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     clock,
     onError: (error) => log.warn("clicks wait for the store", describeError(error)),
   });
-  let ownHosts = ownHostsOf(baseUrlOf(config), config, config.ownHosts);
+  let ownHosts = ownHostsOf(baseUrlOf(config), listenersOf(config), config.ownHosts);
   let isDraining = false;
   let isStarting = false;
   let guard: ConnectionGuard | undefined;
@@ -301,7 +306,12 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
         wanted && formatListen({ host: wanted.host, port: server?.port ?? wanted.port });
       const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
       const baseUrl = config.baseUrl ?? address(config.host, main.port);
-      ownHosts = ownHostsOf(baseUrl, { host, port: main.port }, config.ownHosts);
+      // The API's own listener redirects as well.
+      const listeners = [
+        { host, port: main.port },
+        ...(admin && adminListen ? [{ host: adminListen.host, port: admin.port }] : []),
+      ];
+      ownHosts = ownHostsOf(baseUrl, listeners, config.ownHosts);
       log.info("listening", {
         host: config.host,
         port: main.port,

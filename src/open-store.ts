@@ -54,10 +54,13 @@ export async function assertReachable(store: Store): Promise<void> {
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     const isPooler = messageOf(cause).includes("unsupported startup parameter");
+    const isMissing = (cause as { code?: unknown }).code === "3D000";
     throw new DeadletterError("unavailable", `cannot use PostgreSQL at ${store.place}`, {
       hint: isPooler
         ? "this looks like a pooler: set DEADLETTER_PGBOUNCER=true"
-        : "check DATABASE_URL and that the server is up",
+        : isMissing
+          ? "create the database first: createdb --owner=deadletter deadletter"
+          : "check DATABASE_URL and that the server is up",
       cause,
     });
   }

@@ -80,6 +80,9 @@ export function readCheckpoint(path: string, key: VerifierKey): { checkpoint: Ch
     const note = readFileSync(path, "utf8");
     return { checkpoint: openCheckpoint(note, key), note };
   } catch (error) {
-    throw badRequest(`cannot use the checkpoint in ${path}: ${messageOf(error)}`);
+    throw badRequest(
+      `cannot use the checkpoint in ${path}: ${messageOf(error)}`,
+      "each store needs a data directory of its own: name another with --data-dir or DEADLETTER_DATA_DIR",
+    );
   }
 }

@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { baseUrlOf, localOperator, open } from "../deadletter.ts";
+import { baseUrlOf, listenersOf, localOperator, open } from "../deadletter.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { createLogger } from "../log.ts";
 import { ownHostsOf } from "../model/url.ts";
@@ -43,7 +43,10 @@ export const importCommand: Command = {
       urls: readInput(input, "urls"),
       events: readInput(input, "events"),
     };
-    const data = parseLegacy(files, ownHostsOf(baseUrlOf(input.config), input.config, input.config.ownHosts));
+    const data = parseLegacy(
+      files,
+      ownHostsOf(baseUrlOf(input.config), listenersOf(input.config), input.config.ownHosts),
+    );
     const isDryRun = input.isOn("dry-run");
     // Where there is no store yet, a dry run is made on one that is gone afterwards.
     const scratch =

@@ -177,14 +177,14 @@ export function isLoopback(name: string): boolean {
   );
 }
 
-/** Hosts of which a link to one is a link to this server: what it is told, and the listener's own names. */
+/** Hosts of which a link to one is a link to this server: what it is told, and its listeners' own names. */
 export function ownHostsOf(
   baseUrl: string,
-  listener: { readonly host: string; readonly port: number },
+  listeners: readonly { readonly host: string; readonly port: number }[],
   aliases: readonly string[],
 ): ReadonlySet<string> {
-  const bracketed = listener.host.includes(":") ? `[${listener.host}]` : listener.host;
-  const urls = [baseUrl, `http://${bracketed}:${listener.port}`, ...aliases.map((alias) => `http://${alias}`)];
+  const addresses = listeners.map(({ host, port }) => `http://${host.includes(":") ? `[${host}]` : host}:${port}`);
+  const urls = [baseUrl, ...addresses, ...aliases.map((alias) => `http://${alias}`)];
   return new Set(urls.flatMap((text) => URL.parse(text) ?? []).map(hostKey));
 }
 

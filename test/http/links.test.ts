@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { describeEachEngine } from "../support/harness.ts";
+import { createStore, describeEachEngine, startServer } from "../support/harness.ts";
 
 describeEachEngine("links", (server, engine) => {
   const create = async (body: object = {}) =>
@@ -293,4 +293,23 @@ describeEachEngine("links", (server, engine) => {
   test("after all of this the audit log is true", async () => {
     expect(await server().verify()).toEqual([]);
   });
+});
+
+test("a link to the API's own listener, which redirects as well, is refused like one to the public's", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store, {
+    ADMIN_LISTEN: "127.0.0.1:0",
+    DEADLETTER_OWN_HOSTS: "go.example.com,go:8080",
+  });
+  const { baseUrl, apiUrl } = server.listeners;
+  const ports = [new URL(baseUrl).port, new URL(apiUrl).port];
+  for (const target of [
+    ...ports.map((port) => `http://localhost:${port}/loop`),
+    "https://GO.example.com./loop",
+    "http://go:8080/loop",
+  ])
+    expect([target, (await server.call("POST", "/urls", { original_url: target })).status]).toEqual([target, 400]);
+  expect((await server.call("POST", "/urls", { original_url: "http://go:8081/page" })).status).toBe(201);
+  await server.close();
+  store.remove();
 });
