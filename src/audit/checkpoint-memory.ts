@@ -21,7 +21,7 @@ export class CheckpointMemory {
     this.#path = path;
     this.#key = key;
     if (!existsSync(path)) return;
-    const { checkpoint, note } = readCheckpoint(path, key);
+    const { checkpoint, note } = readCheckpoint(path, key, OWN_DIRECTORY);
     this.#newest = { ...checkpoint, note };
   }
 
@@ -74,15 +74,19 @@ export class CheckpointMemory {
   }
 }
 
+const OWN_DIRECTORY =
+  "each store needs a data directory of its own: name another with --data-dir or DEADLETTER_DATA_DIR";
+
 /** Throws bad_request where the file cannot be read or does not hold a checkpoint of this log. */
-export function readCheckpoint(path: string, key: VerifierKey): { checkpoint: Checkpoint; note: string } {
+export function readCheckpoint(
+  path: string,
+  key: VerifierKey,
+  hint?: string,
+): { checkpoint: Checkpoint; note: string } {
   try {
     const note = readFileSync(path, "utf8");
     return { checkpoint: openCheckpoint(note, key), note };
   } catch (error) {
-    throw badRequest(
-      `cannot use the checkpoint in ${path}: ${messageOf(error)}`,
-      "each store needs a data directory of its own: name another with --data-dir or DEADLETTER_DATA_DIR",
-    );
+    throw badRequest(`cannot use the checkpoint in ${path}: ${messageOf(error)}`, hint);
   }
 }

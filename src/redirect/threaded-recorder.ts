@@ -41,7 +41,8 @@ export class ThreadedRecorder implements Recorder {
 
   /** Starts the thread: before strangers may come, whose connections could take the last file descriptor it needs. */
   async start(): Promise<void> {
-    await this.#ask({ kind: "ready" });
+    // A thread that cannot start now is no reason not to serve: the first batch tries again, and waits in its file meanwhile.
+    await this.#ask({ kind: "ready" }).catch(() => undefined);
   }
 
   async record(batch: ClickBatch): Promise<Recorded> {
