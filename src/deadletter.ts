@@ -225,13 +225,13 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
       redirects.committed(changes);
       auditLog.committed(changes);
       for (const { type, id, op } of changes) {
-        keys.heardOf(type, id);
+        keys.heardOf(type, id, op);
         metrics.mutations.inc({ subject: type, op });
       }
     },
   };
   auditLog.feed.onEntries((entries) => {
-    for (const { subject_type, subject_id } of entries) keys.heardOf(subject_type, subject_id);
+    for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
   });
   const service: Service = {
     core,

@@ -2,7 +2,7 @@
 // remembered lets its holder read and nothing else, and is forgotten at the first word of a change of the key or its user.
 
 import { LIMITS } from "../limits.ts";
-import type { SubjectType } from "../model/event.ts";
+import type { EventType, SubjectType } from "../model/event.ts";
 
 export interface RememberedKey {
   readonly userId: number;
@@ -49,8 +49,9 @@ export class KeyMemory {
   }
 
   /** A listener of what has changed, here or elsewhere. */
-  heardOf(type: SubjectType, id: number): void {
-    if (type === "url") return;
+  heardOf(type: SubjectType, id: number, op: EventType): void {
+    // That a key was made is often heard after it was first used, and ends nothing.
+    if (type === "url" || op === "created" || op === "imported") return;
     this.#changes += 1;
     for (const [hash, { userId, keyId }] of this.#byHash)
       if (type === "user" ? userId === id : keyId === id) this.#byHash.delete(hash);
