@@ -1,10 +1,10 @@
 // What is known of the database without asking it: a probe in the background asks, and whoever wants to know is told at once.
 
-import { unavailable } from "./errors.ts";
+import { DeadletterError, unavailable } from "./errors.ts";
 import type { Check, Database } from "./http/service.ts";
 import { LIMITS } from "./limits.ts";
 import { countPending } from "./store/migrate.ts";
-import { type Store, StoreError, withDeadline } from "./store/store.ts";
+import { type Sql, type Store, StoreError, withDeadline } from "./store/store.ts";
 
 interface DatabaseStanding {
   readonly database: Check;
@@ -53,6 +53,17 @@ export class DatabaseProbe implements Database {
     if (this.#timer === undefined || (this.#last === undefined && !this.#isLate))
       await withDeadline(this.#ask(), LIMITS.readinessMs, () => unavailable("late")).catch(() => undefined);
     return this.#isLate ? SILENT : (this.#last ?? SILENT);
+  }
+
+  async readSoon<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T | undefined> {
+    if (this.isSilent) return undefined;
+    const late = () => unavailable("the database did not answer in time");
+    try {
+      return await withDeadline(this.#store.read(run), LIMITS.scrapeReadMs, late);
+    } catch (error) {
+      if (error instanceof DeadletterError && error.code === "unavailable") return undefined;
+      throw error;
+    }
   }
 
   get #isLate(): boolean {

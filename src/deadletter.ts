@@ -7,7 +7,6 @@ import { createAuditLog, type RunningAuditLog } from "./audit-log.ts";
 import { formatListen, urlHost } from "./config/parse.ts";
 import type { Address, Config } from "./config/settings.ts";
 import { DatabaseProbe } from "./database-probe.ts";
-import { unavailable } from "./errors.ts";
 import { type Api, createApi, createPublic, createWatch } from "./http/app.ts";
 import { networkOf, trustProxies } from "./http/client.ts";
 import { ConnectionGuard, GUARD_ACTS } from "./http/connection-guard.ts";
@@ -36,7 +35,7 @@ import { ThreadedRecorder } from "./redirect/threaded-recorder.ts";
 import { createRedirects, type Redirects, readUsableWarmSet } from "./redirects.ts";
 import { readCounters } from "./store/queries/events.ts";
 import { readHeadAndQuarantine } from "./store/queries/log.ts";
-import { type Store, withDeadline } from "./store/store.ts";
+import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
 export interface OpenOptions {
@@ -149,17 +148,17 @@ export function localOperator(door: "cli" | "import"): string {
 }
 
 /** Where redirects are answered, as far as that is known before listening. */
-export function listenersOf({ host, port, adminListen }: Config): readonly Address[] {
+export function listenersOf({
+  host,
+  port,
+  adminListen,
+}: Pick<Config, "host" | "port" | "adminListen">): readonly Address[] {
   return [{ host, port }, ...(adminListen ? [adminListen] : [])];
 }
 
 /** Where the public reaches redirects, as far as it is known before listening. */
 export function baseUrlOf(config: Config): string {
   return config.baseUrl ?? `http://${urlHost(config.host)}:${config.port}`;
-}
-
-function soon<T>(reading: Promise<T>): Promise<T> {
-  return withDeadline(reading, LIMITS.scrapeReadMs, () => unavailable("the database did not answer in time"));
 }
 
 function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
@@ -169,9 +168,8 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     droppedLogLines: () => log.dropped,
     cache: () => redirects.cache.size,
     // A scrape must tell of everything else also while the database is down.
-    counters: async () => (database.isSilent ? [] : soon(store.read(readCounters)).catch(() => [])),
-    logHead: async () =>
-      database.isSilent ? undefined : soon(store.read(readHeadAndQuarantine)).catch(() => undefined),
+    counters: async () => (await database.readSoon(readCounters).catch(() => undefined)) ?? [],
+    logHead: () => database.readSoon(readHeadAndQuarantine).catch(() => undefined),
     isDatabaseUp: () => !database.isSilent,
     wal: () => store.wal(),
     isLogRefused: () => auditLog.refusal() !== undefined,
@@ -186,6 +184,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     redirects: config.limitRedirects,
   });
   for (const limit of LIMIT_NAMES) metrics.rateLimited.inc({ limit }, 0);
+  for (const act of GUARD_ACTS) metrics.guardActs.inc({ act }, 0);
   const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, {
     store,
@@ -245,8 +244,7 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
     limits,
     clients: {
       trusted: trustProxies(config.trustedProxies),
-      inLog:
-        config.logClient === "none" ? () => undefined : config.logClient === "full" ? (client) => client : networkOf,
+      inLog: { none: undefined, full: (client: string) => client, network: networkOf }[config.logClient],
       isAudited: config.auditClient,
     },
     version: VERSION,
@@ -300,17 +298,17 @@ function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOpt
           log.warn("file descriptors are running out", { act });
         },
       });
-      for (const act of GUARD_ACTS) metrics.guardActs.inc({ act }, 0);
       guard.start();
       const boundTo = (wanted: Address | undefined, server: Listener | undefined) =>
         wanted && formatListen({ host: wanted.host, port: server?.port ?? wanted.port });
       const address = (host: string, port: number | undefined) => `http://${urlHost(host)}:${port}`;
       const baseUrl = config.baseUrl ?? address(config.host, main.port);
       // The API's own listener redirects as well.
-      const listeners = [
-        { host, port: main.port },
-        ...(admin && adminListen ? [{ host: adminListen.host, port: admin.port }] : []),
-      ];
+      const listeners = listenersOf({
+        host,
+        port: main.port,
+        adminListen: adminListen && { host: adminListen.host, port: admin?.port ?? adminListen.port },
+      });
       ownHosts = ownHostsOf(baseUrl, listeners, config.ownHosts);
       log.info("listening", {
         host: config.host,

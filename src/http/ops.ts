@@ -1,13 +1,11 @@
 // What operators and machines ask: alive, ready, healthy, metrics, totals.
 
 import { AggregatorRegistry, Counter, Gauge, type PrometheusContentType, type Registry } from "prom-client";
-import { DeadletterError, unavailable } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
+import { unavailable } from "../errors.ts";
 import { CLICK_DROPS } from "../metrics.ts";
 import { countEventsByType, type NamedCounter } from "../model/counters.ts";
 import { formatTime } from "../model/time.ts";
 import { readCounters } from "../store/queries/events.ts";
-import { withDeadline } from "../store/store.ts";
 import type { Answer, Check, ClickAccounting, Collected, Report, Service, Standing } from "./service.ts";
 
 export const REFUSED = "the stored log is not one this server would vouch for: see deadletter log status";
@@ -80,14 +78,8 @@ export function opsHandlers(service: Service) {
   }
 
   async function refreshCounters(): Promise<void> {
-    if (database.isSilent) return;
-    try {
-      const late = () => unavailable("the database did not answer in time");
-      const counters = await withDeadline(store.read(readCounters), LIMITS.scrapeReadMs, late);
-      lastCounters = { counters, atMs: Date.now() };
-    } catch (error) {
-      if (!(error instanceof DeadletterError) || error.code !== "unavailable") throw error;
-    }
+    const counters = await database.readSoon(readCounters);
+    if (counters) lastCounters = { counters, atMs: Date.now() };
   }
 
   function robots() {

@@ -110,7 +110,7 @@ export function finish(service: Service, request: Request, response: Response): 
     status: response.status,
     ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
     ...(caller ? { user_id: caller.userId, key_id: caller.keyId } : {}),
-    client: service.clients.inLog(clientOf(service, request)) || undefined,
+    client: service.clients.inLog?.(clientOf(service, request)) || undefined,
   });
   return response;
 }

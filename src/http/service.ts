@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Caller, Core } from "../operations/core.ts";
 import type { Clicks } from "../redirect/clicks.ts";
 import type { Follower } from "../redirect/follow.ts";
+import type { Sql } from "../store/store.ts";
 import { clientAddress, type TrustedProxies } from "./client.ts";
 import type { KeyMemory } from "./key-memory.ts";
 import type { LimitName, RateLimits } from "./rate-limit.ts";
@@ -83,8 +84,8 @@ export interface AuditLog {
 /** How a client's address is found out, and what becomes of it. */
 export interface Clients {
   readonly trusted: TrustedProxies;
-  /** What a log line says of an address; undefined for nothing. */
-  readonly inLog: (address: string) => string | undefined;
+  /** What a log line says of an address; undefined where it says nothing. */
+  readonly inLog: ((address: string) => string) | undefined;
   /** Whether the actor of an event holds it. */
   readonly isAudited: boolean;
 }
@@ -93,6 +94,8 @@ export interface Clients {
 export interface Database {
   readonly isSilent: boolean;
   standing(): Promise<{ readonly database: Check; readonly schema: Check }>;
+  /** What the store says within LIMITS.scrapeReadMs; undefined where it does not answer. */
+  readSoon<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T | undefined>;
 }
 
 export interface Check {
