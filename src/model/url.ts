@@ -157,7 +157,7 @@ export function checkOriginalUrl(text: string, ownHosts: ReadonlySet<string>): s
  * A host for comparison: without dots at its end, without a port that a browser would leave out in http or https, and one
  * name for all that lead back to the machine itself.
  */
-export function hostKey(url: URL): string {
+function hostKey(url: URL): string {
   const name = unmapIpv4(url.hostname.replace(/\.+$/, "").replace(/^\[(::ffff:.+)\]$/, "$1"));
   const host = isLoopback(name) ? LOOPBACK : name;
   return url.port === "" || url.port === "80" || url.port === "443" ? host : `${host}:${url.port}`;

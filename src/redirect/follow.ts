@@ -202,7 +202,7 @@ export class Follower {
   }
 }
 
-export function cachedFrom(row: StoredDestination): CachedLink {
+function cachedFrom(row: StoredDestination): CachedLink {
   return {
     outcome: row.is_active === 1 ? "found" : "inactive",
     urlId: row.id,

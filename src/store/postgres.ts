@@ -91,21 +91,20 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     }
   }
 
+  function read<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T> {
+    return call(
+      async () => run(tag),
+      options.deadlineMs,
+      () => unavailable(NO_ANSWER),
+    );
+  }
+
   return {
     engine: "postgres",
     place,
-    read: (run) =>
-      call(
-        async () => run(tag),
-        options.deadlineMs,
-        () => unavailable(NO_ANSWER),
-      ),
-    scan: (run) =>
-      call(
-        async () => run(tag),
-        options.deadlineMs,
-        () => unavailable(NO_ANSWER),
-      ),
+    read,
+    // The server works in processes of its own: what looks at many rows is in nobody's way.
+    scan: read,
     // Nothing is relaxed here: a server that crashes would lose what it had acknowledged.
     begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
     migrate: (run) =>
