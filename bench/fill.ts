@@ -1,12 +1,13 @@
 // Many links in few transactions, each with its event: only to have them.
 
+import type { Deadletter } from "../src/app/assemble.ts";
+import { open } from "../src/app/open.ts";
 import type { Config } from "../src/config/settings.ts";
-import { type Deadletter, open } from "../src/deadletter.ts";
-import { createLogger } from "../src/log.ts";
-import { linkFromRow } from "../src/model/url.ts";
+import { linkFromRow } from "../src/model/link.ts";
 import { mutate, record, type Work } from "../src/operations/core.ts";
+import { createLogger } from "../src/runtime/logger.ts";
 import { readCounters } from "../src/store/queries/events.ts";
-import { insertLink } from "../src/store/queries/urls.ts";
+import { insertLink } from "../src/store/queries/links.ts";
 
 const AT_ONCE = 1_000;
 const START_MS = 1_790_000_000_000;

@@ -4,10 +4,11 @@
 //   bun bench/log.ts [--events 1000000] [--rounds 5] [--seconds 3] [--clients 32] [--engine sqlite]
 
 import { parseArgs } from "node:util";
+import type { Deadletter } from "../src/app/assemble.ts";
+import { open } from "../src/app/open.ts";
 import { verify } from "../src/audit/verify.ts";
-import { type Deadletter, open } from "../src/deadletter.ts";
-import { createLogger } from "../src/log.ts";
 import { shorten } from "../src/operations/shorten.ts";
+import { createLogger } from "../src/runtime/logger.ts";
 import { createStore, ENGINES, type Engine } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";
 import { fillLinks } from "./fill.ts";

@@ -5,12 +5,13 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { Deadletter } from "../src/app/assemble.ts";
+import { open } from "../src/app/open.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/settings.ts";
-import { type Deadletter, open } from "../src/deadletter.ts";
-import { createLogger } from "../src/log.ts";
 import { createAdmin } from "../src/operations/bootstrap.ts";
-import { listLinks } from "../src/store/queries/urls.ts";
+import { createLogger } from "../src/runtime/logger.ts";
+import { listLinks } from "../src/store/queries/links.ts";
 import { createStore, ENGINES } from "../test/support/harness.ts";
 import { freePort, stopServer } from "../test/support/postgres.ts";
 import { fillStore } from "./fill.ts";
@@ -50,7 +51,7 @@ async function waysOf(deadletter: Deadletter, links: number): Promise<Record<str
     "redirect not in the cache": async () => {
       const one = code();
       redirects.cache.evict(one);
-      const { outcome } = await redirects.follower.follow(one, core.clock);
+      const { outcome } = await redirects.resolver.resolve(one, core.clock);
       if (outcome !== "found") throw new Error(`${one}: ${outcome}`);
     },
     "first page, bare query": () => core.store.read((sql) => listLinks(sql, { limit: PAGE + 1, offset: 0 })),

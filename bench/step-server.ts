@@ -6,12 +6,12 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { requestIdOf } from "../src/http/service.ts";
-import { createLogger } from "../src/log.ts";
-import { newClickCounts } from "../src/metrics.ts";
+import { Clicks } from "../src/clicks/clicks.ts";
+import { requestIdOf } from "../src/http/exchange.ts";
+import { newClickCounts } from "../src/metrics/registry.ts";
 import { RedirectCache } from "../src/redirect/cache.ts";
-import { Clicks } from "../src/redirect/clicks.ts";
-import { Follower } from "../src/redirect/follow.ts";
+import { Resolver } from "../src/redirect/resolve.ts";
+import { createLogger } from "../src/runtime/logger.ts";
 import type { Store } from "../src/store/store.ts";
 import { STEPS } from "./steps.ts";
 
@@ -31,7 +31,7 @@ for (let id = 1; id <= count; id++) {
 
 // Nothing here is looked up in a store, nor recorded in one.
 const store = undefined as unknown as Store;
-const follower = new Follower({
+const resolver = new Resolver({
   store,
   cache,
   silentMs: () => performance.now() - performance.now(),
@@ -74,7 +74,7 @@ const server = Bun.serve({
         let target: string | undefined;
         let urlId = 1;
         if (isCached) {
-          const found = follower.followNow(code, Date.now());
+          const found = resolver.resolveNow(code, Date.now());
           if (found?.outcome === "found") ({ urlId, location: target } = found);
         } else target = count === 0 ? "https://example.com/page" : links.get(code);
         if (target === undefined) return new Response(null, { status: 404 });

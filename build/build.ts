@@ -32,10 +32,10 @@ const build = Bun.spawnSync(
     `DEADLETTER_VERSION=${JSON.stringify(packageJson.version)}`,
     ...(otherPlatform === undefined ? [] : [`--compile-executable-path=${otherPlatform}`]),
     "src/main.ts",
-    // Every thread is an entry point of its own (src/program.ts).
+    // Every thread is an entry point of its own (src/runtime/program.ts).
     "src/store/wal-thread.ts",
     "src/store/read-thread.ts",
-    "src/redirect/record-thread.ts",
+    "src/clicks/record-thread.ts",
     "--outfile",
     values.outfile,
   ],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { editDistance, loadConfig } from "../src/config/load.ts";
+import { loadConfig } from "../src/config/load.ts";
 import { SETTINGS } from "../src/config/settings.ts";
+import { editDistance } from "../src/runtime/edit-distance.ts";
 
 describe("loadConfig()", () => {
   test("a flag wins over the environment, which wins over the default", () => {

@@ -3,15 +3,15 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { openStore } from "../src/open-store.ts";
+import { openStore } from "../src/app/open-store.ts";
 import { migrate } from "../src/store/migrate.ts";
 import * as clickQueries from "../src/store/queries/clicks.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
 import * as hotLinkQueries from "../src/store/queries/hot-links.ts";
 import * as keyQueries from "../src/store/queries/keys.ts";
+import * as urlQueries from "../src/store/queries/links.ts";
 import * as logQueries from "../src/store/queries/log.ts";
 import * as schemaQueries from "../src/store/queries/schema.ts";
-import * as urlQueries from "../src/store/queries/urls.ts";
 import * as userQueries from "../src/store/queries/users.ts";
 import type { Query, Tx } from "../src/store/store.ts";
 import { createStore, ENGINES } from "./support/harness.ts";
@@ -24,24 +24,18 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/main.ts"],
   ["src/cli/"],
   ["src/workers/"],
-  [
-    "src/backup.ts",
-    "src/open-store.ts",
-    "src/deadletter.ts",
-    "src/audit-log.ts",
-    "src/redirects.ts",
-    "src/log-key-file.ts",
-    "src/lifecycle.ts",
-    "src/database-probe.ts",
-  ],
+  ["src/app/"],
   ["src/http/"],
+  ["src/importers/"],
   ["src/operations/"],
-  ["src/redirect/"],
+  ["src/redirect/", "src/clicks/"],
   ["src/audit/"],
   ["src/store/"],
-  ["src/metrics.ts", "src/config/"],
-  ["src/log.ts"],
-  ["src/model/", "src/errors.ts", "src/limits.ts", "src/program.ts", "src/version.ts"],
+  ["src/tlog/"],
+  ["src/metrics/", "src/config/"],
+  ["src/model/"],
+  ["src/runtime/"],
+  ["src/errors.ts", "src/limits.ts"],
 ];
 
 function sources(folder: string): string[] {

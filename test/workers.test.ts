@@ -1,7 +1,7 @@
 // serve --workers N: several processes that look like one from outside, whichever of them ends.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { isAlive } from "../src/program.ts";
+import { isAlive } from "../src/runtime/program.ts";
 import { forwardLines } from "../src/workers/forward-lines.ts";
 import { createStore, type TestStore, until } from "./support/harness.ts";
 import { freePort } from "./support/postgres.ts";

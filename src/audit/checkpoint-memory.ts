@@ -4,10 +4,10 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint } from "./checkpoint.ts";
-import type { VerifierKey } from "./log-key.ts";
-import { isConsistent } from "./merkle.ts";
-import { proveConsistency, type TileReader } from "./tiles.ts";
+import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import type { VerifierKey } from "../tlog/log-key.ts";
+import { isConsistent } from "../tlog/merkle.ts";
+import { proveConsistency, type TileReader } from "../tlog/tiles.ts";
 
 export class CheckpointMemory {
   readonly #path: string;

@@ -4,7 +4,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Actor, EventRow, EventType, State, SubjectType } from "../model/event.ts";
 import { formatTime } from "../model/time.ts";
-import type { LogKey } from "./log-key.ts";
+import type { LogKey } from "../tlog/log-key.ts";
 
 export const SALT_BYTES = 16;
 

@@ -4,10 +4,9 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { badRequest, messageOf } from "../errors.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint } from "./checkpoint.ts";
-import { hashLeaf } from "./event.ts";
-import type { VerifierKey } from "./log-key.ts";
-import { HASH_BYTES, isConsistent, isSameHash } from "./merkle.ts";
+import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import type { VerifierKey } from "../tlog/log-key.ts";
+import { HASH_BYTES, isConsistent, isSameHash } from "../tlog/merkle.ts";
 import {
   bundlesOf,
   decodeBundle,
@@ -17,7 +16,8 @@ import {
   type TileReader,
   tilePath,
   tilesOf,
-} from "./tiles.ts";
+} from "../tlog/tiles.ts";
+import { hashLeaf } from "./event.ts";
 
 export interface ExportOptions {
   /** Fetches a path below the log's address, such as `checkpoint` or `tile/0/000`. */

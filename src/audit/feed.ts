@@ -5,8 +5,8 @@ import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type LogHead, listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
 import { type Sql, type Store, withDeadline } from "../store/store.ts";
-import { CheckpointError, openCheckpoint } from "./checkpoint.ts";
-import type { VerifierKey } from "./log-key.ts";
+import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import type { VerifierKey } from "../tlog/log-key.ts";
 
 const MAX_LOOKS = 32;
 

@@ -2,7 +2,7 @@
 // It writes nothing but the log's own tables, and never signs what it has not checked against what it remembers.
 
 import { LIMITS } from "../limits.ts";
-import { destinationFromState } from "../model/url.ts";
+import { destinationFromState } from "../model/link.ts";
 import {
   dequeue,
   enqueue,
@@ -26,14 +26,14 @@ import {
   updateLogHead,
 } from "../store/queries/log.ts";
 import type { Sql, Store, Tx } from "../store/store.ts";
+import { type Checkpoint, CheckpointError, openCheckpoint, signCheckpoint } from "../tlog/checkpoint.ts";
+import type { LogKey } from "../tlog/log-key.ts";
+import { EMPTY_ROOT, Frontier, HASH_BYTES, isSameHash } from "../tlog/merkle.ts";
+import { frontierAt, TILE_HEIGHT, TILE_WIDTH } from "../tlog/tiles.ts";
 import type { Alarm } from "./alarm.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import type { CheckpointMemory } from "./checkpoint-memory.ts";
 import { contradictionsOf, openEvent, stateOf } from "./event.ts";
-import type { LogKey } from "./log-key.ts";
-import { EMPTY_ROOT, Frontier, HASH_BYTES, isSameHash } from "./merkle.ts";
 import { storedTiles } from "./stored-tree.ts";
-import { frontierAt, TILE_HEIGHT, TILE_WIDTH } from "./tiles.ts";
 
 export interface SequencerParts {
   readonly store: Store;

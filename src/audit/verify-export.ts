@@ -4,13 +4,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SUBJECT_TYPES, type SubjectType } from "../model/event.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import type { VerifierKey } from "../tlog/log-key.ts";
+import { Frontier, HASH_BYTES, isSameHash } from "../tlog/merkle.ts";
+import { bundlesOf, decodeBundle, TILE_HEIGHT, type Tile, tilesOf } from "../tlog/tiles.ts";
 import { encodeLeaf, hashLeaf } from "./event.ts";
 import { readTileFile } from "./export.ts";
 import type { Finding } from "./finding.ts";
-import type { VerifierKey } from "./log-key.ts";
-import { Frontier, HASH_BYTES, isSameHash } from "./merkle.ts";
-import { bundlesOf, decodeBundle, TILE_HEIGHT, type Tile, tilesOf } from "./tiles.ts";
 import { checkRoots, type SavedCheckpoint } from "./verify-log.ts";
 
 export interface ExportReport {

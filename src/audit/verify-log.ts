@@ -12,11 +12,11 @@ import {
   readLogHead,
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import type { VerifierKey } from "../tlog/log-key.ts";
+import { EMPTY_ROOT, Frontier, isSameHash } from "../tlog/merkle.ts";
+import { hashesAt, TILE_HEIGHT } from "../tlog/tiles.ts";
 import type { Report } from "./finding.ts";
-import type { VerifierKey } from "./log-key.ts";
-import { EMPTY_ROOT, Frontier, isSameHash } from "./merkle.ts";
-import { hashesAt, TILE_HEIGHT } from "./tiles.ts";
 
 export interface SavedCheckpoint {
   readonly place: string;

@@ -4,19 +4,19 @@
 import { LIMITS } from "../limits.ts";
 import { type State, SUBJECT_TYPES, type SubjectType } from "../model/event.ts";
 import { keyStateFromRow } from "../model/key.ts";
-import { linkFromRow } from "../model/url.ts";
+import { linkFromRow } from "../model/link.ts";
 import { userFromRow } from "../model/user.ts";
 import { countEverything, type LoggedEvent, listChains, readCounters } from "../store/queries/events.ts";
 import { listAllKeys } from "../store/queries/keys.ts";
-import { listAllLinks } from "../store/queries/urls.ts";
+import { listAllLinks } from "../store/queries/links.ts";
 import { listUsers } from "../store/queries/users.ts";
 import type { Query, Sql, Store } from "../store/store.ts";
+import type { LogKey } from "../tlog/log-key.ts";
+import { isSameHash } from "../tlog/merkle.ts";
 import { Erasures } from "./erasures.ts";
 import { contradictionsOf, openEvent, stateOf } from "./event.ts";
 import type { Finding, Report } from "./finding.ts";
 import { applyStep, FoldError, subjectOf } from "./fold.ts";
-import type { LogKey } from "./log-key.ts";
-import { isSameHash } from "./merkle.ts";
 import { type SavedCheckpoint, verifyLog } from "./verify-log.ts";
 
 export interface VerifyReport {

@@ -1,6 +1,6 @@
 // backup, and restore of a backup: the embedded store's way out of a lost disk.
 
-import { type BackupReport, backUp, restoreBackup } from "../backup.ts";
+import { type BackupReport, backUp, restoreBackup } from "../app/backup.ts";
 import { badRequest } from "../errors.ts";
 import { type Command, type Input, type Io, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { printable } from "./output.ts";

@@ -3,14 +3,15 @@
 
 import { randomBytes } from "node:crypto";
 import { type Treaty, treaty } from "@elysiajs/eden";
+import { baseUrlOf } from "../app/listen.ts";
+import { localOperator, open } from "../app/open.ts";
+import { refuseMissingStore } from "../app/open-store.ts";
 import type { Config } from "../config/settings.ts";
-import { baseUrlOf, localOperator, open } from "../deadletter.ts";
 import { DeadletterError, ERROR_TABLE, type ErrorCode, messageOf, unavailable } from "../errors.ts";
 import type { Api } from "../http/app.ts";
 import { LIMITS } from "../limits.ts";
-import { createLogger } from "../log.ts";
 import { generateKey } from "../model/key.ts";
-import { refuseMissingStore } from "../open-store.ts";
+import { createLogger } from "../runtime/logger.ts";
 import type { Input } from "./command.ts";
 
 export interface Client {

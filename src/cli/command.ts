@@ -2,11 +2,12 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { parseVerifierKey, type VerifierKey } from "../audit/log-key.ts";
-import { editDistance, type LoadedConfig, loadConfig } from "../config/load.ts";
+import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { SETTINGS, type SettingName } from "../config/settings.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { editDistance } from "../runtime/edit-distance.ts";
+import { parseVerifierKey, type VerifierKey } from "../tlog/log-key.ts";
 
 export interface Flag {
   readonly name: string;

@@ -1,6 +1,7 @@
 // Every command, in the order in which help lists them.
 
 import { adminCommand } from "./admin.ts";
+import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyCommand } from "./audit-log.ts";
 import { backupCommand } from "./backup.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
@@ -9,9 +10,6 @@ import { followCommand } from "./follow.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
 import { importCommand } from "./import.ts";
 import { keysCreateCommand, keysListCommand, keysRevokeCommand } from "./keys.ts";
-import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyCommand } from "./log.ts";
-import { migrateCommand } from "./migrate.ts";
-import { serveCommand, serveWorkerCommand } from "./serve.ts";
 import {
   clicksCommand,
   deleteCommand,
@@ -20,7 +18,9 @@ import {
   shortenCommand,
   showCommand,
   updateCommand,
-} from "./urls.ts";
+} from "./links.ts";
+import { migrateCommand } from "./migrate.ts";
+import { serveCommand, serveWorkerCommand } from "./serve.ts";
 import {
   eraseCommand,
   usersActivateCommand,

@@ -3,13 +3,14 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { baseUrlOf, listenersOf, localOperator, open } from "../deadletter.ts";
+import { baseUrlOf, listenersOf } from "../app/listen.ts";
+import { localOperator, open } from "../app/open.ts";
+import { hasStore } from "../app/open-store.ts";
 import { badRequest, messageOf } from "../errors.ts";
-import { createLogger } from "../log.ts";
-import { ownHostsOf } from "../model/url.ts";
-import { hasStore } from "../open-store.ts";
-import { type ImportReport, importLegacy } from "../operations/import.ts";
-import { type LegacyFile, parseLegacy } from "../operations/legacy.ts";
+import { type LegacyFile, parseLegacy } from "../importers/deadletter-v1.ts";
+import { type ImportReport, importLegacy } from "../importers/import.ts";
+import { ownHostsOf } from "../model/link.ts";
+import { createLogger } from "../runtime/logger.ts";
 import { type Command, type Input, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, progress } from "./output.ts";
 

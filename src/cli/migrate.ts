@@ -1,6 +1,6 @@
 // migrate: brings a schema up to this binary's, or only shows what that would take.
 
-import { openStore, refuseMissingStore } from "../open-store.ts";
+import { openStore, refuseMissingStore } from "../app/open-store.ts";
 import { migrate, schemaStatus } from "../store/migrate.ts";
 import { type Command, STORE_SETTINGS } from "./command.ts";
 import { print, table } from "./output.ts";

@@ -2,7 +2,7 @@
 
 import pc from "picocolors";
 import type { Event } from "../model/event.ts";
-import type { Link } from "../model/url.ts";
+import type { Link } from "../model/link.ts";
 import type { Io } from "./command.ts";
 
 /** Prints `value` as JSON, or as the lines that `people` would rather read. */

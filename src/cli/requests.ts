@@ -4,7 +4,7 @@ import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event } from "../model/event.ts";
 import type { Key, Role } from "../model/key.ts";
-import type { Link } from "../model/url.ts";
+import type { Link } from "../model/link.ts";
 import type { User } from "../model/user.ts";
 import type { VisibleUser } from "../model/visibility.ts";
 import type { ClickQuery, ClickReport } from "../operations/count-clicks.ts";

@@ -1,10 +1,10 @@
 // From words to a command to an exit code. Errors end here: one line that says what, one that says what to do next.
 
-import { CheckpointError } from "../audit/checkpoint.ts";
-import { editDistance } from "../config/load.ts";
 import { badRequest, DeadletterError, ERROR_TABLE, messageOf } from "../errors.ts";
-import { describeError } from "../log.ts";
+import { editDistance } from "../runtime/edit-distance.ts";
+import { describeError } from "../runtime/logger.ts";
 import { StoreError } from "../store/store.ts";
+import { CheckpointError } from "../tlog/checkpoint.ts";
 import { type Command, columns, helpFor, type Io, parseInput } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { printable } from "./output.ts";

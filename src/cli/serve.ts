@@ -1,18 +1,20 @@
 // serve: opens everything, makes the first admin of an empty store, listens until told to stop. With --workers it is the
 // supervisor of as many processes that do so together (serve-worker, which nobody types).
 
+import type { Deadletter } from "../app/assemble.ts";
+import type { Listeners } from "../app/listen.ts";
+import { open } from "../app/open.ts";
 import { describeProtection, isExposed, parseDatabaseUrl } from "../config/database-url.ts";
 import type { Config } from "../config/settings.ts";
-import { type Deadletter, type Listeners, open } from "../deadletter.ts";
 import { badRequest } from "../errors.ts";
-import { reportOf } from "../http/ops.ts";
+import { reportOf } from "../http/report.ts";
 import { cannotListen } from "../http/server.ts";
-import { onStopSignals, surviveUncaught, untilShutdown } from "../lifecycle.ts";
 import { LIMITS } from "../limits.ts";
-import { createLogger, describeError } from "../log.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
+import { createLogger, describeError } from "../runtime/logger.ts";
+import { onStopSignals, surviveUncaught, untilShutdown } from "../runtime/shutdown.ts";
+import { VERSION } from "../runtime/version.ts";
 import { findAnyAdminKey } from "../store/queries/keys.ts";
-import { VERSION } from "../version.ts";
 import { Seat } from "../workers/seat.ts";
 import { Supervisor } from "../workers/supervisor.ts";
 import { type Command, type Input, type Io, readInteger, STORE_SETTINGS } from "./command.ts";

@@ -1,17 +1,17 @@
 // verify: holds the store, or an exported log, against its own history, its signed log and checkpoints kept elsewhere.
 
 import { existsSync } from "node:fs";
+import { checkpointPath } from "../app/audit.ts";
+import { findLogKey } from "../app/log-key-file.ts";
+import { openStore, refuseMissingStore } from "../app/open-store.ts";
 import { readCheckpoint } from "../audit/checkpoint-memory.ts";
 import type { Finding } from "../audit/finding.ts";
-import type { VerifierKey } from "../audit/log-key.ts";
 import { verify } from "../audit/verify.ts";
 import { verifyExport } from "../audit/verify-export.ts";
 import type { SavedCheckpoint } from "../audit/verify-log.ts";
-import { checkpointPath } from "../audit-log.ts";
 import { badRequest, DeadletterError } from "../errors.ts";
-import { findLogKey } from "../log-key-file.ts";
-import { openStore, refuseMissingStore } from "../open-store.ts";
 import { schemaStatus } from "../store/migrate.ts";
+import type { VerifierKey } from "../tlog/log-key.ts";
 import { type Command, type Input, type Io, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
 

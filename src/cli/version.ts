@@ -1,6 +1,6 @@
 // version: what this executable is.
 
-import { VERSION } from "../version.ts";
+import { VERSION } from "../runtime/version.ts";
 import type { Command } from "./command.ts";
 import { print } from "./output.ts";
 

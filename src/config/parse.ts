@@ -1,7 +1,7 @@
 // How the text of a setting becomes its value. Each throws a RangeError that says what is wrong, without repeating a secret.
 
 import { isIP } from "node:net";
-import { LOG_LEVELS, type LogLevel } from "../log.ts";
+import { LOG_LEVELS, type LogLevel } from "../runtime/logger.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 
 export function readInteger(least: number, most: number): (text: string) => number {

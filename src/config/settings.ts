@@ -1,7 +1,7 @@
 // Every setting, once: its flag, its environment variable, its default, how it is read.
 // Secrets come from the environment or from a file named by `*_FILE`, never from argv.
 
-import { LOG_LEVELS, type LogLevel } from "../log.ts";
+import { LOG_LEVELS, type LogLevel } from "../runtime/logger.ts";
 import { describeProtection, parseDatabaseUrl, placeOf } from "./database-url.ts";
 import {
   formatListen,

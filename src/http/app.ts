@@ -4,14 +4,13 @@ import { openapi } from "@elysiajs/openapi";
 import { Elysia } from "elysia";
 import { badRequest, notFound } from "../errors.ts";
 import { type AccessTable, createAccessTable, needs } from "./access.ts";
+import { EntriesQuery, logHandlers } from "./audit-log.ts";
 import { authorize } from "./auth.ts";
 import { readJsonBody } from "./body.ts";
 import { errorResponse } from "./error.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
-import { EntriesQuery, logHandlers } from "./log.ts";
-import { opsHandlers } from "./ops.ts";
-import { finish, redirect } from "./redirect.ts";
-import { exchangeOf, openExchange, type Service } from "./service.ts";
+import { exchangeOf, openExchange } from "./exchange.ts";
+import { finish } from "./finish.ts";
 import {
   ClicksQuery,
   EditLinkBody,
@@ -21,7 +20,10 @@ import {
   PageOnlyQuery,
   ReadLinkQuery,
   ReasonBody,
-} from "./urls.ts";
+} from "./links.ts";
+import { opsHandlers } from "./ops.ts";
+import { type Naming, redirect } from "./redirect.ts";
+import type { Service } from "./service.ts";
 import { EditUserBody, EraseBody, NewKeyBody, NewUserBody, userHandlers } from "./users.ts";
 
 export type Api = ReturnType<typeof createApi>;
@@ -144,19 +146,26 @@ function publicRoutes(service: Service) {
     .get("/events/:id/proof", log.proof, needs("public", "Proof that an event is in the log (C2SP tlog-proof)"))
     .get(
       "/:code",
-      ({ params, request }) => redirect(service, request, params.code, "code"),
+      ({ params, request }) => redirectInApp(service, request, params.code, "code"),
       needs("public", "Redirect"),
     )
     .get(
       "/r/:code",
-      ({ params, request }) => redirect(service, request, params.code, "code"),
+      ({ params, request }) => redirectInApp(service, request, params.code, "code"),
       needs("public", "Redirect"),
     )
     .get(
       "/urls/:link/redirect",
-      ({ params, request }) => redirect(service, request, params.link, "code-or-id"),
+      ({ params, request }) => redirectInApp(service, request, params.link, "code-or-id"),
       needs("public", "Redirect"),
     );
+}
+
+/** For a mounted app, which has no raw routes: the answer comes as finished as theirs. */
+async function redirectInApp(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
+  const response = await redirect(service, request, name, naming);
+  exchangeOf(request).isFinished = true;
+  return response;
 }
 
 /** `access.table` is filled once the routes stand; until then nothing is answered. */

@@ -8,7 +8,8 @@ import type { Caller } from "../operations/core.ts";
 import { findKeyByHash } from "../store/queries/keys.ts";
 import { withDeadline } from "../store/store.ts";
 import { customerOf } from "./client.ts";
-import { clientOf, type Exchange, type Service, takeFrom } from "./service.ts";
+import { clientOf, type Exchange, takeFrom } from "./exchange.ts";
+import type { Service } from "./service.ts";
 
 /** Throws unauthorized without a live key, forbidden where its role is too small. */
 export async function authorize(service: Service, request: Request, exchange: Exchange, needed: Role): Promise<Caller> {

@@ -2,10 +2,11 @@
 
 import type { ValueError } from "@sinclair/typebox/errors";
 import { NotFoundError, ParseError, ValidationError } from "elysia";
-import { CheckpointError } from "../audit/checkpoint.ts";
 import { badRequest, DeadletterError, ERROR_TABLE, notFound, unavailable } from "../errors.ts";
-import { describeError } from "../log.ts";
-import type { Exchange, Service } from "./service.ts";
+import { describeError } from "../runtime/logger.ts";
+import { CheckpointError } from "../tlog/checkpoint.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Service } from "./service.ts";
 
 export function errorResponse(service: Service, exchange: Exchange, thrown: unknown): Response {
   const known = classify(thrown);

@@ -3,13 +3,14 @@
 import { type Static, t } from "elysia";
 import { badRequest, notFound } from "../errors.ts";
 import { EVENT_TYPES, type EventType } from "../model/event.ts";
+import { isCode, isId } from "../model/link.ts";
 import { parseTime } from "../model/time.ts";
-import { isCode, isId } from "../model/url.ts";
 import { eventFromRow } from "../operations/history.ts";
 import { findEvent, listEvents } from "../store/queries/events.ts";
-import { findLinkByCode } from "../store/queries/urls.ts";
+import { findLinkByCode } from "../store/queries/links.ts";
+import { type Answer, callerOf } from "./exchange.ts";
 import { cutPage, nextLink, PageQuery, readCursor, readId, readPage } from "./page.ts";
-import { type Answer, callerOf, type Service } from "./service.ts";
+import type { Service } from "./service.ts";
 
 export const ListEventsQuery = t.Object(
   {

@@ -1,12 +1,12 @@
 // What operators and machines ask: alive, ready, healthy, metrics, totals.
 
-import { AggregatorRegistry, Counter, Gauge, type PrometheusContentType, type Registry } from "prom-client";
 import { unavailable } from "../errors.ts";
-import { CLICK_DROPS } from "../metrics.ts";
 import { countEventsByType, type NamedCounter } from "../model/counters.ts";
 import { formatTime } from "../model/time.ts";
 import { readCounters } from "../store/queries/events.ts";
-import type { Answer, Check, ClickAccounting, Collected, Report, Service, Standing } from "./service.ts";
+import type { Answer } from "./exchange.ts";
+import { addAccounting, aggregate, type Standing, standingOf } from "./report.ts";
+import type { Check, Service } from "./service.ts";
 
 export const REFUSED = "the stored log is not one this server would vouch for: see deadletter log status";
 
@@ -87,48 +87,4 @@ export function opsHandlers(service: Service) {
   }
 
   return { livez, readyz, health, metricsText, stats, robots };
-}
-
-export async function reportOf(service: Service): Promise<Report> {
-  return { ...standingOf(service), metrics: await service.metrics.registry.getMetricsAsJSON() };
-}
-
-function standingOf({ metrics, clicks: { waiting } }: Service): Standing {
-  const { accepted, found, recorded, spooled } = metrics.clicks;
-  const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, metrics.clicks[reason]]));
-  return {
-    clicks: { accepted, found, recorded, spooled, waiting, dropped },
-    memoryBytes: process.memoryUsage.rss(),
-  };
-}
-
-function addAccounting(a: ClickAccounting, b: ClickAccounting): ClickAccounting {
-  return {
-    accepted: a.accepted + b.accepted,
-    found: a.found + b.found,
-    recorded: a.recorded + b.recorded,
-    spooled: a.spooled + b.spooled,
-    waiting: a.waiting + b.waiting,
-    dropped: Object.fromEntries(
-      Object.entries(a.dropped).map(([reason, count]) => [reason, count + (b.dropped[reason] ?? 0)]),
-    ),
-  };
-}
-
-/** One answer for all workers: each metric says how its values go together (metrics.ts). */
-function aggregate({ reports, ended, late, restarts }: Collected): Registry<PrometheusContentType> {
-  const registry = AggregatorRegistry.aggregate<PrometheusContentType>([
-    ...reports.map(({ metrics }) => [...metrics]),
-    [...ended],
-  ]);
-  const registers = [registry];
-  new Gauge({ name: "deadletter_workers", help: "Workers that answered this scrape in time.", registers }).set(
-    reports.length - late,
-  );
-  new Counter({
-    name: "deadletter_worker_restarts_total",
-    help: "Workers that ended by themselves and were started again.",
-    registers,
-  }).inc(restarts);
-  return registry;
 }

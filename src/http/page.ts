@@ -3,7 +3,7 @@
 import { t } from "elysia";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { isId } from "../model/url.ts";
+import { isId } from "../model/link.ts";
 
 /** Members of every paged query. Text, so that what is wrong with one is said in our own words. */
 export const PageQuery = {

@@ -1,11 +1,13 @@
 // The public's one route: a code becomes a 302, or a JSON 404 that says why not.
 
 import { DeadletterError } from "../errors.ts";
-import { isCode } from "../model/url.ts";
-import type { Destination, Found } from "../redirect/follow.ts";
+import { isCode } from "../model/link.ts";
+import type { Destination, Found } from "../redirect/resolve.ts";
 import { customerOf } from "./client.ts";
 import { errorResponse } from "./error.ts";
-import { clientOf, exchangeOf, openExchange, rememberPeer, requestIdOf, type Service, takeFrom } from "./service.ts";
+import { clientOf, openExchange, rememberPeer, requestIdOf, takeFrom } from "./exchange.ts";
+import { finish } from "./finish.ts";
+import type { Service } from "./service.ts";
 
 const NEVER_CACHED = "private, no-store";
 
@@ -33,7 +35,7 @@ export function rawRedirect(
   const { redirects, core, limits } = service;
   // Only where it is needed is it asked who comes: that costs a microsecond.
   if (limits.redirects !== undefined) return rawRedirectSlowly(service, { request, server }, name, naming);
-  const known = naming === "code" ? redirects.follower.followNow(name, core.clock()) : undefined;
+  const known = naming === "code" ? redirects.resolver.resolveNow(name, core.clock()) : undefined;
   return known?.outcome === "found"
     ? found(service, request, known)
     : rawRedirectSlowly(service, { request, server }, name, naming);
@@ -64,12 +66,12 @@ async function rawRedirectSlowly(
 }
 
 async function find({ redirects, core, metrics }: Service, name: string, naming: Naming): Promise<Destination> {
-  const { follower } = redirects;
+  const { resolver } = redirects;
   try {
-    if (naming === "code-or-id") return await follower.followAny(name, core.clock);
+    if (naming === "code-or-id") return await resolver.resolveAny(name, core.clock);
     // What cannot be a code is not looked up.
     if (!isCode(name)) return { outcome: "missing" };
-    return follower.followNow(name, core.clock()) ?? (await follower.follow(name, core.clock));
+    return resolver.resolveNow(name, core.clock()) ?? (await resolver.resolve(name, core.clock));
   } catch (error) {
     metrics.redirects.error += 1;
     throw error;
@@ -86,32 +88,6 @@ function found({ metrics, clicks, log, isDraining }: Service, request: Request, 
     headers: { location, "cache-control": NEVER_CACHED, "x-request-id": requestId },
   });
   if (isDraining()) response.headers.set("connection", "close");
-  return response;
-}
-
-/** Numbers an answer and logs its request. */
-export function finish(service: Service, request: Request, response: Response): Response {
-  const { requestId, route, startedMs, caller } = exchangeOf(request);
-  // A redirect that was found has its number, and its line in the log.
-  if (response.headers.has("x-request-id")) return response;
-  response.headers.set("x-request-id", requestId);
-  // Nothing here is a page: no browser is to guess that it is one, or to run anything of it.
-  response.headers.set("x-content-type-options", "nosniff");
-  response.headers.set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
-  // What only some may see, and what may be mended in a moment, is for no cache on the way (RFC 9111 section 5.2.2.5).
-  if ((caller !== undefined || response.status >= 400) && !response.headers.has("cache-control"))
-    response.headers.set("cache-control", "no-store");
-  // Who is told so sends its next request over another connection, to another server (RFC 9112 section 9.6).
-  if (service.isDraining()) response.headers.set("connection", "close");
-  service.log.info("request", {
-    request_id: requestId,
-    method: request.method.slice(0, 20),
-    route,
-    status: response.status,
-    ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
-    ...(caller ? { user_id: caller.userId, key_id: caller.keyId } : {}),
-    client: service.clients.inLog?.(clientOf(service, request)) || undefined,
-  });
   return response;
 }
 

@@ -5,8 +5,9 @@ import { badRequest, type DeadletterError, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { GuardedListener } from "./connection-guard.ts";
 import { errorResponse } from "./error.ts";
+import { openExchange, rememberPeer } from "./exchange.ts";
 import { type Naming, rawRedirect } from "./redirect.ts";
-import { openExchange, rememberPeer, type Service } from "./service.ts";
+import type { Service } from "./service.ts";
 
 export interface Listen {
   readonly host: string;

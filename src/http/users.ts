@@ -4,19 +4,20 @@ import { type Static, t } from "elysia";
 import { badRequest, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { keyFromRow, Role } from "../model/key.ts";
-import { isId, linkFromRow } from "../model/url.ts";
+import { isId, linkFromRow } from "../model/link.ts";
 import { type UserRow, userFromRow } from "../model/user.ts";
 import { showKey, showUser } from "../model/visibility.ts";
 import { eraseUser } from "../operations/erase.ts";
 import { createKey, deleteKey } from "../operations/keys.ts";
 import { createUser, deactivateUser, editUser, restoreUser } from "../operations/users.ts";
 import { listKeysOf } from "../store/queries/keys.ts";
-import { listLinks } from "../store/queries/urls.ts";
+import { listLinks } from "../store/queries/links.ts";
 import { findUser, listUsers } from "../store/queries/users.ts";
 import type { Sql } from "../store/store.ts";
+import { type Answer, callerOf } from "./exchange.ts";
+import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./links.ts";
 import { cutPage, nextLink, readCursor, readPage } from "./page.ts";
-import { type Answer, callerOf, type Service } from "./service.ts";
-import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./urls.ts";
+import type { Service } from "./service.ts";
 
 const strict = { additionalProperties: false } as const;
 

@@ -3,9 +3,9 @@
 import { conflict, notFound } from "../errors.ts";
 import type { EventType } from "../model/event.ts";
 import { checkDeleteReason, checkReason } from "../model/event.ts";
+import { checkOriginalUrl, checkTitle, type Link, type LinkRow, linkFromRow } from "../model/link.ts";
 import { parseTime } from "../model/time.ts";
-import { checkOriginalUrl, checkTitle, type Link, type LinkRow, linkFromRow } from "../model/url.ts";
-import { lockLink, updateLink } from "../store/queries/urls.ts";
+import { lockLink, updateLink } from "../store/queries/links.ts";
 import { type Caller, type Core, checkPrecondition, mutate, nextTime, record, type Work } from "./core.ts";
 import { findLink } from "./find.ts";
 

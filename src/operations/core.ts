@@ -2,13 +2,13 @@
 
 import { appendEvent } from "../audit/append.ts";
 import { sealEvent } from "../audit/event.ts";
-import type { LogKey } from "../audit/log-key.ts";
 import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { EventType, State, SubjectType } from "../model/event.ts";
 import type { Role } from "../model/key.ts";
-import { type Destination, destinationFromState } from "../model/url.ts";
+import { type Destination, destinationFromState } from "../model/link.ts";
 import { isUniqueViolation, type Store, type Tx } from "../store/store.ts";
+import type { LogKey } from "../tlog/log-key.ts";
 
 export interface Core {
   readonly store: Store;

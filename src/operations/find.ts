@@ -1,9 +1,9 @@
 // Finding what an operation is about: a link by its code or id, a user that may still act.
 
 import { notFound } from "../errors.ts";
-import type { LinkRow } from "../model/url.ts";
+import type { LinkRow } from "../model/link.ts";
 import type { UserRow } from "../model/user.ts";
-import { lookUpLink } from "../store/queries/urls.ts";
+import { lookUpLink } from "../store/queries/links.ts";
 import { lockUser } from "../store/queries/users.ts";
 import type { Sql, Tx } from "../store/store.ts";
 

@@ -1,10 +1,6 @@
 // Reads the signed log for whoever asks: its head, its tiles, entries in order, and the proof of one event.
 
-import { CheckpointError, openCheckpoint } from "../audit/checkpoint.ts";
-import { encodeVerifierKey, type VerifierKey } from "../audit/log-key.ts";
-import { encodeProof } from "../audit/proof.ts";
 import { storedTiles } from "../audit/stored-tree.ts";
-import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../audit/tiles.ts";
 import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { countEvents } from "../model/counters.ts";
@@ -22,6 +18,10 @@ import {
   readLogHead,
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
+import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { encodeVerifierKey, type VerifierKey } from "../tlog/log-key.ts";
+import { encodeProof } from "../tlog/proof.ts";
+import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../tlog/tiles.ts";
 import { eventFromRow } from "./history.ts";
 
 export type LogEntry = Event & { readonly index: number };

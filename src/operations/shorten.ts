@@ -4,7 +4,6 @@ import { conflict, DeadletterError, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { checkReason } from "../model/event.ts";
 import { isAtLeast } from "../model/key.ts";
-import { parseTime } from "../model/time.ts";
 import {
   checkCode,
   checkOriginalUrl,
@@ -13,8 +12,9 @@ import {
   type Link,
   type LinkRow,
   linkFromRow,
-} from "../model/url.ts";
-import { insertLink, nextLinkId } from "../store/queries/urls.ts";
+} from "../model/link.ts";
+import { parseTime } from "../model/time.ts";
+import { insertLink, nextLinkId } from "../store/queries/links.ts";
 import { findUser } from "../store/queries/users.ts";
 import { isUniqueViolation } from "../store/store.ts";
 import { type Caller, type Core, mutate, record } from "./core.ts";

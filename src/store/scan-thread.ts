@@ -4,7 +4,7 @@
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { threadUrl } from "../program.ts";
+import { threadUrl } from "../runtime/program.ts";
 import { StoreError, type StoreErrorKind, type Value } from "./store.ts";
 
 export type ScanQuestion =

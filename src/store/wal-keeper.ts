@@ -2,7 +2,7 @@
 // into the file step by step; when it is large the writer pauses between two groups, for as long as the log takes to begin anew.
 
 import { LIMITS } from "../limits.ts";
-import { threadUrl } from "../program.ts";
+import { threadUrl } from "../runtime/program.ts";
 
 export type WalOrder =
   | { readonly kind: "start"; readonly path: string; readonly limitBytes: number }

@@ -2,7 +2,7 @@
 // counter that began anew (prometheus.io/docs/concepts/metric_types).
 
 import { AggregatorRegistry } from "prom-client";
-import type { Report } from "../http/service.ts";
+import type { Report } from "../http/report.ts";
 
 interface Metric {
   readonly type: string;

@@ -1,6 +1,6 @@
 // What a supervisor and its workers say to one another, over Bun's channel between a process and the one that started it.
 
-import type { Collected, Report } from "../http/service.ts";
+import type { Collected, Report } from "../http/report.ts";
 
 /** Where a worker is reached: the first one's ports are everybody's. */
 export interface Serving {

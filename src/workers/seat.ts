@@ -1,7 +1,7 @@
 // A worker's end: which one it is, what it learns from its supervisor, what it tells.
 
 import { unavailable } from "../errors.ts";
-import type { Collected, Report, WorkerPool } from "../http/service.ts";
+import type { Collected, Report, WorkerPool } from "../http/report.ts";
 import { LIMITS } from "../limits.ts";
 import { withDeadline } from "../store/store.ts";
 import type { Serving, ToSupervisor, ToWorker } from "./messages.ts";

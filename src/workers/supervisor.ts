@@ -1,10 +1,10 @@
 // serve --workers N: starts N processes of this program on one port, starts those again that end, passes on what they ask of
 // one another, and stops them together. It opens neither the store nor the port, so there is little in it that could fail.
 
-import type { Collected, Report } from "../http/service.ts";
+import type { Collected, Report } from "../http/report.ts";
 import { LIMITS } from "../limits.ts";
-import { describeError, type Logger } from "../log.ts";
-import { ownCommand } from "../program.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
+import { ownCommand } from "../runtime/program.ts";
 import { addCounters } from "./ended-counters.ts";
 import { forwardLines } from "./forward-lines.ts";
 import type { Serving, ToSupervisor, ToWorker } from "./messages.ts";

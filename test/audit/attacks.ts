@@ -3,11 +3,11 @@
 
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { openCheckpoint } from "../../src/audit/checkpoint.ts";
+import { checkpointPath } from "../../src/app/audit.ts";
 import { disclose, sealEvent } from "../../src/audit/event.ts";
-import { createLogKey } from "../../src/audit/log-key.ts";
-import { checkpointPath } from "../../src/audit-log.ts";
 import type { EventRow } from "../../src/model/event.ts";
+import { openCheckpoint } from "../../src/tlog/checkpoint.ts";
+import { createLogKey } from "../../src/tlog/log-key.ts";
 import {
   type Engine,
   findFalsehoods,

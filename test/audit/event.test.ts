@@ -12,8 +12,8 @@ import {
   sealEvent,
   tagOf,
 } from "../../src/audit/event.ts";
-import { createLogKey, encodeLogKey, encodeVerifierKey, parseLogKey } from "../../src/audit/log-key.ts";
 import { EVENT_TYPES, type EventRow, SUBJECT_TYPES } from "../../src/model/event.ts";
+import { createLogKey, encodeLogKey, encodeVerifierKey, parseLogKey } from "../../src/tlog/log-key.ts";
 import vectors from "./vectors/event.json" with { type: "json" };
 
 const key = createLogKey(vectors.origin, Buffer.from(vectors.seed, "hex"));

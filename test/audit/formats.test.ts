@@ -3,11 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { verifyCheckpoint } from "@sigstore/verify/dist/tlog/checkpoint.js";
 import fc from "fast-check";
-import { type CheckpointError, openCheckpoint, signCheckpoint } from "../../src/audit/checkpoint.ts";
 import { hashLeaf } from "../../src/audit/event.ts";
-import { createLogKey, encodeVerifierKey, parseVerifierKey } from "../../src/audit/log-key.ts";
-import { checkProof, encodeProof } from "../../src/audit/proof.ts";
-import { bundlesOf, decodeBundle, encodeBundle, parseTilePath, tilePath, tilesOf } from "../../src/audit/tiles.ts";
+import { type CheckpointError, openCheckpoint, signCheckpoint } from "../../src/tlog/checkpoint.ts";
+import { createLogKey, encodeVerifierKey, parseVerifierKey } from "../../src/tlog/log-key.ts";
+import { checkProof, encodeProof } from "../../src/tlog/proof.ts";
+import { bundlesOf, decodeBundle, encodeBundle, parseTilePath, tilePath, tilesOf } from "../../src/tlog/tiles.ts";
 import { TEST_LOG_KEY } from "../support/harness.ts";
 
 const root = hashLeaf(Buffer.from("only"));

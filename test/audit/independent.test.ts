@@ -7,12 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { verifyCheckpoint } from "@sigstore/verify/dist/tlog/checkpoint.js";
 import { verifyMerkleInclusion } from "@sigstore/verify/dist/tlog/merkle.js";
+import type { Deadletter } from "../../src/app/assemble.ts";
+import type { Listeners } from "../../src/app/listen.ts";
+import { open } from "../../src/app/open.ts";
 import { exportLog } from "../../src/audit/export.ts";
-import { encodeVerifierKey, parseVerifierKey } from "../../src/audit/log-key.ts";
 import { verifyExport } from "../../src/audit/verify-export.ts";
-import { type Deadletter, type Listeners, open } from "../../src/deadletter.ts";
-import { createLogger } from "../../src/log.ts";
 import { shorten } from "../../src/operations/shorten.ts";
+import { createLogger } from "../../src/runtime/logger.ts";
+import { encodeVerifierKey, parseVerifierKey } from "../../src/tlog/log-key.ts";
 import { createStore, TEST_LOG_KEY, type TestStore, until } from "../support/harness.ts";
 
 const SIZES = [1, 2, 255, 256, 257, 70_000];

@@ -1,8 +1,8 @@
 // A store whose log went back, as an old backup or an asynchronous failover leaves it: shown everywhere, and no change is taken.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { open } from "../../src/deadletter.ts";
-import { createLogger } from "../../src/log.ts";
+import { open } from "../../src/app/open.ts";
+import { createLogger } from "../../src/runtime/logger.ts";
 import { createStore, ENGINES, startServer, type TestServer, type TestStore, until } from "../support/harness.ts";
 import { runDeadletter } from "../support/process.ts";
 

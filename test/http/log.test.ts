@@ -1,10 +1,10 @@
 // The signed log over HTTP: what is public, how it is cached, who may follow, what an erasure takes away.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { open } from "../../src/app/open.ts";
 import { hashLeaf } from "../../src/audit/event.ts";
-import { checkProof } from "../../src/audit/proof.ts";
-import { open } from "../../src/deadletter.ts";
-import { createLogger } from "../../src/log.ts";
+import { createLogger } from "../../src/runtime/logger.ts";
+import { checkProof } from "../../src/tlog/proof.ts";
 import { createStore, ENGINES, startServer, TEST_LOG_KEY, type TestServer, until } from "../support/harness.ts";
 
 describe.each([...ENGINES])("the log on %s", (engine) => {

@@ -2,8 +2,10 @@
 // sets how often (1,000 for the record); p50, p99 and the longest are printed.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Deadletter, type Listeners, open } from "../../src/deadletter.ts";
-import { createLogger } from "../../src/log.ts";
+import type { Deadletter } from "../../src/app/assemble.ts";
+import type { Listeners } from "../../src/app/listen.ts";
+import { open } from "../../src/app/open.ts";
+import { createLogger } from "../../src/runtime/logger.ts";
 import { createStore, ENGINES, startServer, type TestServer, until } from "../support/harness.ts";
 
 const ROUNDS = Number(process.env.COHERENCE_ROUNDS ?? 8);
@@ -132,7 +134,7 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
     };
     Object.assign(store, { read: counting });
     const answers = await Promise.all(
-      Array.from({ length: 1_000 }, () => one.deadletter.redirects.follower.follow(short_code, Date.now)),
+      Array.from({ length: 1_000 }, () => one.deadletter.redirects.resolver.resolve(short_code, Date.now)),
     );
     Object.assign(store, { read });
     expect(answers.every(({ outcome }) => outcome === "found")).toBe(true);

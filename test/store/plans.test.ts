@@ -1,11 +1,12 @@
 // Lists read an index in its order: whatever the filter, no page ever sorts a table.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Deadletter, open } from "../../src/deadletter.ts";
-import { createLogger } from "../../src/log.ts";
+import type { Deadletter } from "../../src/app/assemble.ts";
+import { open } from "../../src/app/open.ts";
 import { shorten } from "../../src/operations/shorten.ts";
+import { createLogger } from "../../src/runtime/logger.ts";
 import { listEvents, listHistory } from "../../src/store/queries/events.ts";
-import { findLinkByCode, listLinks } from "../../src/store/queries/urls.ts";
+import { findLinkByCode, listLinks } from "../../src/store/queries/links.ts";
 import { listUsers } from "../../src/store/queries/users.ts";
 import type { Query, Sql, Store } from "../../src/store/store.ts";
 import { createStore, ENGINES, type TestStore } from "../support/harness.ts";

@@ -1,6 +1,6 @@
 // Every statement about the links that replicas follow now: what one that is cold should know before an outage.
 
-import type { Destination } from "../../model/url.ts";
+import type { Destination } from "../../model/link.ts";
 import type { Query, Sql, Tx } from "../store.ts";
 
 /** Those that were named by any replica last, the latest first. */

@@ -1,7 +1,7 @@
 // Every statement about the signed log: the queue before it, its leaves and tree hashes, its head, its quarantine.
 
 import type { EventRow, EventType, SubjectType } from "../../model/event.ts";
-import type { Destination } from "../../model/url.ts";
+import type { Destination } from "../../model/link.ts";
 import type { Query, Sql, Tx } from "../store.ts";
 import { type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
 

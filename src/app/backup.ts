@@ -1,0 +1,193 @@
+// Backups of the embedded store: a copy that is verified, and a data directory made from one. Neither holds the log key.
+
+import { randomBytes } from "node:crypto";
+import { chmodSync, constants, copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { readCheckpoint } from "../audit/checkpoint-memory.ts";
+import type { Finding } from "../audit/finding.ts";
+import { type VerifyReport, verify } from "../audit/verify.ts";
+import type { Config } from "../config/settings.ts";
+import { badRequest, conflict, messageOf } from "../errors.ts";
+import { migrate } from "../store/migrate.ts";
+import { readLogHead } from "../store/queries/log.ts";
+import { openSqlite } from "../store/sqlite.ts";
+import { copySqlite } from "../store/sqlite-backup.ts";
+import type { Store } from "../store/store.ts";
+import { encodeLogKey, type LogKey } from "../tlog/log-key.ts";
+import { checkpointPath } from "./audit.ts";
+import { findLogKey, loadLogKey, logKeyPath, writeNewFile } from "./log-key-file.ts";
+import { embeddedPath, ensureDataDir, openStore, refuseMissingStore } from "./open-store.ts";
+
+export interface Progress {
+  readonly onFinding: (finding: Finding) => void;
+  readonly onProgress?: (events: number, total: number) => void;
+}
+
+export interface BackupReport extends VerifyReport {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/**
+ * Copies the store, which may be served meanwhile, and verifies the copy. Throws bad_request on PostgreSQL, conflict where the
+ * file exists. A copy of what is false is kept all the same: the report says so.
+ */
+export async function backUp(config: Config, file: string, progress: Progress): Promise<BackupReport> {
+  refusePostgres(config, "backup");
+  refuseMissingStore(config);
+  if (existsSync(file)) throw conflict(`${file} exists already`, "a backup never replaces another: choose a new name");
+  const store = await openStore(config);
+  const key = await findKey(config, store);
+  const draft = `${file}.${randomBytes(4).toString("hex")}`;
+  try {
+    copySqlite(store.place, draft);
+    const report = await verifyFile(draft, key, progress);
+    placeNew(draft, file);
+    return { ...report, file, bytes: statSync(file).size };
+  } catch (error) {
+    if (isFileError(error)) throw badRequest(`cannot write ${file}: ${messageOf(error)}`);
+    throw error;
+  } finally {
+    removeStore(draft);
+  }
+}
+
+async function findKey(config: Config, store: Store): ReturnType<typeof findLogKey> {
+  try {
+    return await findLogKey(config, store);
+  } finally {
+    await store.close();
+  }
+}
+
+export interface RestoreOptions extends Progress {
+  /** Files of checkpoints that were saved elsewhere. */
+  readonly checkpoints: readonly string[];
+  /** Goes back behind a newer checkpoint, and loses what came after the backup. */
+  readonly mayRollBack: boolean;
+}
+
+export interface RestoreReport extends VerifyReport {
+  readonly dataDir: string;
+  /** Where the checkpoint that this host remembered is kept now, where the log went back behind it. */
+  readonly formerCheckpoint: string | undefined;
+}
+
+/**
+ * Makes a data directory that has no store from a backup, and verifies it first: what is false is not put in place. Throws
+ * conflict where there is a store or a newer checkpoint, bad_request where the log key is missing.
+ */
+export async function restoreBackup(config: Config, file: string, options: RestoreOptions): Promise<RestoreReport> {
+  refusePostgres(config, "restore");
+  if (!existsSync(file)) throw badRequest(`there is no backup ${file}`);
+  ensureDataDir(config.dataDir);
+  const target = embeddedPath(config);
+  // A write-ahead log that a lost store has left behind would be played onto the one that is restored.
+  const inTheWay = STORE_SUFFIXES.map((suffix) => target + suffix).find((path) => existsSync(path));
+  if (inTheWay !== undefined)
+    throw conflict(
+      `${config.dataDir} has a store already, or what is left of one: ${inTheWay}`,
+      "restore into another with --data-dir, or move that away",
+    );
+  // What a plain copy has beside it holds changes that are not in it.
+  if (existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0)
+    throw badRequest(`${file} is not whole: ${file}-wal stands beside it`, "make backups with: deadletter backup FILE");
+  if (config.logKey === undefined && !existsSync(logKeyPath(config)))
+    throw badRequest(
+      "the log key is needed: no backup holds it",
+      `set DEADLETTER_LOG_KEY_FILE to a copy of it, or put that at ${logKeyPath(config)}`,
+    );
+  const draft = `${target}.${randomBytes(4).toString("hex")}`;
+  try {
+    copyFileSync(file, draft);
+    chmodSync(draft, 0o600);
+    const { key, size } = await prepare(config, draft);
+    const remembered = checkpointPath(config);
+    const places = [...options.checkpoints, ...(existsSync(remembered) ? [remembered] : [])];
+    const saved = places.map((place) => ({ place, checkpoint: readCheckpoint(place, key).checkpoint }));
+    const newer = saved.filter(({ checkpoint }) => checkpoint.size > size);
+    if (newer.length > 0 && !options.mayRollBack)
+      throw conflict(
+        `the backup has ${size} entries of the log, and had ${newer[0]?.checkpoint.size} when ${newer[0]?.place} was saved`,
+        "what came after it would be lost: find a newer backup, or say --allow-rollback",
+      );
+    const report = await verifyFile(
+      draft,
+      { key, objection: undefined },
+      { ...options, saved: saved.filter((each) => !newer.includes(each)) },
+    );
+    if (!report.isTrue) return { ...report, dataDir: config.dataDir, formerCheckpoint: undefined };
+    // Whatever was put there meanwhile stays.
+    placeNew(draft, target);
+    const isBehind = newer.some(({ place }) => place === remembered);
+    const formerCheckpoint = isBehind ? `${remembered}.before-restore-${Date.now()}` : undefined;
+    if (formerCheckpoint !== undefined) renameSync(remembered, formerCheckpoint);
+    // Links as they were known at another time.
+    rmSync(join(config.dataDir, "warm-links"), { force: true });
+    if (!existsSync(logKeyPath(config))) writeNewFile(logKeyPath(config), `${encodeLogKey(key)}\n`);
+    return { ...report, dataDir: config.dataDir, formerCheckpoint };
+  } catch (error) {
+    if (isFileError(error)) throw badRequest(`cannot restore ${file}: ${messageOf(error)}`);
+    throw error;
+  } finally {
+    removeStore(draft);
+  }
+}
+
+/** Brings an older schema up to date; the log key, judged, and the log's size. */
+async function prepare(config: Config, draft: string): Promise<{ key: LogKey; size: number }> {
+  const store = await openSqlite(draft, { deadlineMs: config.databaseDeadlineMs });
+  try {
+    await migrate(store, { nowMs: Date.now() });
+    const key = await loadLogKey(config, store);
+    return { key, size: (await store.read(readLogHead))[0]?.size ?? 0 };
+  } finally {
+    await store.close();
+  }
+}
+
+async function verifyFile(
+  path: string,
+  { key, objection }: { readonly key: LogKey; readonly objection: string | undefined },
+  options: Parameters<typeof verify>[2],
+): Promise<VerifyReport> {
+  const store = await openSqlite(path, { deadlineMs: 0 });
+  try {
+    return await verify(store, key, { ...options, objection });
+  } finally {
+    await store.close();
+  }
+}
+
+/** Where there is nothing yet. File systems without hard links get a copy. Throws conflict where there is something. */
+function placeNew(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as { code?: string }).code === "EEXIST") throw conflict(`${path} exists already`);
+    copyFileSync(draft, path, constants.COPYFILE_EXCL);
+    chmodSync(path, 0o600);
+  }
+}
+
+const STORE_SUFFIXES = ["", "-wal", "-shm", "-journal"];
+
+function removeStore(path: string): void {
+  for (const suffix of STORE_SUFFIXES) rmSync(path + suffix, { force: true });
+}
+
+function isFileError(error: unknown): boolean {
+  return typeof (error as { syscall?: unknown }).syscall === "string";
+}
+
+function refusePostgres({ databaseUrl }: Config, command: "backup" | "restore"): void {
+  if (databaseUrl === undefined) return;
+  const way =
+    command === "backup"
+      ? 'pg_dump --format=custom --file=deadletter.dump "$DATABASE_URL", or pg_basebackup and archived WAL for any moment'
+      : 'pg_restore --clean --if-exists --dbname="$DATABASE_URL" deadletter.dump, then deadletter verify';
+  throw badRequest(
+    `${command} is for the embedded store: PostgreSQL has its own tools`,
+    `${way}; keep the log key apart`,
+  );
+}

@@ -1,0 +1,92 @@
+// What is known of the database without asking it: a probe in the background asks, and whoever wants to know is told at once.
+
+import { DeadletterError, unavailable } from "../errors.ts";
+import type { Check, Database } from "../http/service.ts";
+import { LIMITS } from "../limits.ts";
+import { countPending } from "../store/migrate.ts";
+import { type Sql, type Store, StoreError, withDeadline } from "../store/store.ts";
+
+interface DatabaseStanding {
+  readonly database: Check;
+  readonly schema: Check;
+}
+
+const OK: Check = { ok: true };
+const SILENT: DatabaseStanding = {
+  database: { ok: false, detail: "the database does not answer" },
+  schema: { ok: false, detail: "the schema cannot be read" },
+};
+
+export class DatabaseProbe implements Database {
+  readonly #store: Store;
+  readonly #onLost: (why: string) => void;
+  #isLost = false;
+  #last: DatabaseStanding | undefined;
+  /** The question that has not been answered yet, and performance.now() when it was asked. */
+  #asking: { readonly answer: Promise<void>; readonly sinceMs: number } | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  /** `onLost` is told once where the store's file is not where it was. */
+  constructor(store: Store, onLost: (why: string) => void) {
+    this.#store = store;
+    this.#onLost = onLost;
+  }
+
+  /** Asks every LIMITS.probeMs from now on, one question at a time. */
+  start(): void {
+    void this.#ask();
+    this.#timer ??= setInterval(() => void this.#ask(), LIMITS.probeMs);
+    this.#timer.unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Whether the database is known not to answer; false before anybody has asked. */
+  get isSilent(): boolean {
+    return this.#isLate || this.#last?.database.ok === false;
+  }
+
+  /** At once, but for a process that has not asked before: it asks first. */
+  async standing(): Promise<DatabaseStanding> {
+    if (this.#timer === undefined || (this.#last === undefined && !this.#isLate))
+      await withDeadline(this.#ask(), LIMITS.readinessMs, () => unavailable("late")).catch(() => undefined);
+    return this.#isLate ? SILENT : (this.#last ?? SILENT);
+  }
+
+  async readSoon<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T | undefined> {
+    if (this.isSilent) return undefined;
+    const late = () => unavailable("the database did not answer in time");
+    try {
+      return await withDeadline(this.#store.read(run), LIMITS.scrapeReadMs, late);
+    } catch (error) {
+      if (error instanceof DeadletterError && error.code === "unavailable") return undefined;
+      throw error;
+    }
+  }
+
+  get #isLate(): boolean {
+    return this.#asking !== undefined && performance.now() - this.#asking.sinceMs > LIMITS.storeLateMs;
+  }
+
+  #ask(): Promise<void> {
+    this.#asking ??= { answer: this.#askOnce(), sinceMs: performance.now() };
+    return this.#asking.answer;
+  }
+
+  async #askOnce(): Promise<void> {
+    const lost = this.#store.lost();
+    if (lost !== undefined && !this.#isLost) this.#onLost(lost);
+    this.#isLost = lost !== undefined;
+    try {
+      const pending = await this.#store.read((sql) => countPending(sql, this.#store.engine));
+      const schema = { ok: false, detail: `${pending} migrations are pending: run deadletter migrate` };
+      this.#last = { database: OK, schema: pending === 0 ? OK : schema };
+    } catch (error) {
+      this.#last = error instanceof StoreError ? { ...SILENT, database: OK } : SILENT;
+    } finally {
+      this.#asking = undefined;
+    }
+  }
+}

@@ -1,0 +1,101 @@
+// Where the audit log's key comes from and where it is kept: the configuration, or a 0600 file in the data directory.
+
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { hashLeaf, tagOf } from "../audit/event.ts";
+import type { Config } from "../config/settings.ts";
+import { badRequest, messageOf } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { EventRow } from "../model/event.ts";
+import { listOldestAndNewest } from "../store/queries/events.ts";
+import { readLogHead } from "../store/queries/log.ts";
+import type { Store } from "../store/store.ts";
+import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "../tlog/log-key.ts";
+
+/**
+ * From the configuration, or from the data directory of the embedded store, which makes one on its first start. Throws
+ * where the key is missing or is another than the one the store was written with: its events would fail every verification.
+ */
+export async function loadLogKey(config: Config, store: Store): Promise<LogKey> {
+  const { key, objection } = await findLogKey(config, store);
+  if (objection !== undefined) throw badRequest(objection, "start with the log key this store was made with");
+  return key;
+}
+
+/** The same for `verify`, which looks at everything whatever the key is: what speaks against it, where anything does. */
+export async function findLogKey(
+  config: Config,
+  store: Store,
+): Promise<{ readonly key: LogKey; readonly objection: string | undefined }> {
+  const events = await store.read((sql) => listOldestAndNewest(sql, LIMITS.keyWitnesses));
+  const key = config.logKey === undefined ? loadEmbeddedKey(config, events.length > 0) : parseLogKey(config.logKey);
+  const [head] = await store.read(readLogHead);
+  const isTrue = isSignedBy(key, head?.note ?? "") || isBorneOutBy(events, key);
+  const objection = `the log key ${key.origin} is not the one that ${store.place} was written with`;
+  return { key, objection: isTrue ? undefined : objection };
+}
+
+function isSignedBy(key: LogKey, note: string): boolean {
+  try {
+    openCheckpoint(note, key);
+    return true;
+  } catch (error) {
+    if (error instanceof CheckpointError) return false;
+    throw error;
+  }
+}
+
+/**
+ * One event that carries the key's tag is proof enough: who has inserted or damaged others cannot have made it. Events that
+ * are damaged themselves say nothing of the key.
+ */
+function isBorneOutBy(events: readonly EventRow[], key: LogKey): boolean {
+  const intact = events.filter(({ leaf, leaf_hash }) => Buffer.compare(hashLeaf(leaf), leaf_hash) === 0);
+  return intact.length === 0 || intact.some(({ leaf_hash, tag }) => Buffer.compare(tagOf(key, leaf_hash), tag) === 0);
+}
+
+function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
+  if (config.databaseUrl !== undefined)
+    throw badRequest(
+      "PostgreSQL needs the audit log's key: set DEADLETTER_LOG_KEY_FILE",
+      "make one, once for all replicas, with: deadletter log keygen --out log.key",
+    );
+  const path = logKeyPath(config);
+  if (existsSync(path)) return parseLogKey(readOrExplain(path));
+  if (isInUse)
+    throw badRequest(`the log key ${path} is missing, but the store was written with one`, "restore it from a backup");
+  const key = createLogKey(`deadletter.local/${randomBytes(4).toString("hex")}`, randomBytes(32));
+  try {
+    writeNewFile(path, `${encodeLogKey(key)}\n`);
+    return key;
+  } catch (error) {
+    if ((error as { code?: string }).code === "EEXIST") return parseLogKey(readOrExplain(path));
+    throw badRequest(`cannot write the log key ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** Where the embedded store's key is kept, where the configuration does not bring one. */
+export function logKeyPath(config: Config): string {
+  return join(config.dataDir, "log.key");
+}
+
+/** Whole or not at all, and only where there is none: of processes that start at once, one makes it and the others read it. */
+export function writeNewFile(path: string, text: string): void {
+  const draft = `${path}.${randomBytes(4).toString("hex")}`;
+  writeFileSync(draft, text, { mode: 0o600, flag: "wx" });
+  try {
+    linkSync(draft, path);
+  } finally {
+    unlinkSync(draft);
+  }
+}
+
+function readOrExplain(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw badRequest(`cannot read the log key ${path}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,113 @@
+// From a configuration to a store: where it is, whether it can be reached, whether its schema is this binary's.
+
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config/settings.ts";
+import { badRequest, DeadletterError, messageOf } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
+import { migrate, schemaStatus } from "../store/migrate.ts";
+import { openPostgres } from "../store/postgres.ts";
+import { ping } from "../store/queries/schema.ts";
+import { openSqlite } from "../store/sqlite.ts";
+import type { Store } from "../store/store.ts";
+
+/** The store alone, reachable but perhaps not migrated: for `migrate`. */
+export async function openStore(config: Config): Promise<Store> {
+  const store = await connectStore(config);
+  try {
+    await waitUntilReachable(store, config);
+    await assertReachable(store);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+export async function connectStore(config: Config): Promise<Store> {
+  const deadlineMs = config.databaseDeadlineMs;
+  if (config.databaseUrl === undefined) {
+    ensureDataDir(config.dataDir);
+    return openSqlite(embeddedPath(config), { deadlineMs, walBytes: config.walMegabytes * 2 ** 20 });
+  }
+  return openPostgres(config.databaseUrl, { poolSize: config.poolSize, deadlineMs, isPooled: config.pgbouncer });
+}
+
+/** As long as the configuration says; what is wrong after that is for whoever asks next to find out. */
+export async function waitUntilReachable(store: Store, config: Config, log?: Logger): Promise<void> {
+  const untilMs = performance.now() + config.waitForDatabase;
+  for (let isFirst = true; performance.now() < untilMs; isFirst = false) {
+    try {
+      return await assertReachable(store);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      if (isFirst) log?.warn("waiting for the database", { ms: config.waitForDatabase, ...describeError(error) });
+      await Bun.sleep(Math.min(LIMITS.probeMs, Math.max(0, untilMs - performance.now())));
+    }
+  }
+}
+
+export async function assertReachable(store: Store): Promise<void> {
+  try {
+    await store.read(ping);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const isPooler = messageOf(cause).includes("unsupported startup parameter");
+    const isMissing = (cause as { code?: unknown }).code === "3D000";
+    throw new DeadletterError("unavailable", `cannot use PostgreSQL at ${store.place}`, {
+      hint: isPooler
+        ? "this looks like a pooler: set DEADLETTER_PGBOUNCER=true"
+        : isMissing
+          ? "create the database first: createdb --owner=deadletter deadletter"
+          : "check DATABASE_URL and that the server is up",
+      cause,
+    });
+  }
+}
+
+export async function bringSchemaUp(store: Store, config: Config, clock: () => number): Promise<void> {
+  if (config.migrate) {
+    await migrate(store, { nowMs: clock() });
+    return;
+  }
+  const { pending } = await schemaStatus(store);
+  if (pending.length > 0)
+    throw new DeadletterError("unavailable", `the schema of ${store.place} is ${pending.length} migration(s) behind`, {
+      hint: "run: deadletter migrate",
+    });
+}
+
+/** Whether there is something to open. */
+export function hasStore(config: Config): boolean {
+  return config.databaseUrl !== undefined || existsSync(embeddedPath(config));
+}
+
+/** For commands that only make sense on a store that is there: they must not leave an empty one behind. */
+export function refuseMissingStore(config: Config): void {
+  if (hasStore(config)) return;
+  throw badRequest(
+    `there is no store in ${config.dataDir}`,
+    "start one with deadletter serve, or name one with --data-dir or DATABASE_URL",
+  );
+}
+
+export function embeddedPath(config: Config): string {
+  return join(config.dataDir, "deadletter.db");
+}
+
+/** Makes the data directory, 0700, where it is missing. Throws bad_request where it cannot be used. */
+export function ensureDataDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw badRequest(
+      `cannot use the data directory ${path}: ${messageOf(error)}`,
+      "choose another with --data-dir or DEADLETTER_DATA_DIR",
+    );
+  }
+}
+
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof DeadletterError && error.code === "unavailable";
+}

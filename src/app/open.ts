@@ -1,0 +1,63 @@
+// From a configuration to a running process, or to the reason why not. Used by serve, by every command and by the tests.
+
+import type { Config } from "../config/settings.ts";
+import { LIMITS } from "../limits.ts";
+import { describeError } from "../runtime/logger.ts";
+import { type LogKey, parseLogKey } from "../tlog/log-key.ts";
+import { assemble, type Deadletter, type OpenOptions } from "./assemble.ts";
+import { loadLogKey } from "./log-key-file.ts";
+import { assertReachable, bringSchemaUp, connectStore, isUnavailable, waitUntilReachable } from "./open-store.ts";
+import { readUsableWarmSet } from "./redirects.ts";
+
+/** Throws with a hint when the store cannot be reached, is not migrated, or belongs to another log key. */
+export async function open(config: Config, options: OpenOptions): Promise<Deadletter> {
+  const store = await connectStore(config);
+  const check = async () => {
+    await assertReachable(store);
+    await bringSchemaUp(store, config, options.clock ?? Date.now);
+    return loadLogKey(config, store);
+  };
+  try {
+    if (!(options.mayServeWarmSet && keyForWarmSet(config))) await waitUntilReachable(store, config, options.log);
+    const deadletter = assemble(config, store, await check(), options);
+    await deadletter.auditLog.checkHead();
+    return deadletter;
+  } catch (error) {
+    const key = options.mayServeWarmSet && isUnavailable(error) ? keyForWarmSet(config) : undefined;
+    if (key === undefined) {
+      await store.close();
+      throw error;
+    }
+    options.log.warn("the database is down: serving the warm set of links until it is back", describeError(error));
+    const deadletter = assemble(config, store, key, options);
+    const checkAll = async () => {
+      await check();
+      await deadletter.auditLog.checkHead();
+    };
+    return { ...deadletter, checkLater: () => retryWhileUnavailable(checkAll) };
+  }
+}
+
+/** The log key, where this process could serve links of its host's warm set without having asked the database. */
+function keyForWarmSet(config: Config): LogKey | undefined {
+  if (config.logKey === undefined) return undefined;
+  const key = parseLogKey(config.logKey);
+  return readUsableWarmSet(config, key.origin) && key;
+}
+
+async function retryWhileUnavailable(check: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      await Bun.sleep(LIMITS.sequencerRetryMs);
+    }
+  }
+}
+
+/** Who works at this host's terminal, as events name them: the user id, which nobody can claim by setting a variable. */
+export function localOperator(door: "cli" | "import"): string {
+  return `${door}:uid-${process.getuid?.() ?? "unknown"}`;
+}

@@ -1,0 +1,211 @@
+// The log's own commands: its key, its state, sequencing it where nobody serves, copying it out. (Following it: follow.ts.)
+
+import { randomBytes } from "node:crypto";
+import { writeNewFile } from "../app/log-key-file.ts";
+import { localOperator, open } from "../app/open.ts";
+import { refuseMissingStore } from "../app/open-store.ts";
+import { exportLog } from "../audit/export.ts";
+import type { Sequencer } from "../audit/sequencer.ts";
+import { badRequest, DeadletterError, messageOf } from "../errors.ts";
+import type { LogStatus } from "../operations/log-view.ts";
+import { createLogger } from "../runtime/logger.ts";
+import { clearQuarantine, requeueQuarantined } from "../store/queries/log.ts";
+import { createLogKey, encodeLogKey, encodeVerifierKey } from "../tlog/log-key.ts";
+import { getBytes, withClient } from "./client.ts";
+import { CLIENT_SETTINGS, type Command, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
+import { print, printable, progress } from "./output.ts";
+import { readLogStatus } from "./requests.ts";
+
+export const keygenCommand: Command = {
+  name: "log keygen",
+  summary: "Make the audit log's key: one for all replicas of a store. Whoever has it can write events that verify.",
+  args: [],
+  flags: [
+    { name: "out", value: "FILE", help: "where to write it, mode 0600; an existing file is never replaced" },
+    { name: "origin", value: "NAME", help: "the log's name, such as go.example.com/log; by default a random one" },
+  ],
+  settings: [],
+  examples: ["deadletter log keygen --out log.key --origin go.example.com/log"],
+  run(input, io) {
+    const out = input.value("out");
+    if (out === undefined)
+      throw badRequest("--out is needed: the file to write the key to", "see: deadletter log keygen --help");
+    const key = createLogKey(
+      input.value("origin") ?? `deadletter.local/${randomBytes(4).toString("hex")}`,
+      randomBytes(32),
+    );
+    try {
+      writeNewFile(out, `${encodeLogKey(key)}\n`);
+    } catch (error) {
+      throw (error as { code?: string }).code === "EEXIST"
+        ? new DeadletterError("conflict", `${out} exists already`, {
+            hint: "a key in use must not be replaced; choose another name",
+          })
+        : badRequest(`cannot write ${out}: ${messageOf(error)}`);
+    }
+    const report = { file: out, origin: key.origin, verifier_key: encodeVerifierKey(key) };
+    print(
+      io,
+      input.isJson,
+      report,
+      () =>
+        `wrote ${out}; keep a copy off this host, and start with DEADLETTER_LOG_KEY_FILE=${out}\nverifier key: ${report.verifier_key}\n`,
+    );
+    return Promise.resolve(0);
+  },
+};
+
+export const vkeyCommand: Command = {
+  name: "log vkey",
+  summary: "Print the log's verifier key: what others check it with. It is no secret; give it to them by another way.",
+  args: [],
+  flags: [],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter log vkey > log.vkey"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const { origin, verifier_key } = await readLogStatus(client);
+      print(io, input.isJson, { origin, verifier_key }, () => `${verifier_key}\n`);
+    }),
+};
+
+export const statusCommand: Command = {
+  name: "log status",
+  summary: "Say how long the log is, its root, what waits for it, the age of its checkpoint and what is in quarantine.",
+  args: [],
+  flags: [],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter log status", "deadletter log status --json | jq .backlog"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const status = await readLogStatus(client);
+      print(io, input.isJson, status, () => describeStatus(status));
+    }),
+};
+
+function describeStatus(status: LogStatus & { readonly refused: string | null }): string {
+  const age = status.checkpoint_age_seconds;
+  const rows: [string, string][] = [
+    ["origin", status.origin],
+    ["size", `${status.size} entries`],
+    ["root", status.root ?? "-"],
+    ["checkpoint", status.checkpoint_at === null ? "none yet" : `${status.checkpoint_at} (${age} s ago)`],
+    ["backlog", `${status.backlog} events`],
+    ["quarantine", `${status.quarantined} events`],
+    ...(status.refused === null ? [] : [["REFUSED", printable(status.refused)] as [string, string]]),
+  ];
+  const held = status.quarantine.map(
+    ({ event_id, subject, version, reason }) =>
+      `  event ${event_id} (${subject}, version ${version}): ${printable(reason)}\n`,
+  );
+  return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join("") + held.join("");
+}
+
+export const sequenceCommand: Command = {
+  name: "log sequence",
+  summary: "Put what waits into the log, once, on a store that nobody serves; serve does it by itself.",
+  args: [],
+  flags: [
+    { name: "once", help: "needed: until nothing waits any more, then end" },
+    { name: "sweep", help: "first look at every event, and queue again what is in neither queue nor log" },
+    { name: "retry", help: "first check again what is in quarantine, after it was repaired" },
+  ],
+  settings: STORE_SETTINGS,
+  examples: ["deadletter log sequence --once", "deadletter log sequence --once --sweep --retry"],
+  async run(input, io) {
+    if (!input.isOn("once"))
+      throw badRequest(
+        "--once is needed: deadletter serve is what sequences for ever",
+        "see: deadletter log sequence --help",
+      );
+    refuseServer(input, "log sequence");
+    refuseMissingStore(input.config);
+    const log = createLogger("error");
+    const deadletter = await open(input.config, { log, via: localOperator("cli") });
+    try {
+      const { store } = deadletter.core;
+      const sequencer = deadletter.auditLog.createSequencer();
+      const requeued = input.isOn("retry")
+        ? await store.begin(async (tx) => {
+            const found = await requeueQuarantined(tx);
+            await clearQuarantine(tx);
+            return found.length;
+          })
+        : 0;
+      const forgotten = input.isOn("sweep") ? await sequencer.sweepAll() : 0;
+      const meter = progress(io, "sequenced events");
+      const { leaves, quarantined } = await drain(sequencer, (done) => meter.update(done, done));
+      meter.end();
+      await sequencer.close();
+      const report = { sequenced: leaves, quarantined, requeued, forgotten };
+      print(
+        io,
+        input.isJson,
+        report,
+        () => `sequenced ${leaves} events${quarantined === 0 ? "" : `; ${quarantined} are false and in quarantine`}\n`,
+      );
+      return quarantined === 0 ? 0 : 6;
+    } finally {
+      await deadletter.close();
+    }
+  },
+};
+
+async function drain(sequencer: Sequencer, onProgress: (done: number) => void) {
+  const total = { leaves: 0, quarantined: 0 };
+  for (;;) {
+    const { state, leaves, quarantined, isMore } = await sequencer.runBatch();
+    if (state === "busy")
+      throw new DeadletterError("conflict", "another process is sequencing this log already", {
+        hint: "nothing needs to be done: serve does it by itself",
+      });
+    total.leaves += leaves;
+    total.quarantined += quarantined;
+    onProgress(total.leaves);
+    if (!isMore) return total;
+  }
+}
+
+export const exportCommand: Command = {
+  name: "log export",
+  summary:
+    "Copy the log into a folder that any web server can host and any tlog client can read. Repeat it to add what is new.",
+  args: ["DIR"],
+  flags: [
+    {
+      name: "vkey",
+      value: "KEY",
+      help: "the verifier key, or a file that holds it, that the log must be signed with; by default the server's own",
+    },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    "deadletter log export ./log",
+    "deadletter log export ./log --server https://go.example.com --vkey go.example.com/log+...",
+  ],
+  run(input, io) {
+    const folder = input.args[0] ?? "";
+    const given = input.value("vkey");
+    return withClient(
+      input,
+      async (client) => {
+        const key = readVerifierKey(given ?? (await readLogStatus(client)).verifier_key);
+        const meter = progress(io, "exported files");
+        const { size, root } = await exportLog(folder, key, {
+          fetch: (path) => getBytes(client, `/log/${path}`),
+          onProgress: meter.update,
+        });
+        meter.end();
+        const report = { folder, size, root: Buffer.from(root).toString("base64") };
+        print(
+          io,
+          input.isJson,
+          report,
+          () =>
+            `exported ${size} entries to ${folder}; check them with: deadletter verify --export ${folder} --vkey KEY\n`,
+        );
+      },
+      { isPublic: given !== undefined },
+    );
+  },
+};

@@ -1,0 +1,221 @@
+// The everyday commands about links, as clients of the API: shorten, list, show, update, delete, restore.
+
+import { badRequest } from "../errors.ts";
+import { DELETE_REASONS } from "../model/event.ts";
+import { isCode, isId } from "../model/link.ts";
+import { CLICK_GROUPS } from "../operations/count-clicks.ts";
+import { restoreFile } from "./backup.ts";
+import { withClient } from "./client.ts";
+import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";
+import { describeLink, eventTable, linkTable, print, printable, shortUrl, table } from "./output.ts";
+import {
+  countClicks,
+  createLink,
+  deleteLink,
+  editLink,
+  type LinkEdit,
+  listLinks,
+  restoreLink,
+  showLink,
+  showLinkAt,
+} from "./requests.ts";
+
+export const shortenCommand: Command = {
+  name: "shorten",
+  summary: "Create a link.",
+  args: ["URL"],
+  flags: [
+    { name: "code", value: "CODE", help: "the short code; generated without it" },
+    { name: "title", value: "TEXT", help: "a title for people" },
+    { name: "expires", value: "TIME", help: "RFC 3339; after it the link answers 404" },
+    { name: "user-id", value: "ID", help: "the owner; by default the key's user" },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    "deadletter shorten https://example.com/a/long/page",
+    "deadletter shorten https://example.com/sale --code sale --expires 2027-01-01T00:00:00Z --json",
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const link = await createLink(client, {
+        original_url: input.args[0] ?? "",
+        ...given("title", input.value("title")),
+        ...given("short_code", input.value("code")),
+        ...given("expires_at", input.value("expires")),
+        ...given("user_id", readInteger("user-id", input.value("user-id"))),
+      });
+      print(
+        io,
+        input.isJson,
+        { ...link, short_url: shortUrl(client.baseUrl, link) },
+        () => `${shortUrl(client.baseUrl, link)}\n`,
+      );
+    }),
+};
+
+export const listCommand: Command = {
+  name: "list",
+  summary: "List links, newest first.",
+  args: [],
+  flags: [
+    { name: "search", value: "TEXT", help: "only links with this in code, target or title" },
+    { name: "user-id", value: "ID", help: "only links of this owner" },
+    { name: "active", help: "only active links (--no-active: only inactive ones)" },
+    LIMIT,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter list --limit 20", "deadletter list --search example.com --no-active --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const filter = {
+        ...given("q", input.value("search")),
+        ...given("user_id", input.value("user-id")),
+        ...given("is_active", input.value("active")),
+      };
+      const links = await listLinks(client, filter, readLimit(input));
+      print(io, input.isJson, links, () => linkTable(links));
+    }),
+};
+
+export const showCommand: Command = {
+  name: "show",
+  summary: "Show a link with its history, or as it stood at a time.",
+  args: ["CODE-OR-ID"],
+  flags: [{ name: "at", value: "TIME", help: "RFC 3339: the link as it stood then" }],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter show sale", "deadletter show sale --at 2026-11-01T00:00:00Z --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const [name = ""] = input.args;
+      const at = input.value("at");
+      if (at !== undefined) {
+        const link = await showLinkAt(client, name, at);
+        print(io, input.isJson, link, () => describeLink(link, client.baseUrl));
+        return;
+      }
+      const link = await showLink(client, name);
+      print(
+        io,
+        input.isJson,
+        link,
+        () => `${describeLink(link, client.baseUrl)}clicks     ${link.clicks}\n\n${eventTable(link.events)}`,
+      );
+    }),
+};
+
+export const updateCommand: Command = {
+  name: "update",
+  summary: "Change a link's target, title or expiry.",
+  args: ["CODE-OR-ID"],
+  flags: [
+    { name: "url", value: "URL", help: "the new target" },
+    { name: "title", value: "TEXT", help: "the new title; an empty one removes it" },
+    { name: "expires", value: "TIME", help: "the new expiry, RFC 3339, or never" },
+    { name: "if-version", value: "N", help: "only if the link is still at this version" },
+    REASON,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    'deadletter update sale --url https://example.com/new --reason "page moved"',
+    "deadletter update sale --expires never --if-version 3",
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const expires = input.value("expires");
+      const edit: LinkEdit = {
+        ...given("original_url", input.value("url")),
+        ...given("title", input.value("title")),
+        ...given("reason", input.value("reason")),
+        ...given("expires_at", expires === "never" ? null : expires),
+      };
+      if (Object.keys(edit).every((field) => field === "reason"))
+        throw badRequest("nothing to change", "name at least one of --url, --title, --expires");
+      const link = await editLink(
+        client,
+        input.args[0] ?? "",
+        edit,
+        readInteger("if-version", input.value("if-version")),
+      );
+      print(io, input.isJson, link, () => describeLink(link, client.baseUrl));
+    }),
+};
+
+export const deleteCommand: Command = {
+  name: "delete",
+  summary: "Delete a link softly: it answers 404 from now on, keeps its code and can be restored.",
+  args: ["CODE-OR-ID"],
+  flags: [{ name: "reason", value: "REASON", help: `${DELETE_REASONS.join(", ")}; default user_requested` }],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter delete sale", "deadletter delete sale --reason policy_cleanup --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const link = await deleteLink(client, input.args[0] ?? "", input.value("reason"));
+      print(
+        io,
+        input.isJson,
+        link,
+        () => `deleted ${link.short_code}; undo with: deadletter restore ${link.short_code}\n`,
+      );
+    }),
+};
+
+export const restoreCommand: Command = {
+  name: "restore",
+  summary:
+    "Bring a deleted link back; or, of a FILE (with a dot or a slash in its name), a backup of the embedded store.",
+  args: ["CODE-OR-ID-OR-FILE"],
+  flags: [
+    REASON,
+    {
+      name: "checkpoint",
+      value: "FILE",
+      help: "of a backup: a checkpoint saved elsewhere, which it must not be behind",
+    },
+    { name: "allow-rollback", help: "of a backup: restore it although a saved checkpoint is newer" },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    "deadletter restore sale",
+    'deadletter restore sale --reason "deleted by mistake"',
+    "DEADLETTER_LOG_KEY_FILE=log.key deadletter restore /mnt/backups/deadletter.db --data-dir ./restored",
+  ],
+  async run(input, io) {
+    const [name = ""] = input.args;
+    if (!isCode(name) && !isId(name)) return restoreFile(input, io, name);
+    if (input.value("checkpoint") !== undefined || input.isOn("allow-rollback"))
+      throw badRequest(`${name} is a link, not a backup`, `of a file in this directory: deadletter restore ./${name}`);
+    return withClient(input, async (client) => {
+      const link = await restoreLink(client, name, input.value("reason"));
+      print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n`);
+    });
+  },
+};
+
+export const clicksCommand: Command = {
+  name: "clicks",
+  summary:
+    "Count how often a link was followed, by day, hour, referrer or device. Bots, prefetches and HEADs are told apart.",
+  args: ["CODE-OR-ID"],
+  flags: [
+    { name: "by", value: "GROUP", help: `${CLICK_GROUPS.join(", ")}; default day` },
+    { name: "from", value: "TIME", help: "RFC 3339, included; by default 30 days before --to" },
+    { name: "to", value: "TIME", help: "RFC 3339, excluded; by default now" },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter clicks sale", "deadletter clicks sale --by referrer --from 2026-11-01T00:00:00Z --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const query = {
+        ...given("by", input.value("by")),
+        ...given("from", input.value("from")),
+        ...given("to", input.value("to")),
+      };
+      const report = await countClicks(client, input.args[0] ?? "", query);
+      const rows = report.rows.map(({ key, clicks, bots, prefetches, heads }) => [
+        printable(key) || "-",
+        ...[clicks, bots, prefetches, heads].map(String),
+      ]);
+      const header = [report.by.toUpperCase(), "CLICKS", "BOTS", "PREFETCHES", "HEADS"];
+      print(io, input.isJson, report, () => (rows.length === 0 ? "no clicks\n" : table(header, rows)));
+    }),
+};

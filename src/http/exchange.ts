@@ -1,0 +1,84 @@
+// One request on its way: who asks, from where, under which number. Kept beside the request for as long as it lives.
+
+import { LIMITS } from "../limits.ts";
+import type { Caller } from "../operations/core.ts";
+import { clientAddress } from "./client.ts";
+import type { LimitName } from "./rate-limit.ts";
+import type { Service } from "./service.ts";
+
+/** What a handler may set of its answer beside the body. */
+export interface Answer {
+  headers: Record<string, string | number>;
+  status?: number | string;
+}
+
+/** One request on its way; lives as long as the request does. */
+export interface Exchange {
+  readonly requestId: string;
+  readonly startedMs: number;
+  /** The route's template, for metrics; a closed set. */
+  route: string;
+  caller: Caller | undefined;
+  /** The client's address, once somebody has asked for it. */
+  client: string | undefined;
+  /** Whether the answer has its number, its headers and its line in the log already, as a redirect's has. */
+  isFinished: boolean;
+}
+
+const exchanges = new WeakMap<Request, Exchange>();
+
+export function openExchange(request: Request): Exchange {
+  const exchange: Exchange = {
+    requestId: requestIdOf(request),
+    startedMs: performance.now(),
+    route: "unknown",
+    caller: undefined,
+    client: undefined,
+    isFinished: false,
+  };
+  exchanges.set(request, exchange);
+  return exchange;
+}
+
+export function exchangeOf(request: Request): Exchange {
+  return exchanges.get(request) ?? openExchange(request);
+}
+
+/** Which connection a request came over: whoever takes it off the wire says so, and who wants its address asks. */
+const peers = new WeakMap<Request, () => string>();
+
+export function rememberPeer(request: Request, peer: () => string): void {
+  peers.set(request, peer);
+}
+
+/** The client's address; empty where the request came over no connection, as a command's own. */
+export function clientOf({ clients }: Service, request: Request): string {
+  const exchange = exchangeOf(request);
+  exchange.client ??= clientAddress(peers.get(request)?.() ?? "", request.headers, clients.trusted);
+  return exchange.client;
+}
+
+/** Counts one against a limit that is on; none of a command's in its own process, who is empty. Throws too_many_requests. */
+export function takeFrom({ limits, metrics }: Service, name: LimitName, who: string): void {
+  if (who === "") return;
+  try {
+    limits[name]?.take(who);
+  } catch (error) {
+    metrics.rateLimited.inc({ limit: name });
+    throw error;
+  }
+}
+
+/** Who asks. Only handlers of guarded routes call it, so a missing caller is a route that was never guarded. */
+export function callerOf(request: Request): Caller {
+  const { caller } = exchangeOf(request);
+  if (!caller) throw new Error("a handler asked for the caller of a public route");
+  return caller;
+}
+
+/** The client's own id where it is 1 to LIMITS.requestIdChars visible ASCII characters, else a fresh one. */
+export function requestIdOf(request: Request): string {
+  const given = request.headers.get("x-request-id");
+  const isUsable = given !== null && given.length <= LIMITS.requestIdChars && /^[\x21-\x7e]+$/.test(given);
+  return isUsable ? given : crypto.randomUUID();
+}

@@ -1,0 +1,219 @@
+// From a code to its target, or to the reason why there is none. A hit costs no query and no wait; a miss costs one query
+// however many ask at once. What the cache says is believed only while this process hears from the log; while the store does
+// not answer it is believed for a while longer, because a redirect that may be stale is worth more than none, and nobody whose
+// link is known waits to find out.
+
+import { DeadletterError, unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { locationOf, type Destination as StoredDestination } from "../model/link.ts";
+import { findLinkByCode, lookUpLink } from "../store/queries/links.ts";
+import { type Store, withDeadline } from "../store/store.ts";
+import type { RedirectCache } from "./cache.ts";
+import { drawHashKey, keyedHash } from "./keyed-hash.ts";
+import type { CachedLink } from "./link-table.ts";
+
+export interface Found {
+  readonly outcome: "found";
+  readonly urlId: number;
+  /** What a Location header says: visible ASCII. */
+  readonly location: string;
+}
+
+export type Destination = Found | { readonly outcome: "missing" | "inactive" | "expired" };
+
+export interface ResolverOptions {
+  readonly store: Store;
+  readonly cache: RedirectCache;
+  /** Milliseconds since the log was last heard: the cache knows of all that was committed before then. */
+  readonly silentMs: () => number;
+  /** Whether the store is known not to answer now: nobody need wait to find that out. */
+  readonly isStoreSilent: () => boolean;
+  /** Past this silence the store is asked instead of the cache. */
+  readonly staleMaxMs: number;
+  /** Past this silence the cache is not believed even while the store is down; 0 never believes it then. */
+  readonly outageMs: number;
+  readonly counts: CacheCounts;
+}
+
+/** How lookups were answered; plain numbers, since they are counted on the hot path. */
+export interface CacheCounts {
+  hit: number;
+  miss: number;
+  /** Asked of the store although cached, because the log was silent. */
+  recheck: number;
+  /** Answered from the cache because the store did not answer. */
+  outage: number;
+  /** Parts of the cache's tables that were laid out anew, because a code was too far from its place. */
+  rekey: number;
+}
+
+interface Flight {
+  readonly code: string;
+  readonly link: Promise<CachedLink | null>;
+  isStale: boolean;
+}
+
+const MISSING: Destination = { outcome: "missing" };
+const INACTIVE: Destination = { outcome: "inactive" };
+const EXPIRED: Destination = { outcome: "expired" };
+
+export class Resolver {
+  readonly #options: ResolverOptions;
+  /**
+   * Lookups on their way; one whose code was heard of meanwhile is not cached. At most LIMITS.redirectLookups. By the keyed hash
+   * of the code: strangers name codes, and could name thousands that a Map of texts would put into one place.
+   */
+  readonly #flights = new Map<number, Flight>();
+  readonly #flightKey = drawHashKey();
+  /** Of each learning that is under way, the codes that were heard of meanwhile. */
+  readonly #heardMeanwhile = new Set<Set<string>>();
+  /** performance.now() until which the store is taken to be down: only one lookup at a time finds out. */
+  #downUntilMs = 0;
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+  }
+
+  /** The answer where it is known without waiting. Expiry is checked against `nowMs`, the moment of the request. */
+  resolveNow(code: string, nowMs: number): Destination | undefined {
+    const { cache, silentMs, staleMaxMs, counts } = this.#options;
+    const link = cache.get(code);
+    if (link === undefined) return undefined;
+    if (silentMs() > staleMaxMs) return this.#isStoreSilent() ? this.#known(code, nowMs) : undefined;
+    counts.hit += 1;
+    return destinationOf(link, nowMs);
+  }
+
+  /** Throws unavailable where the store must be asked and does not answer. */
+  async resolve(code: string, clock: () => number): Promise<Destination> {
+    const { cache, counts } = this.#options;
+    const isKnown = cache.get(code) !== undefined;
+    if (isKnown) counts.recheck += 1;
+    else counts.miss += 1;
+    const late = () => unavailable("the database did not answer in time");
+    try {
+      const lookup = this.#lookUp(code);
+      // A lookup that is waited for no longer goes on, and finds out for everybody.
+      return destinationOf(await (isKnown ? withDeadline(lookup, LIMITS.storeLateMs, late) : lookup), clock());
+    } catch (error) {
+      const isDown = error instanceof DeadletterError && error.code === "unavailable";
+      const destination = isDown ? this.#known(code, clock()) : undefined;
+      if (destination === undefined) throw error;
+      return destination;
+    }
+  }
+
+  /** What the cache says of a link while the store does not answer, as long as an outage may last. */
+  #known(code: string, nowMs: number): Destination | undefined {
+    const { cache, silentMs, outageMs, counts } = this.#options;
+    const link = silentMs() <= outageMs ? cache.get(code) : undefined;
+    if (link === undefined || link === null) return undefined;
+    counts.outage += 1;
+    return destinationOf(link, nowMs);
+  }
+
+  #isStoreSilent(): boolean {
+    return performance.now() < this.#downUntilMs || this.#options.isStoreSilent();
+  }
+
+  /** By id or code, straight from the store: the rare path `/urls/{code or id}/redirect`. */
+  async resolveAny(codeOrId: string, clock: () => number): Promise<Destination> {
+    const [row] = await this.#options.store.read((sql) => lookUpLink(sql, codeOrId));
+    return destinationOf(row ? cachedFrom(row) : null, clock());
+  }
+
+  /** Takes up at once what this process has made of a link. */
+  put(link: StoredDestination): void {
+    this.#heardOf(link.short_code);
+    this.#options.cache.set(link.short_code, cachedFrom(link));
+  }
+
+  /** Takes up what has become of a link, where anything is known of it here. */
+  refresh(link: StoredDestination): void {
+    this.#heardOf(link.short_code);
+    this.#options.cache.refresh(link.short_code, cachedFrom(link));
+  }
+
+  /** Takes up links that nothing is known of yet; those that change while they are read are left out. */
+  async learn(read: () => Promise<readonly StoredDestination[]>): Promise<number> {
+    const { cache } = this.#options;
+    const heard = new Set<string>();
+    this.#heardMeanwhile.add(heard);
+    try {
+      const unknown = (await read()).filter(
+        ({ short_code }) => !heard.has(short_code) && cache.get(short_code) === undefined,
+      );
+      for (const link of unknown) cache.set(link.short_code, cachedFrom(link));
+      return unknown.length;
+    } finally {
+      this.#heardMeanwhile.delete(heard);
+    }
+  }
+
+  /** Its link has changed, or is new. */
+  #heardOf(code: string): void {
+    for (const heard of this.#heardMeanwhile) heard.add(code);
+    // Whoever changed it reached the store.
+    this.#downUntilMs = 0;
+    const hash = keyedHash(this.#flightKey, code);
+    const flight = this.#flights.get(hash);
+    if (flight?.code === code) {
+      flight.isStale = true;
+      // Who asks from now on must not be given what was read before the change.
+      this.#flights.delete(hash);
+    }
+  }
+
+  #lookUp(code: string): Promise<CachedLink | null> {
+    const hash = keyedHash(this.#flightKey, code);
+    const running = this.#flights.get(hash);
+    if (running?.code === code) return running.link;
+    if (performance.now() < this.#downUntilMs) return Promise.reject(unavailable("the database is unavailable"));
+    if (this.#flights.size >= LIMITS.redirectLookups)
+      return Promise.reject(unavailable("too many links are being looked up"));
+    const link = this.#read(code);
+    // Two codes of one hash at once, which is rare: the second is read by itself, and not cached.
+    if (running) return link;
+    const flight: Flight = { code, link, isStale: false };
+    this.#flights.set(hash, flight);
+    const settled = () => {
+      if (this.#flights.get(hash) === flight) this.#flights.delete(hash);
+    };
+    link.then((found) => {
+      settled();
+      if (!flight.isStale) this.#options.cache.correct(code, found);
+    }, settled);
+    return link;
+  }
+
+  async #read(code: string): Promise<CachedLink | null> {
+    const { store } = this.#options;
+    try {
+      const reading = store.read((sql) => findLinkByCode(sql, code));
+      const [row] = await withDeadline(reading, LIMITS.redirectLookupMs, () =>
+        unavailable("the database did not answer in time"),
+      );
+      return row ? cachedFrom(row) : null;
+    } catch (error) {
+      if (error instanceof DeadletterError && error.code === "unavailable")
+        this.#downUntilMs = performance.now() + LIMITS.redirectDownMs;
+      throw error;
+    }
+  }
+}
+
+function cachedFrom(row: StoredDestination): CachedLink {
+  return {
+    outcome: row.is_active === 1 ? "found" : "inactive",
+    urlId: row.id,
+    expiresAtMs: row.expires_at_ms,
+    location: locationOf(row.original_url),
+    version: row.version,
+  };
+}
+
+function destinationOf(link: CachedLink | null, nowMs: number): Destination {
+  if (link === null) return MISSING;
+  if (link.outcome === "inactive") return INACTIVE;
+  return link.expiresAtMs !== null && link.expiresAtMs <= nowMs ? EXPIRED : (link as Found);
+}

@@ -1,0 +1,85 @@
+// Every statement about links.
+
+import { isCode, isId, type LinkRow } from "../../model/link.ts";
+import type { Query, Sql, Tx } from "../store.ts";
+
+export interface LinkPage {
+  readonly userId?: number;
+  readonly isActive?: boolean;
+  readonly search?: string;
+  /** Links older than this one, by (created_at, id). */
+  readonly before?: { readonly createdAtMs: number; readonly id: number };
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export function nextLinkId(tx: Tx): Query<{ id: number }> {
+  return tx`select ${tx.nextId("urls")} as id`;
+}
+
+export function insertLink(tx: Tx, link: LinkRow): Query<unknown> {
+  return tx`
+    insert into urls (id, short_code, original_url, title, is_active, expires_at_ms, user_id, created_at_ms,
+                      updated_at_ms, version, head)
+    values (${link.id}, ${link.short_code}, ${link.original_url}, ${link.title}, ${link.is_active}, ${link.expires_at_ms},
+            ${link.user_id}, ${link.created_at_ms}, ${link.updated_at_ms}, ${link.version}, ${link.head})`;
+}
+
+export function updateLink(tx: Tx, link: LinkRow): Query<unknown> {
+  return tx`
+    update urls set original_url = ${link.original_url}, title = ${link.title}, is_active = ${link.is_active},
+                    expires_at_ms = ${link.expires_at_ms}, updated_at_ms = ${link.updated_at_ms},
+                    version = ${link.version}, head = ${link.head}
+    where id = ${link.id}`;
+}
+
+export function lockLink(tx: Tx, id: number): Query<LinkRow> {
+  return tx`select ${columns(tx)} from urls where id = ${id} ${tx.forUpdate}`;
+}
+
+export function findLinkById(sql: Sql, id: number): Query<LinkRow> {
+  return sql`select ${columns(sql)} from urls where id = ${id}`;
+}
+
+export function findLinkByCode(sql: Sql, code: string): Query<LinkRow> {
+  return sql`select ${columns(sql)} from urls where short_code = ${code}`;
+}
+
+/** All digits read as an id, all else as a code. Text that can be neither is not looked up at all. */
+export async function lookUpLink(sql: Sql, codeOrId: string): Promise<LinkRow[]> {
+  if (isId(codeOrId)) return findLinkById(sql, Number(codeOrId));
+  return isCode(codeOrId) ? findLinkByCode(sql, codeOrId) : [];
+}
+
+export function listLinks(sql: Sql, page: LinkPage): Query<LinkRow> {
+  const { userId, isActive, search, before } = page;
+  return sql`
+    select ${columns(sql)} from urls
+    where 1 = 1
+    ${userId === undefined ? sql`` : sql`and user_id = ${userId}`}
+    ${isActive === undefined ? sql`` : isActive ? sql`and is_active = 1` : sql`and is_active = 0`}
+    ${search === undefined ? sql`` : matches(sql, search)}
+    ${before === undefined ? sql`` : sql`and (created_at_ms, id) < (${before.createdAtMs}, ${before.id})`}
+    order by created_at_ms desc, id desc
+    limit ${page.limit} offset ${page.offset}`;
+}
+
+export function listAllLinks(sql: Sql, afterId: number, limit: number): Query<LinkRow> {
+  return sql`select ${columns(sql)} from urls where id > ${afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id limit ${limit}`;
+}
+
+/** Folded both ways: `lower` folds only ASCII on SQLite and in some of PostgreSQL's locales, all letters in others. */
+function matches(sql: Sql, search: string): Query<unknown> {
+  const escaped = search.replace(/[!%_]/g, "!$&");
+  const folded = `%${escaped.toLowerCase()}%`;
+  const asciiFolded = `%${escaped.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())}%`;
+  return sql`and (
+    lower(short_code) like ${folded} escape '!'
+    or lower(original_url) like ${folded} escape '!' or lower(original_url) like ${asciiFolded} escape '!'
+    or lower(title) like ${folded} escape '!' or lower(title) like ${asciiFolded} escape '!')`;
+}
+
+function columns(sql: Sql): Query<unknown> {
+  return sql`id, short_code, original_url, title, is_active, expires_at_ms, user_id, created_at_ms, updated_at_ms,
+             version, head`;
+}
