@@ -4,7 +4,7 @@
 //   bun bench/creates.ts [--rounds 5] [--clients 32] [--seconds 2]
 
 import { parseArgs } from "node:util";
-import { shorten } from "../src/operations/shorten.ts";
+import { applyOne } from "../src/operations/apply.ts";
 import { createStore, ENGINES, startServer, type TestServer } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";
 import { median, openReport } from "./report.ts";
@@ -46,10 +46,10 @@ function waysOf(server: TestServer): Record<string, () => Promise<unknown>> {
       const { status } = await server.call("POST", "/urls", { original_url: "https://example.com/page" });
       if (status !== 201) throw new Error(`status ${status}`);
     },
-    operation: () => shorten(core, self, { original_url: "https://example.com/page" }),
+    operation: () => applyOne(core, self, { type: "link.create", original_url: "https://example.com/page" }),
     floor: () =>
       core.store.begin(async (tx) => {
-        await tx`select ${tx.nextId("keys")} as id`;
+        await tx.drawIds({ table: "keys", type: "key" }, 1);
         const hash = crypto.getRandomValues(new Uint8Array(32));
         const text = "x".repeat(250);
         const id = 1_000_000 + ++drawn;

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import type { Deadletter } from "../src/app/assemble.ts";
 import { open } from "../src/app/open.ts";
 import { verify } from "../src/audit/verify.ts";
-import { shorten } from "../src/operations/shorten.ts";
+import { applyOne } from "../src/operations/apply.ts";
 import { createLogger } from "../src/runtime/logger.ts";
 import { createStore, ENGINES, type Engine } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";
@@ -37,7 +37,7 @@ async function createLinks({ core, self }: Deadletter): Promise<number> {
   let created = 0;
   const call = async () => {
     while (performance.now() < end) {
-      await shorten(core, self, { original_url: "https://example.com/page" });
+      await applyOne(core, self, { type: "link.create", original_url: "https://example.com/page" });
       created += 1;
     }
   };

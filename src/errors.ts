@@ -54,6 +54,11 @@ export function conflict(message: string, hint?: string): DeadletterError {
   return new DeadletterError("conflict", message, hint === undefined ? {} : { hint });
 }
 
+/** 401 with its challenge (RFC 9110 section 11.6.1, RFC 6750 section 3). */
+export function unauthorized(message: string): DeadletterError {
+  return new DeadletterError("unauthorized", message, { headers: { "www-authenticate": 'Bearer realm="deadletter"' } });
+}
+
 /** 503 with Retry-After (RFC 9110 section 10.2.3), in seconds. */
 export function unavailable(message: string, options: { retryAfterS?: number; cause?: unknown } = {}): DeadletterError {
   return new DeadletterError("unavailable", message, {

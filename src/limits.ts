@@ -5,6 +5,8 @@ export const LIMITS = {
   titleChars: 255,
   reasonChars: 500,
   codeMinChars: 3,
+  /** A domain, a slash and a code. */
+  cachedNameChars: 253 + 1 + 64,
   codeMaxChars: 64,
   generatedCodeChars: 6,
   /** How often a generated code that is already taken is drawn again. */
@@ -24,6 +26,11 @@ export const LIMITS = {
   pageOffsetMax: 10_000,
   embeddedHistory: 100,
   transactionRetries: 3,
+  /** Commands of one transaction that are locked, decided and written in one go; the next ones after them. */
+  applyRows: 250,
+  /** Subjects of which one transaction fills a side table, and how long its process waits before it looks again for more. */
+  reindexRows: 500,
+  reindexMs: 5_000,
   sqliteQueuedWrites: 10_000,
   sqliteGroupSize: 64,
   sqliteGroupMs: 10,
@@ -56,6 +63,9 @@ export const LIMITS = {
   rememberedKeys: 1_000,
   keyLateMs: 100,
   migrationMs: 60_000,
+  /** How long a migration waits for a table at a time, and how long it lets others on before it tries again. */
+  migrationLockMs: 2_000,
+  migrationPauseMs: 500,
   verifyBatchRows: 2_000,
   /** Oldest and newest events, of each as many, that are asked whether a log key is theirs. */
   keyWitnesses: 8,

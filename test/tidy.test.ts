@@ -4,7 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { openStore } from "../src/app/open-store.ts";
+import { LINK, LINK_HOSTS } from "../src/model/link.ts";
+import { SUBJECTS } from "../src/model/subjects.ts";
 import { migrate } from "../src/store/migrate.ts";
+import * as changeQueries from "../src/store/queries/changes.ts";
 import * as clickQueries from "../src/store/queries/clicks.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
 import * as hotLinkQueries from "../src/store/queries/hot-links.ts";
@@ -12,6 +15,8 @@ import * as keyQueries from "../src/store/queries/keys.ts";
 import * as urlQueries from "../src/store/queries/links.ts";
 import * as logQueries from "../src/store/queries/log.ts";
 import * as schemaQueries from "../src/store/queries/schema.ts";
+import * as sideTableQueries from "../src/store/queries/side-tables.ts";
+import * as subjectQueries from "../src/store/queries/subjects.ts";
 import * as userQueries from "../src/store/queries/users.ts";
 import type { Query, Tx } from "../src/store/store.ts";
 import { createStore, ENGINES } from "./support/harness.ts";
@@ -44,6 +49,7 @@ function sources(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
+/** Also of a layer itself. */
 function layerOf(path: string): number {
   return LAYERS.findIndex((members) =>
     members.some((member) => path === member || (member.endsWith("/") && path.startsWith(member))),
@@ -51,11 +57,14 @@ function layerOf(path: string): number {
 }
 
 function importsOf(path: string): string[] {
-  const text = readFileSync(join(ROOT, path), "utf8");
-  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(([, target = ""]) => target);
+  const found = [...read(path).matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(([, target = ""]) => target);
   return found
     .filter((target) => target.endsWith(".ts"))
     .map((target) => relative(ROOT, resolve(ROOT, dirname(path), target)));
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
 }
 
 describe("imports", () => {
@@ -70,6 +79,20 @@ describe("imports", () => {
         .map((target) => `${path} imports ${target}`),
     );
     expect(upward).toEqual([]);
+  });
+
+  test("of the front doors name no statement, and those of http/ nothing of the store", () => {
+    const isAbove = (path: string) => layerOf(path) < layerOf("src/operations/");
+    const found = sources("src").flatMap((path) =>
+      importsOf(path)
+        .filter(
+          (target) =>
+            (isAbove(path) && target.startsWith("src/store/queries/")) ||
+            (path.startsWith("src/http/") && target.startsWith("src/store/")),
+        )
+        .map((target) => `${path} imports ${target}`),
+    );
+    expect(found).toEqual([]);
   });
 
   test("never run in a circle", () => {
@@ -93,13 +116,25 @@ describe("files", () => {
 
   test(`are at most ${MAX_LINES} lines`, () => {
     const long = all
-      .map((path) => [path, readFileSync(join(ROOT, path), "utf8").split("\n").length] as const)
+      .map((path) => [path, read(path).split("\n").length] as const)
       .filter(([, lines]) => lines > MAX_LINES);
     expect(long).toEqual([]);
   });
 
   test("of the source open with what they own", () => {
-    expect(sources("src").filter((path) => !readFileSync(join(ROOT, path), "utf8").startsWith("// "))).toEqual([]);
+    expect(sources("src").filter((path) => !read(path).startsWith("// "))).toEqual([]);
+  });
+
+  test("above the operations hold no SQL", () => {
+    const above = sources("src").filter((path) => layerOf(path) < layerOf("src/operations/"));
+    expect(above.filter((path) => /\b(?:sql|tx)(?:<[^`]*>)?`/.test(read(path)))).toEqual([]);
+  });
+
+  test("that take a value for one of another type without proof are the two store adapters", () => {
+    const adapters = ["src/store/postgres.ts", "src/store/sqlite-connection.ts"];
+    expect(sources("src").filter((path) => read(path).includes("as unknown as") && !adapters.includes(path))).toEqual(
+      [],
+    );
   });
 
   test("of the two engines' migrations have the same names", () => {
@@ -125,29 +160,8 @@ const link = {
   version: 1,
   head: bytes,
 };
-const user = {
-  id: 1,
-  username: "a",
-  email: "a@b",
-  is_active: 1,
-  created_at_ms: 0,
-  updated_at_ms: 0,
-  version: 1,
-  head: bytes,
-};
-const key = {
-  id: 1,
-  user_id: 1,
-  name: "k",
-  role: "reader",
-  key_hash: "h",
-  expires_at_ms: null,
-  revoked_at_ms: null,
-  created_at_ms: 0,
-  updated_at_ms: 0,
-  version: 1,
-  head: bytes,
-};
+/** With a value for every column that any kind of subject has. */
+const row = { ...link, username: "a", email: "a@b", name: "k", role: "reader", key_hash: "h", revoked_at_ms: null };
 const event = {
   subject_type: "url",
   subject_id: 1,
@@ -164,10 +178,6 @@ const event = {
 const clickRange = { urlId: 1, fromHour: 0, toHour: 1, limit: 1 };
 const subject = { type: "url", id: 1 } as const;
 const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
-  nextLinkId: (tx) => urlQueries.nextLinkId(tx),
-  insertLink: (tx) => urlQueries.insertLink(tx, link),
-  updateLink: (tx) => urlQueries.updateLink(tx, link),
-  lockLink: (tx) => urlQueries.lockLink(tx, 1),
   findLinkById: (tx) => urlQueries.findLinkById(tx, 1),
   findLinkByCode: (tx) => urlQueries.findLinkByCode(tx, "abc"),
   listLinks: (tx) => [
@@ -182,7 +192,40 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
     }),
     urlQueries.listLinks(tx, { isActive: false, limit: 1, offset: 0 }),
   ],
-  listAllLinks: (tx) => urlQueries.listAllLinks(tx, 0, 1),
+  lockSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.lockSubjects(tx, subject, [1, 2])),
+  lockSubjectsAfter: (tx) => SUBJECTS.map((subject) => subjectQueries.lockSubjectsAfter(tx, subject, 0, 1)),
+  findSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.findSubjects(tx, subject, [1, 2])),
+  listSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.listSubjects(tx, subject, 0, 1)),
+  countSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.countSubjects(tx, subject)),
+  insertSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.insertSubjects(tx, subject, [row, row])),
+  updateSubject: (tx) => SUBJECTS.map((subject) => subjectQueries.updateSubject(tx, subject, row)),
+  listTaken: (tx) =>
+    SUBJECTS.flatMap((subject) =>
+      Object.values(subject.uniques).map((unique) => subjectQueries.listTaken(tx, subject, unique, ["a", "b"])),
+    ),
+  writeInOne: (tx) =>
+    tx.takesWritesInOne
+      ? changeQueries.writeInOne(tx, [event], 1, [subjectQueries.insertSubjects(tx, LINK, [row])])
+      : [],
+  insertSideRows: (tx) => [sideTableQueries.insertSideRows(tx, LINK_HOSTS, [{ url_id: 1, host: "a.b" }])],
+  deleteSideRows: (tx) => sideTableQueries.deleteSideRows(tx, LINK_HOSTS, [1, 2]),
+  listSideRows: (tx) => sideTableQueries.listSideRows(tx, LINK_HOSTS, [1, 2]),
+  countSideRows: (tx) => sideTableQueries.countSideRows(tx, LINK_HOSTS),
+  deleteStraySideRows: (tx) => sideTableQueries.deleteStraySideRows(tx, LINK_HOSTS, "urls"),
+  readSideTables: (tx) => sideTableQueries.readSideTables(tx),
+  lockSideTable: (tx) => sideTableQueries.lockSideTable(tx, LINK_HOSTS),
+  updateSideTable: (tx) => sideTableQueries.updateSideTable(tx, { name: "link_hosts", through_id: 1, is_complete: 0 }),
+  lockKeys: (tx) => [
+    keyQueries.lockKeys(tx, { ids: [], userIds: [], withAdmins: false }),
+    keyQueries.lockKeys(tx, { ids: [1], userIds: [1, 2], withAdmins: true }),
+  ],
+  readStanding: (tx) => [keyQueries.readStanding(tx, null), keyQueries.readStanding(tx, 1, SUBJECTS[0])],
+  insertEvents: (tx) => eventQueries.insertEvents(tx, [event, event]),
+  queueEvents: (tx) => eventQueries.queueEvents(tx, [event, { ...event, version: 2 }], 1),
+  countEvents: (tx) => eventQueries.countEvents(tx),
+  listFirstEvents: (tx) => eventQueries.listFirstEvents(tx, "url", [1, 2]),
+  readGeneration: (tx) => schemaQueries.readGeneration(tx),
+  updateGeneration: (tx) => schemaQueries.updateGeneration(tx, 1),
   findClicks: (tx) => clickQueries.findClicks(tx, 1),
   recordBatch: (tx) => clickQueries.recordBatch(tx, "b"),
   forgetBatches: (tx) => clickQueries.forgetBatches(tx, ["a", "b"]),
@@ -202,23 +245,11 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   listHotLinks: (tx) => hotLinkQueries.listHotLinks(tx, 1),
   nameHotLinks: (tx) => hotLinkQueries.nameHotLinks(tx, [{ url_id: 1, used_at_ms: 1 }], 1),
   forgetHotLinks: (tx) => hotLinkQueries.forgetHotLinks(tx, 1),
-  nextUserId: (tx) => userQueries.nextUserId(tx),
-  insertUser: (tx) => userQueries.insertUser(tx, user),
-  updateUser: (tx) => userQueries.updateUser(tx, user),
-  lockUser: (tx) => userQueries.lockUser(tx, 1),
   findUser: (tx) => userQueries.findUser(tx, 1),
   listUsers: (tx) => userQueries.listUsers(tx, { afterId: 0, limit: 1, offset: 0 }),
-  nextKeyId: (tx) => keyQueries.nextKeyId(tx),
-  insertKey: (tx) => keyQueries.insertKey(tx, key),
-  revokeKey: (tx) => keyQueries.revokeKey(tx, key),
-  lockKeysOf: (tx) => keyQueries.lockKeysOf(tx, 1),
-  lockAdminKeys: (tx) => keyQueries.lockAdminKeys(tx),
   listKeysOf: (tx) => keyQueries.listKeysOf(tx, 1),
   findAnyAdminKey: (tx) => keyQueries.findAnyAdminKey(tx),
-  listAllKeys: (tx) => keyQueries.listAllKeys(tx, 0, 1),
   findKeyByHash: (tx) => keyQueries.findKeyByHash(tx, "h"),
-  insertEvent: (tx) => eventQueries.insertEvent(tx, event),
-  queueEvent: (tx) => eventQueries.queueEvent(tx, bytes),
   listEvents: (tx) => [
     eventQueries.listEvents(tx, { limit: 1, offset: 0 }),
     eventQueries.listEvents(tx, {
@@ -237,9 +268,8 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   findEventAsOf: (tx) => eventQueries.findEventAsOf(tx, subject, 1),
   listChains: (tx) => eventQueries.listChains(tx, "url", { subjectId: 0, version: 0 }, 1),
   listOldestAndNewest: (tx) => eventQueries.listOldestAndNewest(tx, 1),
-  countEverything: (tx) => eventQueries.countEverything(tx),
   listActorsToErase: (tx) => eventQueries.listActorsToErase(tx, 1, 1),
-  listStatesToErase: (tx) => eventQueries.listStatesToErase(tx, { id: 1, throughVersion: 1 }, 1),
+  listStatesToErase: (tx) => eventQueries.listStatesToErase(tx, { type: "user", id: 1, throughVersion: 1 }, 1),
   eraseActors: (tx) => eventQueries.eraseActors(tx, [1]),
   eraseStates: (tx) => eventQueries.eraseStates(tx, [1]),
   lockLogHead: (tx) => logQueries.lockLogHead(tx),
@@ -254,10 +284,10 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   dequeue: (tx) => logQueries.dequeue(tx, [1, 2]),
   quarantine: (tx) => logQueries.quarantine(tx, [{ event_id: 1, reason: "r", at_ms: 0 }]),
   listQuarantined: (tx) => logQueries.listQuarantined(tx, 1),
-  requeueQuarantined: (tx) => logQueries.requeueQuarantined(tx),
+  requeueQuarantined: (tx) => logQueries.requeueQuarantined(tx, 1),
   clearQuarantine: (tx) => logQueries.clearQuarantine(tx),
   listForgotten: (tx) => logQueries.listForgotten(tx, 0, 1, 1),
-  enqueue: (tx) => logQueries.enqueue(tx, [1]),
+  enqueue: (tx) => logQueries.enqueue(tx, [1], 1),
   findNewestEventId: (tx) => logQueries.findNewestEventId(tx),
   findEventIdAt: (tx) => logQueries.findEventIdAt(tx, 0),
   listLeafHashes: (tx) => logQueries.listLeafHashes(tx, 0, 1),
@@ -266,7 +296,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   selectTail: (tx) => logQueries.selectTail(tx, 0, 1),
   listLoggedEvents: (tx) => logQueries.listLoggedEvents(tx, 0, 1),
   findLeaf: (tx) => logQueries.findLeaf(tx, 1),
-  listStanding: (tx) => logQueries.listStanding(tx, [bytes, bytes]),
+  listStanding: (tx) => logQueries.listStanding(tx, [event, { ...event, version: 2 }]),
   countLog: (tx) => logQueries.countLog(tx),
   listOrphanLeaves: (tx) => logQueries.listOrphanLeaves(tx, 1),
   listOrphansBeforeLog: (tx) => logQueries.listOrphansBeforeLog(tx, 1),
@@ -277,14 +307,25 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   ping: (tx) => schemaQueries.ping(tx),
 };
 /** Run by every test that opens a store: DDL cannot be explained, and the other one runs one of two queries above. */
-const RUN_ELSEWHERE = ["createSchemaTable", "lookUpLink", "listTail", "eventColumns", "selectWithPrevious"];
+const RUN_ELSEWHERE = [
+  "createSchemaTable",
+  "lookUpLink",
+  "listTail",
+  "areEvents",
+  "writeChanges",
+  "eventColumns",
+  "selectWithPrevious",
+];
 
 describe("queries", () => {
   test("are all in the list of calls", () => {
     const exported = [
+      changeQueries,
       clickQueries,
       hotLinkQueries,
       urlQueries,
+      subjectQueries,
+      sideTableQueries,
       userQueries,
       keyQueries,
       eventQueries,
@@ -312,7 +353,9 @@ describe("queries", () => {
           Object.assign(sql, {
             forUpdate: sql``,
             forUpdateSkipLocked: sql``,
+            takesWritesInOne: false,
             nextId: () => sql`1`,
+            drawIds: async () => [1],
             reserveIds: async () => {},
           }),
         ),

@@ -15,12 +15,12 @@ import { createRateLimits, LIMIT_NAMES } from "../http/rate-limit.ts";
 import type { WorkerPool } from "../http/report.ts";
 import type { Service } from "../http/service.ts";
 import { createMetrics, type Metrics } from "../metrics/registry.ts";
-import { ownHostsOf } from "../model/link.ts";
-import type { Caller, Core } from "../operations/core.ts";
+import type { Caller } from "../model/caller.ts";
+import { ownHostsOf } from "../model/target.ts";
+import type { Core } from "../operations/context.ts";
+import { readLogTotals, readTotals } from "../operations/totals.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import { VERSION } from "../runtime/version.ts";
-import { readCounters } from "../store/queries/events.ts";
-import { readHeadAndQuarantine } from "../store/queries/log.ts";
 import type { Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit.ts";
@@ -28,6 +28,7 @@ import { DatabaseProbe } from "./database-probe.ts";
 import { baseUrlOf, type Listeners, listen, listenersOf } from "./listen.ts";
 import { ensureDataDir } from "./open-store.ts";
 import { createRedirects, type Redirects } from "./redirects.ts";
+import { Reindexing } from "./reindexing.ts";
 
 export interface OpenOptions {
   readonly log: Logger;
@@ -80,8 +81,8 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     droppedLogLines: () => log.dropped,
     cache: () => redirects.cache.size,
     // A scrape must tell of everything else also while the database is down.
-    counters: async () => (await database.readSoon(readCounters).catch(() => undefined)) ?? [],
-    logHead: () => database.readSoon(readHeadAndQuarantine).catch(() => undefined),
+    counters: async () => (await readTotals(database).catch(() => undefined)) ?? [],
+    logHead: () => readLogTotals(database).catch(() => undefined),
     isDatabaseUp: () => !database.isSilent,
     wal: () => store.wal(),
     isLogRefused: () => auditLog.refusal() !== undefined,
@@ -143,6 +144,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   auditLog.feed.onEntries((entries) => {
     for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
   });
+  const reindexing = new Reindexing(store, log);
   const service: Service = {
     core,
     metrics,
@@ -188,6 +190,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
       redirects.start(isLeader);
       auditLog.start(isLeader);
       clicks.start();
+      if (isLeader) reindexing.start();
       isStarting = false;
     },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
@@ -208,6 +211,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
       try {
         database.close();
         redirects.close();
+        await reindexing.close();
         await clicks.close();
         await auditLog.close();
       } finally {

@@ -3,16 +3,15 @@
 import { join } from "node:path";
 import { ALARM_KINDS, type Alarm } from "../audit/alarm.ts";
 import { CheckpointMemory } from "../audit/checkpoint-memory.ts";
-import { LogFeed } from "../audit/feed.ts";
+import { type EntryListener, LogFeed } from "../audit/feed.ts";
 import { OwnWrites } from "../audit/own-writes.ts";
 import { Sequencer } from "../audit/sequencer.ts";
 import type { Config } from "../config/settings.ts";
 import { DeadletterError } from "../errors.ts";
 import type { AuditLog } from "../http/service.ts";
 import type { Metrics } from "../metrics/registry.ts";
-import type { Change } from "../operations/core.ts";
+import type { Committed } from "../operations/context.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
-import type { TailRow } from "../store/queries/log.ts";
 import type { Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 
@@ -30,7 +29,7 @@ export interface RunningAuditLog extends AuditLog {
   readonly ownWrites: OwnWrites;
   readonly alarm: Alarm;
   /** Takes note of what this process has just committed. */
-  committed(changes: readonly Change[]): void;
+  committed(changes: readonly Committed[]): void;
   /**
    * Begins to follow and to watch, and to sequence where no other process of this host does. Throws bad_request where the
    * remembered checkpoint cannot be used.
@@ -82,7 +81,7 @@ export function createAuditLog(
   }
 
   function createSequencer(memory = new CheckpointMemory(checkpointPath(config), key)): Sequencer {
-    const onPublished = (entries: readonly TailRow[]) => {
+    const onPublished: EntryListener = (entries) => {
       feed.take(entries);
       // Others find out by polling where this does not reach them.
       store.notify().catch((error: unknown) => log.debug("followers were not notified", describeError(error)));
@@ -101,7 +100,7 @@ export function createAuditLog(
     },
     committed(changes) {
       // Where nobody follows the log, nothing would ever take them off the list.
-      if (isStarted) ownWrites.add(changes.map(({ type, id, leafHash }) => ({ subject: `${type}:${id}`, leafHash })));
+      if (isStarted) ownWrites.add(changes);
     },
     createSequencer,
     async checkHead() {

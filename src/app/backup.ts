@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { readCheckpoint } from "../audit/checkpoint-memory.ts";
 import type { Finding } from "../audit/finding.ts";
 import { type VerifyReport, verify } from "../audit/verify.ts";
+import { readWitnesses } from "../audit/witnesses.ts";
 import type { Config } from "../config/settings.ts";
 import { badRequest, conflict, messageOf } from "../errors.ts";
 import { migrate } from "../store/migrate.ts";
-import { readLogHead } from "../store/queries/log.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import { copySqlite } from "../store/sqlite-backup.ts";
 import type { Store } from "../store/store.ts";
@@ -140,7 +140,7 @@ async function prepare(config: Config, draft: string): Promise<{ key: LogKey; si
   try {
     await migrate(store, { nowMs: Date.now() });
     const key = await loadLogKey(config, store);
-    return { key, size: (await store.read(readLogHead))[0]?.size ?? 0 };
+    return { key, size: (await readWitnesses(store)).size };
   } finally {
     await store.close();
   }

@@ -3,8 +3,9 @@
 import { DeadletterError, unavailable } from "../errors.ts";
 import type { Check, Database } from "../http/service.ts";
 import { LIMITS } from "../limits.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { countPending } from "../store/migrate.ts";
-import { type Sql, type Store, StoreError, withDeadline } from "../store/store.ts";
+import { type Sql, type Store, StoreError } from "../store/store.ts";
 
 interface DatabaseStanding {
   readonly database: Check;

@@ -6,7 +6,7 @@ import { type Api, createPublic, createWatch } from "../http/app.ts";
 import { ConnectionGuard } from "../http/connection-guard.ts";
 import { listen as bind, type Listener } from "../http/server.ts";
 import type { Service } from "../http/service.ts";
-import { ownHostsOf } from "../model/link.ts";
+import { ownHostsOf } from "../model/target.ts";
 
 export interface Listeners {
   /** Where redirects are reached, as printed to people. */

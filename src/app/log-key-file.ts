@@ -3,15 +3,10 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hashLeaf, tagOf } from "../audit/event.ts";
+import { isBorneOutBy, readWitnesses } from "../audit/witnesses.ts";
 import type { Config } from "../config/settings.ts";
 import { badRequest, messageOf } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
-import type { EventRow } from "../model/event.ts";
-import { listOldestAndNewest } from "../store/queries/events.ts";
-import { readLogHead } from "../store/queries/log.ts";
 import type { Store } from "../store/store.ts";
-import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
 import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "../tlog/log-key.ts";
 
 /**
@@ -29,31 +24,10 @@ export async function findLogKey(
   config: Config,
   store: Store,
 ): Promise<{ readonly key: LogKey; readonly objection: string | undefined }> {
-  const events = await store.read((sql) => listOldestAndNewest(sql, LIMITS.keyWitnesses));
-  const key = config.logKey === undefined ? loadEmbeddedKey(config, events.length > 0) : parseLogKey(config.logKey);
-  const [head] = await store.read(readLogHead);
-  const isTrue = isSignedBy(key, head?.note ?? "") || isBorneOutBy(events, key);
+  const witnesses = await readWitnesses(store);
+  const key = config.logKey === undefined ? loadEmbeddedKey(config, witnesses.isInUse) : parseLogKey(config.logKey);
   const objection = `the log key ${key.origin} is not the one that ${store.place} was written with`;
-  return { key, objection: isTrue ? undefined : objection };
-}
-
-function isSignedBy(key: LogKey, note: string): boolean {
-  try {
-    openCheckpoint(note, key);
-    return true;
-  } catch (error) {
-    if (error instanceof CheckpointError) return false;
-    throw error;
-  }
-}
-
-/**
- * One event that carries the key's tag is proof enough: who has inserted or damaged others cannot have made it. Events that
- * are damaged themselves say nothing of the key.
- */
-function isBorneOutBy(events: readonly EventRow[], key: LogKey): boolean {
-  const intact = events.filter(({ leaf, leaf_hash }) => Buffer.compare(hashLeaf(leaf), leaf_hash) === 0);
-  return intact.length === 0 || intact.some(({ leaf_hash, tag }) => Buffer.compare(tagOf(key, leaf_hash), tag) === 0);
+  return { key, objection: isBorneOutBy(witnesses, key) ? undefined : objection };
 }
 
 function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {

@@ -6,9 +6,8 @@ import type { Config } from "../config/settings.ts";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
-import { migrate, schemaStatus } from "../store/migrate.ts";
+import { assertAnswers, migrate, schemaStatus } from "../store/migrate.ts";
 import { openPostgres } from "../store/postgres.ts";
-import { ping } from "../store/queries/schema.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 
@@ -50,7 +49,7 @@ export async function waitUntilReachable(store: Store, config: Config, log?: Log
 
 export async function assertReachable(store: Store): Promise<void> {
   try {
-    await store.read(ping);
+    await assertAnswers(store);
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     const isPooler = messageOf(cause).includes("unsupported startup parameter");

@@ -5,12 +5,12 @@ import type { LogFeed } from "../audit/feed.ts";
 import type { Config } from "../config/settings.ts";
 import { LIMITS } from "../limits.ts";
 import type { Metrics } from "../metrics/registry.ts";
-import type { Change } from "../operations/core.ts";
+import type { Committed } from "../operations/context.ts";
 import { RedirectCache } from "../redirect/cache.ts";
+import { readHotLinks, tellHotLinks } from "../redirect/hot-links.ts";
 import { Resolver } from "../redirect/resolve.ts";
 import { type WarmLinks, WarmSet } from "../redirect/warm-set.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
-import { forgetHotLinks, listHotLinks, nameHotLinks } from "../store/queries/hot-links.ts";
 import type { Store } from "../store/store.ts";
 
 export interface Redirects {
@@ -19,7 +19,7 @@ export interface Redirects {
   /** Whether links that are known would redirect without the database. */
   readonly canServeAlone: () => boolean;
   /** Takes up what this process has just changed. */
-  committed(changes: readonly Change[]): void;
+  committed(changes: readonly Committed[]): void;
   /** Takes up the warm set, and keeps it where no other process of this host does. Before the feed starts. */
   start(isKeeper: boolean): void;
   close(): void;
@@ -92,7 +92,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     isSharing = true;
     try {
       if (isTelling) await tellHotLinks(store, cache);
-      await resolver.learn(() => store.scan((sql) => listHotLinks(sql, LIMITS.warmLinks)));
+      await resolver.learn(() => readHotLinks(store));
     } catch (error) {
       log.debug("hot links cannot be shared now", describeError(error));
     } finally {
@@ -142,18 +142,4 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
       timer = undefined;
     },
   };
-}
-
-async function tellHotLinks(store: Store, cache: RedirectCache): Promise<void> {
-  const used_at_ms = Date.now();
-  const ids = new Set<number>();
-  for (const [, { urlId, outcome }] of cache.recent(LIMITS.warmLinks)) if (outcome === "found") ids.add(urlId);
-  const links = [...ids].sort((a, b) => a - b).map((url_id) => ({ url_id, used_at_ms }));
-  // What a power cut may undo is told again in ten minutes.
-  const options = { isRelaxed: true };
-  for (let at = 0; at < links.length; at += LIMITS.hotRows) {
-    const part = links.slice(at, at + LIMITS.hotRows);
-    await store.begin((tx) => nameHotLinks(tx, part, LIMITS.hotFreshMs), options);
-  }
-  await store.begin((tx) => forgetHotLinks(tx, LIMITS.warmLinks), options);
 }

@@ -2,14 +2,15 @@
 // Formats: RFC 9901 (disclosures), RFC 8785 (leaf bytes), RFC 6962 section 2.1 (leaf hash). Vectors are in test/audit/.
 
 import { timingSafeEqual } from "node:crypto";
-import type { Actor, EventRow, EventType, State, SubjectType } from "../model/event.ts";
+import type { Actor, EventRow, EventType } from "../model/event.ts";
+import type { State } from "../model/field.ts";
 import { formatTime } from "../model/time.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 
 export const SALT_BYTES = 16;
 
 export interface NewEvent {
-  readonly subjectType: SubjectType;
+  readonly subjectType: string;
   readonly subjectId: number;
   readonly version: number;
   readonly op: EventType;

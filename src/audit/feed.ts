@@ -3,8 +3,9 @@
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { type LogHead, listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
-import { type Sql, type Store, withDeadline } from "../store/store.ts";
+import type { Sql, Store } from "../store/store.ts";
 import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
 

@@ -1,10 +1,11 @@
 // Rebuilds a subject from its events, and refuses a history that could not have happened. Pure.
 
-import type { EventType, State, SubjectType } from "../model/event.ts";
+import type { EventType } from "../model/event.ts";
+import { isSameValue, type State } from "../model/field.ts";
+import { type Subject, valueIn, withoutBeside } from "../model/subject.ts";
 import { formatTime } from "../model/time.ts";
 
 export interface FoldStep {
-  readonly subjectType: SubjectType;
   readonly subjectId: number;
   readonly version: number;
   readonly op: EventType;
@@ -16,23 +17,17 @@ export class FoldError extends Error {
   override readonly name = "FoldError";
 }
 
-/** What never changes in a subject's life. */
-const FIXED: Record<SubjectType, readonly string[]> = {
-  url: ["id", "short_code", "user_id", "created_at"],
-  user: ["id", "created_at"],
-  key: ["id", "user_id", "name", "role", "key_hash", "expires_at", "created_at"],
-};
-
 /** The subject after all of `steps`, or null before the first. Throws FoldError naming the first step that is impossible. */
-export function fold(steps: Iterable<FoldStep>): State | null {
+export function fold(subject: Subject, steps: Iterable<FoldStep>): State | null {
   let state: State | null = null;
-  for (const step of steps) state = applyStep(state, step);
+  for (const step of steps) state = applyStep(subject, state, step);
   return state;
 }
 
-export function applyStep(before: State | null, step: FoldStep): State {
+export function applyStep(subject: Subject, before: State | null, step: FoldStep): State {
   const { state, version, op } = step;
   const at = `version ${version} (${op})`;
+  if (!subject.events.includes(op)) throw new FoldError(`${at}: no ${subject.noun} ever is`);
   if (state.version !== version || state.id !== step.subjectId)
     throw new FoldError(`${at}: its state names another subject or version`);
   const isFirst = op === "created" || op === "imported";
@@ -42,26 +37,17 @@ export function applyStep(before: State | null, step: FoldStep): State {
     throw new FoldError(`${at}: its state was not updated when the event happened`);
   if (before !== null) {
     if (before.version !== version - 1) throw new FoldError(`${at}: follows version ${String(before.version)}`);
-    const moved = FIXED[step.subjectType].find((field) => state[field] !== before[field]);
+    const moved = Object.keys(subject.fields).find(
+      (name) =>
+        subject.fields[name]?.isFixed && !isSameValue(valueIn(subject, state, name), valueIn(subject, before, name)),
+    );
     if (moved !== undefined) throw new FoldError(`${at}: ${moved} can never change`);
-    const wasActive = isActive(step.subjectType, before);
+    const wasActive = subject.isActive(before);
     // A person may ask to be forgotten whether active or not, and is not active afterwards.
     if (op !== "erased" && (op === "restored") === wasActive)
       throw new FoldError(`${at}: an ${wasActive ? "active" : "inactive"} subject`);
-    if (isActive(step.subjectType, state) !== (op !== "deleted" && op !== "erased"))
+    if (subject.isActive(state) !== (op !== "deleted" && op !== "erased"))
       throw new FoldError(`${at}: leaves the wrong activity`);
   }
-  return subjectOf(state);
-}
-
-/** The subject itself, without what its event has to say beside it. */
-export function subjectOf(state: State): State {
-  if (!("legacy_history" in state || "erasure" in state)) return state;
-  const { legacy_history: _, erasure: __, ...subject } = state;
-  return subject;
-}
-
-/** A key is active until it is revoked; links and users say so themselves. */
-function isActive(type: SubjectType, state: State): boolean {
-  return type === "key" ? state.revoked_at === null : state.is_active === true;
+  return withoutBeside(subject, state);
 }

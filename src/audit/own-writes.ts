@@ -10,7 +10,9 @@ import type { Alarm } from "./alarm.ts";
 const QUEUED_PATIENCE = 10;
 
 export interface OwnWrite {
-  readonly subject: string;
+  readonly type: string;
+  readonly id: number;
+  readonly version: number;
   readonly leafHash: Uint8Array;
 }
 
@@ -63,10 +65,10 @@ export class OwnWrites {
     if (late.length === 0 || this.#isChecking) return;
     this.#isChecking = true;
     try {
-      const hashes = late.map(({ leafHash }) => leafHash);
-      const standing = await this.#store.read((sql) => listStanding(sql, hashes));
+      const events = late.map(({ type, id, version }) => ({ subject_type: type, subject_id: id, version }));
+      const standing = await this.#store.read((sql) => listStanding(sql, events));
       const found = new Map(standing.map((row) => [keyOf(row.leaf_hash), row]));
-      for (const { leafHash, subject, sinceMs } of late) {
+      for (const { type, id, leafHash, sinceMs } of late) {
         const key = keyOf(leafHash);
         const row = found.get(key);
         const waitedMs = performance.now() - sinceMs;
@@ -77,7 +79,7 @@ export class OwnWrites {
         if (row?.log_index != null) continue;
         const message = row?.queue_id == null ? "it was removed" : "it still waits: nothing sequences";
         this.#alarm("late", `an event that was committed here is not in the log: ${message}`, {
-          subject,
+          subject: `${type}:${id}`,
           leaf_hash: key,
           waited_ms: Math.round(waitedMs),
         });

@@ -3,6 +3,7 @@
 
 import { LIMITS } from "../limits.ts";
 import { destinationFromState } from "../model/link.ts";
+import { GENERATION } from "../store/generation.ts";
 import {
   dequeue,
   enqueue,
@@ -194,6 +195,7 @@ export class Sequencer {
           await enqueue(
             tx,
             forgotten.slice(at, at + ENQUEUED_AT_ONCE).map(({ id }) => id),
+            GENERATION,
           );
         return { ids: forgotten.map(({ id }) => id), throughId, isMore: throughId < newestId };
       });

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SUBJECT_TYPES, type SubjectType } from "../model/event.ts";
+import { subjectOf } from "../model/subjects.ts";
 import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
 import { Frontier, HASH_BYTES, isSameHash } from "../tlog/merkle.ts";
@@ -128,15 +128,14 @@ function readLeaf(leaf: Uint8Array): { subject: string; version: number; previou
     const [type = "", id = ""] = said.subject.split(":");
     const previous = said.prev === null ? null : new Uint8Array(Buffer.from(said.prev, "base64url"));
     const fields = {
-      subjectType: type as SubjectType,
+      subjectType: type,
       subjectId: Number(id),
       version: said.v,
       op: said.op,
       atMs: Date.parse(said.at),
       previousHash: previous,
     };
-    const isOurs =
-      (SUBJECT_TYPES as readonly string[]).includes(type) && Buffer.compare(encodeLeaf(fields, said._sd), leaf) === 0;
+    const isOurs = subjectOf(type) !== undefined && Buffer.compare(encodeLeaf(fields, said._sd), leaf) === 0;
     return isOurs ? { subject: said.subject, version: said.v, previous } : undefined;
   } catch {
     return undefined;

@@ -3,7 +3,7 @@
 import { autocomplete, cancel, confirm, intro, isCancel, log, note, outro, select, text } from "@clack/prompts";
 import { DeadletterError } from "../errors.ts";
 import { DELETE_REASONS } from "../model/event.ts";
-import { ROLES, type Role } from "../model/key.ts";
+import { ROLES, type Role } from "../model/role.ts";
 import { type Client, connect } from "./client.ts";
 import { CLIENT_SETTINGS, type Command } from "./command.ts";
 import { describeLink, eventTable, printable, shortUrl } from "./output.ts";

@@ -7,9 +7,8 @@ import { refuseMissingStore } from "../app/open-store.ts";
 import { exportLog } from "../audit/export.ts";
 import type { Sequencer } from "../audit/sequencer.ts";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
-import type { LogStatus } from "../operations/log-view.ts";
+import { type LogStatus, retryQuarantined } from "../operations/audit-log.ts";
 import { createLogger } from "../runtime/logger.ts";
-import { clearQuarantine, requeueQuarantined } from "../store/queries/log.ts";
 import { createLogKey, encodeLogKey, encodeVerifierKey } from "../tlog/log-key.ts";
 import { getBytes, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
@@ -123,15 +122,8 @@ export const sequenceCommand: Command = {
     const log = createLogger("error");
     const deadletter = await open(input.config, { log, via: localOperator("cli") });
     try {
-      const { store } = deadletter.core;
       const sequencer = deadletter.auditLog.createSequencer();
-      const requeued = input.isOn("retry")
-        ? await store.begin(async (tx) => {
-            const found = await requeueQuarantined(tx);
-            await clearQuarantine(tx);
-            return found.length;
-          })
-        : 0;
+      const requeued = input.isOn("retry") ? await retryQuarantined(deadletter.core) : 0;
       const forgotten = input.isOn("sweep") ? await sequencer.sweepAll() : 0;
       const meter = progress(io, "sequenced events");
       const { leaves, quarantined } = await drain(sequencer, (done) => meter.update(done, done));

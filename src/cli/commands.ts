@@ -20,6 +20,7 @@ import {
   updateCommand,
 } from "./links.ts";
 import { migrateCommand } from "./migrate.ts";
+import { reindexCommand } from "./reindex.ts";
 import { serveCommand, serveWorkerCommand } from "./serve.ts";
 import {
   eraseCommand,
@@ -52,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   keysListCommand,
   keysRevokeCommand,
   verifyCommand,
+  reindexCommand,
   backupCommand,
   importCommand,
   statusCommand,

@@ -9,7 +9,7 @@ import { hasStore } from "../app/open-store.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { type LegacyFile, parseLegacy } from "../importers/deadletter-v1.ts";
 import { type ImportReport, importLegacy } from "../importers/import.ts";
-import { ownHostsOf } from "../model/link.ts";
+import { ownHostsOf } from "../model/target.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { type Command, type Input, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, progress } from "./output.ts";

@@ -1,7 +1,7 @@
 // Commands about API keys, as clients of the API.
 
 import { badRequest } from "../errors.ts";
-import { ROLES, type Role } from "../model/key.ts";
+import { ROLES, type Role } from "../model/role.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, REASON } from "./command.ts";
 import { print, printable, table } from "./output.ts";

@@ -1,9 +1,9 @@
 // The everyday commands about links, as clients of the API: shorten, list, show, update, delete, restore.
 
 import { badRequest } from "../errors.ts";
+import { isCode, isId } from "../model/code.ts";
 import { DELETE_REASONS } from "../model/event.ts";
-import { isCode, isId } from "../model/link.ts";
-import { CLICK_GROUPS } from "../operations/count-clicks.ts";
+import { CLICK_GROUPS } from "../operations/clicks.ts";
 import { restoreFile } from "./backup.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";

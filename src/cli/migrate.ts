@@ -1,9 +1,13 @@
-// migrate: brings a schema up to this binary's, or only shows what that would take.
+// migrate: brings a schema up to this binary's, or only shows what that would take; and ends what older releases may do.
 
 import { openStore, refuseMissingStore } from "../app/open-store.ts";
+import { badRequest } from "../errors.ts";
+import { reindexAll } from "../operations/reindex.ts";
+import { finalize, GENERATION, readStoreGeneration } from "../store/generation.ts";
 import { migrate, schemaStatus } from "../store/migrate.ts";
-import { type Command, STORE_SETTINGS } from "./command.ts";
-import { print, table } from "./output.ts";
+import type { Store } from "../store/store.ts";
+import { type Command, type Io, STORE_SETTINGS } from "./command.ts";
+import { print, progress, table } from "./output.ts";
 
 export const migrateCommand: Command = {
   name: "migrate",
@@ -12,25 +16,39 @@ export const migrateCommand: Command = {
   flags: [
     { name: "status", help: "only show what is applied and what is pending" },
     { name: "dry-run", help: "the same: show what would be applied, and apply nothing" },
+    {
+      name: "finalize",
+      help: "once every older release is stopped: refuse their writes from now on, and use what this one brings",
+    },
   ],
   settings: [...STORE_SETTINGS, "waitForDatabase"],
-  examples: ["deadletter migrate --status", "DATABASE_URL=postgres://deadletter@db/deadletter deadletter migrate"],
+  examples: [
+    "deadletter migrate --status",
+    "DATABASE_URL=postgres://deadletter@db/deadletter deadletter migrate",
+    "DATABASE_URL=postgres://deadletter@db/deadletter deadletter migrate --finalize",
+  ],
   async run(input, io) {
     const isLookingOnly = input.isOn("status") || input.isOn("dry-run");
+    if (isLookingOnly && input.isOn("finalize"))
+      throw badRequest("--finalize changes the store, and so goes with neither --status nor --dry-run");
     if (isLookingOnly) refuseMissingStore(input.config);
     const store = await openStore(input.config);
     try {
       const before = await schemaStatus(store);
       const applied = isLookingOnly ? [] : await migrate(store, { nowMs: Date.now() });
+      const indexed = input.isOn("finalize") ? await finalizeAndFill(store, io) : undefined;
       const { applied: known, pending } = isLookingOnly ? before : await schemaStatus(store);
       const rows = [
         ...known.map((row) => [String(row.version), row.name, `applied ${new Date(row.applied_at_ms).toISOString()}`]),
         ...pending.map((migration) => [String(migration.version), migration.name, "pending"]),
       ];
+      const generation = await readStoreGeneration(store);
       const report = {
         applied_now: applied.map(({ version, name }) => ({ version, name })),
         applied: known,
         pending: pending.map(({ version, name }) => ({ version, name })),
+        /** Of the earliest release that may write, and of this one. */
+        generation: { least: generation, own: GENERATION },
       };
       print(io, input.isJson, report, () => {
         const summary = isLookingOnly
@@ -38,7 +56,7 @@ export const migrateCommand: Command = {
           : applied.length === 0
             ? "nothing to do"
             : `applied ${applied.length}`;
-        return `${table(["VERSION", "NAME", "STATE"], rows)}${summary}\n`;
+        return `${table(["VERSION", "NAME", "STATE"], rows)}${summary}\n${describeWriters(generation, indexed)}`;
       });
       return 0;
     } finally {
@@ -46,3 +64,19 @@ export const migrateCommand: Command = {
     }
   },
 };
+
+/** How many subjects the side tables were filled with. */
+async function finalizeAndFill(store: Store, io: Io): Promise<number> {
+  await finalize(store);
+  const meter = progress(io, "indexed");
+  const filled = await reindexAll(store, { onProgress: (done) => meter.update(done, done) });
+  meter.end();
+  return filled;
+}
+
+function describeWriters(generation: number, indexed: number | undefined): string {
+  if (indexed !== undefined) return `finalized: only this release and later ones may write; ${indexed} rows indexed\n`;
+  return generation < GENERATION
+    ? "older releases may still write; once all of them are stopped: deadletter migrate --finalize\n"
+    : "";
+}

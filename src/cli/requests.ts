@@ -3,13 +3,13 @@
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event } from "../model/event.ts";
-import type { Key, Role } from "../model/key.ts";
+import type { Key } from "../model/key.ts";
 import type { Link } from "../model/link.ts";
-import type { User } from "../model/user.ts";
-import type { VisibleUser } from "../model/visibility.ts";
-import type { ClickQuery, ClickReport } from "../operations/count-clicks.ts";
+import type { Role } from "../model/role.ts";
+import type { User, VisibleUser } from "../model/user.ts";
+import type { LogEntry, LogStatus } from "../operations/audit-log.ts";
+import type { ClickQuery, ClickReport } from "../operations/clicks.ts";
 import type { ErasureReport } from "../operations/erase.ts";
-import type { LogEntry, LogStatus } from "../operations/log-view.ts";
 import { type Client, unwrap, unwrapPage } from "./client.ts";
 
 export type LinkWithHistory = Link & { readonly events: readonly Event[]; readonly clicks: number };

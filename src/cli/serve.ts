@@ -11,10 +11,10 @@ import { reportOf } from "../http/report.ts";
 import { cannotListen } from "../http/server.ts";
 import { LIMITS } from "../limits.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
+import { hasAdminKey } from "../operations/keys.ts";
 import { createLogger, describeError } from "../runtime/logger.ts";
 import { onStopSignals, surviveUncaught, untilShutdown } from "../runtime/shutdown.ts";
 import { VERSION } from "../runtime/version.ts";
-import { findAnyAdminKey } from "../store/queries/keys.ts";
 import { Seat } from "../workers/seat.ts";
 import { Supervisor } from "../workers/supervisor.ts";
 import { type Command, type Input, type Io, readInteger, STORE_SETTINGS } from "./command.ts";
@@ -209,9 +209,8 @@ async function welcome(deadletter: Deadletter): Promise<(listeners: Listeners) =
       return () => `created user "${admin.user.username}" with the key that was configured\n`;
     return ({ baseUrl, apiUrl }) => firstSteps(admin, baseUrl, apiUrl);
   }
-  const admins = await core.store.read(findAnyAdminKey);
-  return () =>
-    admins.length > 0 ? "" : "nobody has a key yet; make the first with: deadletter users create --admin\n";
+  const hasAdmin = await hasAdminKey(core);
+  return () => (hasAdmin ? "" : "nobody has a key yet; make the first with: deadletter users create --admin\n");
 }
 
 function firstSteps({ user: { username }, key: { key } }: Admin, baseUrl: string, apiUrl: string): string {

@@ -1,7 +1,7 @@
 // A PostgreSQL address as libpq takes it (PostgreSQL manual, sections 32.1.1.2 and 32.19): several hosts, sslmode and its files.
 
 import { isIP } from "node:net";
-import { isLoopback } from "../model/link.ts";
+import { isLoopback } from "../model/target.ts";
 
 export const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
 export type SslMode = (typeof SSL_MODES)[number];

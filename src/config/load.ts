@@ -32,7 +32,16 @@ export function loadConfig(
       throw badRequest(`${label}: ${messageOf(error)}`, "see: deadletter config --help");
     }
   }
-  return { config: config as unknown as Config, origins: origins as Record<SettingName, Origin> };
+  return {
+    config: asConfig(config),
+    origins: origins as Record<SettingName, Origin>,
+  };
+}
+
+/** Every setting has been read: SETTINGS names each member of a configuration once. */
+function asConfig(read: Partial<Record<SettingName, unknown>>): Config {
+  const config: Partial<Config> = read as Partial<Config>;
+  return config as Config;
 }
 
 function findValue(

@@ -1,7 +1,7 @@
 // Who may use which route: built from the route table itself, so that no route can be left out of it.
 
 import { DeadletterError } from "../errors.ts";
-import type { Role } from "../model/key.ts";
+import type { Role } from "../model/role.ts";
 
 export type Needs = Role | "public";
 

@@ -3,6 +3,9 @@
 import { openapi } from "@elysiajs/openapi";
 import { Elysia } from "elysia";
 import { badRequest, notFound } from "../errors.ts";
+import { NewKey } from "../model/key.ts";
+import { LinkEdit, NewLink } from "../model/link.ts";
+import { NewUser, UserEdit } from "../model/user.ts";
 import { type AccessTable, createAccessTable, needs } from "./access.ts";
 import { EntriesQuery, logHandlers } from "./audit-log.ts";
 import { authorize } from "./auth.ts";
@@ -11,20 +14,11 @@ import { errorResponse } from "./error.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
 import { exchangeOf, openExchange } from "./exchange.ts";
 import { finish } from "./finish.ts";
-import {
-  ClicksQuery,
-  EditLinkBody,
-  ListLinksQuery,
-  linkHandlers,
-  NewLinkBody,
-  PageOnlyQuery,
-  ReadLinkQuery,
-  ReasonBody,
-} from "./links.ts";
+import { ClicksQuery, ListLinksQuery, linkHandlers, PageOnlyQuery, ReadLinkQuery, ReasonBody } from "./links.ts";
 import { opsHandlers } from "./ops.ts";
 import { type Naming, redirect } from "./redirect.ts";
 import type { Service } from "./service.ts";
-import { EditUserBody, EraseBody, NewKeyBody, NewUserBody, userHandlers } from "./users.ts";
+import { EraseBody, userHandlers } from "./users.ts";
 
 export type Api = ReturnType<typeof createApi>;
 
@@ -38,14 +32,14 @@ export function createApi(service: Service) {
   const access: { table?: AccessTable } = {};
   const app = createBase(service, access)
     .use(publicRoutes(service))
-    .post("/urls", links.create, { body: NewLinkBody, ...needs("creator", "Create a link") })
+    .post("/urls", links.create, { body: NewLink, ...needs("creator", "Create a link") })
     .get("/urls", links.list, { query: ListLinksQuery, ...needs("reader", "List links, newest first") })
     .get("/urls/:link", links.read, {
       query: ReadLinkQuery,
       ...needs("reader", "A link with its history, or as it stood at a time"),
     })
-    .put("/urls/:link", links.edit, { body: EditLinkBody, ...needs("editor", "Change a link") })
-    .patch("/urls/:link", links.edit, { body: EditLinkBody, ...needs("editor", "Change a link") })
+    .put("/urls/:link", links.edit, { body: LinkEdit, ...needs("editor", "Change a link") })
+    .patch("/urls/:link", links.edit, { body: LinkEdit, ...needs("editor", "Change a link") })
     .delete("/urls/:link", links.remove, { body: ReasonBody, ...needs("editor", "Delete a link softly") })
     .post("/urls/:link/restore", links.bringBack, { body: ReasonBody, ...needs("editor", "Bring a deleted link back") })
     .get("/urls/:link/clicks", links.clicks, {
@@ -56,10 +50,10 @@ export function createApi(service: Service) {
       query: PageOnlyQuery,
       ...needs("reader", "A link's history, oldest first"),
     })
-    .post("/users", users.create, { body: NewUserBody, ...needs("admin", "Create a user") })
+    .post("/users", users.create, { body: NewUser, ...needs("admin", "Create a user") })
     .get("/users", users.list, { query: PageOnlyQuery, ...needs("reader", "List users, oldest first") })
     .get("/users/:user", users.read, needs("reader", "A user with the first page of its links"))
-    .put("/users/:user", users.edit, { body: EditUserBody, ...needs("admin", "Change a user") })
+    .put("/users/:user", users.edit, { body: UserEdit, ...needs("admin", "Change a user") })
     .delete("/users/:user", users.remove, {
       body: ReasonBody,
       ...needs("admin", "Deactivate a user and revoke its keys"),
@@ -72,13 +66,13 @@ export function createApi(service: Service) {
       body: EraseBody,
       ...needs("admin", "Erase a person from the history: for good"),
     })
-    .post("/users/:user/keys", users.createUserKey, { body: NewKeyBody, ...needs("admin", "Make a key, shown once") })
+    .post("/users/:user/keys", users.createUserKey, { body: NewKey, ...needs("admin", "Make a key, shown once") })
     .get("/users/:user/keys", users.listUserKeys, needs("reader", "List a user's keys"))
     .delete("/users/:user/keys/:key", users.removeKey, { body: ReasonBody, ...needs("admin", "Revoke a key") })
     .get("/whoami", users.whoami, needs("reader", "The caller's user, key and role"))
     .get("/events", events.list, { query: ListEventsQuery, ...needs("reader", "The audit log, newest first") })
     .get("/events/:id", events.read, needs("reader", "One event"))
-    .get("/events/:id/disclosures", log.disclosures, needs("reader", "What an event's leaf holds digests of"))
+    .get("/events/:id/disclosures", events.disclosures, needs("reader", "What an event's leaf holds digests of"))
     .get("/log/entries", log.entries, {
       query: EntriesQuery,
       ...needs("reader", "Events in log order from an index on; waits for the next where asked to"),
@@ -161,6 +155,11 @@ function publicRoutes(service: Service) {
     );
 }
 
+/** Elysia types what it hands to wrap() by what the function returns. */
+async function answerOf(answer: (...values: never[]) => unknown, request: Request): Promise<Response> {
+  return (await Reflect.apply(answer, undefined, [request])) as Response;
+}
+
 /** For a mounted app, which has no raw routes: the answer comes as finished as theirs. */
 async function redirectInApp(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
   const response = await redirect(service, request, name, naming);
@@ -176,7 +175,7 @@ function createBase(service: Service, access: { readonly table?: AccessTable }) 
       let response: Response;
       try {
         checkHost(request);
-        response = await (answer as unknown as (request: Request) => Response | Promise<Response>)(request);
+        response = await answerOf(answer, request);
       } catch (error) {
         response = errorResponse(service, exchange, error);
       }

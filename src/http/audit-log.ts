@@ -1,11 +1,8 @@
 // The signed log over HTTP: what anybody may check (checkpoint, tiles, proofs), and what readers may follow.
 
 import { type Static, t } from "elysia";
-import { actorOf } from "../audit/event.ts";
 import { badRequest, notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { isId } from "../model/link.ts";
-import { mayReadActor, mayReadDisclosure } from "../model/visibility.ts";
 import {
   type LogEntry,
   proveEvent,
@@ -13,10 +10,10 @@ import {
   readLogStatus,
   readSignedHead,
   readTile,
-} from "../operations/log-view.ts";
-import { findEvent } from "../store/queries/events.ts";
+} from "../operations/audit-log.ts";
 import { parseTilePath } from "../tlog/tiles.ts";
 import { customerOf } from "./client.ts";
+import { eventId } from "./events.ts";
 import { callerOf, clientOf, takeFrom } from "./exchange.ts";
 import type { Service } from "./service.ts";
 
@@ -44,15 +41,13 @@ const PROOF_HEADERS = { "content-type": "text/plain; charset=utf-8", "cache-cont
 
 export function logHandlers(service: Service) {
   const { core, auditLog } = service;
-  const { store, logKey, clock } = core;
-
   function refuseFalseHead(): void {
     if (auditLog.refusal() !== undefined) throw unavailable("the log's head is not one this server would vouch for");
   }
 
   async function checkpoint() {
     refuseFalseHead();
-    const { note } = await store.read(readSignedHead);
+    const { note } = await readSignedHead(core);
     return new Response(note, { headers: CHECKPOINT_HEADERS });
   }
 
@@ -66,14 +61,14 @@ export function logHandlers(service: Service) {
     const { pathname } = new URL(request.url);
     const wanted = parseTilePath(pathname.slice("/log/".length));
     if (!wanted) throw notFound("this is not the path of a tile");
-    return new Response(await store.read((sql) => readTile(sql, wanted)), { headers: TILE_HEADERS });
+    return new Response(await readTile(core, wanted), { headers: TILE_HEADERS });
   }
 
   async function entries({ query, request }: { query: Static<typeof EntriesQuery>; request: Request }) {
     const from = readCount("from", query.from, { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? 0;
     const limit = readCount("limit", query.limit, { least: 1, most: LIMITS.followPageRows }) ?? LIMITS.pageSizeDefault;
     const waitS = readCount("wait", query.wait, { least: 0, most: LIMITS.feedWaitS }) ?? 0;
-    const read = (): Promise<LogEntry[]> => store.read((sql) => readEntries(sql, callerOf(request), { from, limit }));
+    const read = (): Promise<LogEntry[]> => readEntries(core, callerOf(request), { from, limit });
     const found = await read();
     if (found.length > 0 || waitS === 0) return found;
     if (!(await auditLog.feed.wait(from, waitS * 1000, request.signal)))
@@ -82,43 +77,17 @@ export function logHandlers(service: Service) {
   }
 
   async function status() {
-    return { ...(await store.read((sql) => readLogStatus(sql, logKey, clock()))), refused: auditLog.refusal() ?? null };
+    return { ...(await readLogStatus(core)), refused: auditLog.refusal() ?? null };
   }
 
   async function proof({ params, request }: { params: { readonly id: string }; request: Request }) {
     takeProof(request);
     refuseFalseHead();
     const id = eventId(params.id);
-    return new Response(await store.read((sql) => proveEvent(sql, logKey, id)), { headers: PROOF_HEADERS });
+    return new Response(await proveEvent(core, id), { headers: PROOF_HEADERS });
   }
 
-  /** The texts whose digests the leaf holds, verbatim; null where one was erased, or is hidden from who asks. */
-  async function disclosures({ params, request }: { params: { readonly id: string }; request: Request }) {
-    const id = eventId(params.id);
-    const [row] = await store.read((sql) => findEvent(sql, id));
-    if (!row) throw notFound(`no event ${id}`);
-    const { leaf, leaf_hash, actor, state, subject_type, subject_id } = row;
-    const viewer = callerOf(request);
-    const hidden = [
-      ...(mayReadActor(viewer, actorOf(actor)) ? [] : ["actor"]),
-      ...(mayReadDisclosure(viewer, subject_type, subject_id) ? [] : ["state"]),
-    ];
-    return {
-      id,
-      leaf: Buffer.from(leaf).toString(),
-      leaf_hash: Buffer.from(leaf_hash).toString("base64"),
-      actor: hidden.includes("actor") ? null : actor,
-      state: hidden.includes("state") ? null : state,
-      ...(hidden.length > 0 ? { hidden } : {}),
-    };
-  }
-
-  return { checkpoint, tile, entries, status, proof, disclosures };
-}
-
-function eventId(text: string): number {
-  if (!isId(text)) throw notFound(`no event ${JSON.stringify(text.slice(0, 20))}`);
-  return Number(text);
+  return { checkpoint, tile, entries, status, proof };
 }
 
 function readCount(

@@ -1,12 +1,12 @@
 // Turns the key of a request into a caller, or refuses it. Runs before the body is read and before anything is validated.
 
-import { timingSafeEqual } from "node:crypto";
-import { DeadletterError, unavailable } from "../errors.ts";
+import { DeadletterError, unauthorized, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { hashKey, isAtLeast, isKey, type KeyRow, type Role } from "../model/key.ts";
-import type { Caller } from "../operations/core.ts";
-import { findKeyByHash } from "../store/queries/keys.ts";
-import { withDeadline } from "../store/store.ts";
+import type { Caller } from "../model/caller.ts";
+import { hashKey, isKey, type KeyRow } from "../model/key.ts";
+import { isAtLeast, type Role } from "../model/role.ts";
+import { findLiveKey, isSameText } from "../operations/keys.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { customerOf } from "./client.ts";
 import { clientOf, type Exchange, takeFrom } from "./exchange.ts";
 import type { Service } from "./service.ts";
@@ -44,7 +44,7 @@ async function authenticate(service: Service, request: Request, exchange: Exchan
   const { requestId, route } = exchange;
   const presented = presentedKey(request);
   if (presented === "") throw unauthorized("a key is needed: send Authorization: Bearer KEY");
-  if (operatorSecret !== undefined && isSame(hashKey(presented), hashKey(operatorSecret)))
+  if (operatorSecret !== undefined && isSameText(hashKey(presented), hashKey(operatorSecret)))
     return { userId: null, keyId: null, role: "admin", via, requestId };
   if (!isKey(presented)) throw unauthorized("the key is not valid");
   const hash = hashKey(presented);
@@ -60,12 +60,12 @@ async function authenticate(service: Service, request: Request, exchange: Exchan
   const mayHurry = reader !== undefined && WITHOUT_STORE.has(route);
   if (mayHurry && database.isSilent) return reader;
   try {
-    const lookup = findLiveKey(service, hash);
+    const lookup = lookUpKey(service, hash);
     const late = () => unavailable("the database did not answer in time");
     const row = await (mayHurry ? withDeadline(lookup, LIMITS.keyLateMs, late) : lookup);
     // One answer for all reasons: which of them it was is nobody's business without a key.
     if (!row) throw unauthorized("the key is not valid");
-    return { userId: row.user_id, keyId: row.id, role: row.role as Role, via, requestId };
+    return { userId: row.user_id, keyId: row.id, role: row.role, via, requestId };
   } catch (error) {
     if (reader && error instanceof DeadletterError && error.code === "unavailable") return reader;
     throw error;
@@ -73,28 +73,10 @@ async function authenticate(service: Service, request: Request, exchange: Exchan
 }
 
 /** The key where it may be used now. What is found is remembered or forgotten, also where nobody waits for it any more. */
-async function findLiveKey({ core, keys }: Service, hash: string): Promise<KeyRow | undefined> {
+async function lookUpKey({ core, keys }: Service, hash: string): Promise<KeyRow | undefined> {
   const { changes } = keys;
-  const [row] = await core.store.read((sql) => findKeyByHash(sql, hash));
-  const isLive =
-    row !== undefined &&
-    isSame(row.key_hash, hash) &&
-    row.revoked_at_ms === null &&
-    (row.expires_at_ms === null || row.expires_at_ms > core.clock()) &&
-    row.user_is_active === 1;
-  if (!isLive) {
-    keys.forget(hash);
-    return undefined;
-  }
-  keys.remember(hash, { userId: row.user_id, keyId: row.id, expiresAtMs: row.expires_at_ms }, changes);
+  const row = await findLiveKey(core, hash);
+  if (row) keys.remember(hash, { userId: row.user_id, keyId: row.id, expiresAtMs: row.expires_at_ms }, changes);
+  else keys.forget(hash);
   return row;
-}
-
-function unauthorized(message: string): DeadletterError {
-  return new DeadletterError("unauthorized", message, { headers: { "www-authenticate": 'Bearer realm="deadletter"' } });
-}
-
-function isSame(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }

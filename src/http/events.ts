@@ -2,14 +2,12 @@
 
 import { type Static, t } from "elysia";
 import { badRequest, notFound } from "../errors.ts";
+import { isCode, isId } from "../model/code.ts";
 import { EVENT_TYPES, type EventType } from "../model/event.ts";
-import { isCode, isId } from "../model/link.ts";
 import { parseTime } from "../model/time.ts";
-import { eventFromRow } from "../operations/history.ts";
-import { findEvent, listEvents } from "../store/queries/events.ts";
-import { findLinkByCode } from "../store/queries/links.ts";
+import { readDisclosures, readEvent, readEvents } from "../operations/events.ts";
 import { type Answer, callerOf } from "./exchange.ts";
-import { cutPage, nextLink, PageQuery, readCursor, readId, readPage } from "./page.ts";
+import { PageQuery, readCursor, readId, readPage, sendPage } from "./page.ts";
 import type { Service } from "./service.ts";
 
 export const ListEventsQuery = t.Object(
@@ -25,7 +23,7 @@ export const ListEventsQuery = t.Object(
   { additionalProperties: false },
 );
 
-export function eventHandlers({ core: { store } }: Service) {
+export function eventHandlers({ core }: Service) {
   async function list({
     query,
     request,
@@ -37,36 +35,27 @@ export function eventHandlers({ core: { store } }: Service) {
   }) {
     const { limit, offset, cursor } = readPage(query);
     const [atMs, id] = readCursor(cursor, 2) ?? [];
-    const filter = readFilter(query);
-    const isScan = Object.keys(filter).length > 0;
-    const found = await (isScan ? store.scan : store.read)(async (sql) => {
-      const { code, ...rest } = filter;
-      const link = code === undefined ? undefined : (await findLinkByCode(sql, code))[0];
-      const urlId = link?.id ?? rest.urlId;
-      // A code nobody has, or one that belongs to another id than the one asked for, has no events.
-      if (code !== undefined && (!link || (rest.urlId !== undefined && rest.urlId !== link.id))) return [];
-      return listEvents(sql, {
-        ...rest,
-        ...(urlId === undefined ? {} : { urlId }),
-        ...(atMs === undefined || id === undefined ? {} : { before: { atMs, id } }),
-        limit: limit + 1,
-        offset,
-      });
-    });
-    const { rows, last } = cutPage(found, limit);
-    if (last) set.headers.link = nextLink(request, [last.at_ms, last.id]);
-    const viewer = callerOf(request);
-    return rows.map((row) => eventFromRow(row, viewer));
+    const before = atMs === undefined || id === undefined ? {} : { before: { atMs, id } };
+    const page = { limit, offset, ...before };
+    return sendPage(set, request, await readEvents(core, callerOf(request), readFilter(query), page));
   }
 
-  async function read({ params, request }: { params: { readonly id: string }; request: Request }) {
-    const { id } = params;
-    const [row] = isId(id) ? await store.read((sql) => findEvent(sql, Number(id))) : [];
-    if (!row) throw notFound(`no event ${JSON.stringify(id.slice(0, 20))}`);
-    return eventFromRow(row, callerOf(request));
+  function read({ params, request }: { params: { readonly id: string }; request: Request }) {
+    return readEvent(core, callerOf(request), eventId(params.id));
   }
 
-  return { list, read };
+  /** The texts whose digests the leaf holds, verbatim; null where one was erased, or is hidden from who asks. */
+  function disclosures({ params, request }: { params: { readonly id: string }; request: Request }) {
+    return readDisclosures(core, callerOf(request), eventId(params.id));
+  }
+
+  return { list, read, disclosures };
+}
+
+/** Throws not_found for what can be no event's id. */
+export function eventId(text: string): number {
+  if (!isId(text)) throw notFound(`no event ${JSON.stringify(text.slice(0, 20))}`);
+  return Number(text);
 }
 
 function readFilter(query: Static<typeof ListEventsQuery>) {

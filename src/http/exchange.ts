@@ -1,7 +1,7 @@
 // One request on its way: who asks, from where, under which number. Kept beside the request for as long as it lives.
 
 import { LIMITS } from "../limits.ts";
-import type { Caller } from "../operations/core.ts";
+import type { Caller } from "../model/caller.ts";
 import { clientAddress } from "./client.ts";
 import type { LimitName } from "./rate-limit.ts";
 import type { Service } from "./service.ts";

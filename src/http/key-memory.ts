@@ -2,7 +2,9 @@
 // remembered lets its holder read and nothing else, and is forgotten at the first word of a change of the key or its user.
 
 import { LIMITS } from "../limits.ts";
-import type { EventType, SubjectType } from "../model/event.ts";
+import type { EventType } from "../model/event.ts";
+import { KEY } from "../model/key.ts";
+import { USER } from "../model/user.ts";
 
 export interface RememberedKey {
   readonly userId: number;
@@ -49,11 +51,11 @@ export class KeyMemory {
   }
 
   /** A listener of what has changed, here or elsewhere. */
-  heardOf(type: SubjectType, id: number, op: EventType): void {
+  heardOf(type: string, id: number, op: EventType): void {
     // That a key was made is often heard after it was first used, and ends nothing.
-    if (type === "url" || op === "created" || op === "imported") return;
+    if ((type !== USER.type && type !== KEY.type) || op === "created" || op === "imported") return;
     this.#changes += 1;
     for (const [hash, { userId, keyId }] of this.#byHash)
-      if (type === "user" ? userId === id : keyId === id) this.#byHash.delete(hash);
+      if (type === USER.type ? userId === id : keyId === id) this.#byHash.delete(hash);
   }
 }

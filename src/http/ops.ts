@@ -3,7 +3,7 @@
 import { unavailable } from "../errors.ts";
 import { countEventsByType, type NamedCounter } from "../model/counters.ts";
 import { formatTime } from "../model/time.ts";
-import { readCounters } from "../store/queries/events.ts";
+import { readTotals } from "../operations/totals.ts";
 import type { Answer } from "./exchange.ts";
 import { addAccounting, aggregate, type Standing, standingOf } from "./report.ts";
 import type { Check, Service } from "./service.ts";
@@ -78,7 +78,7 @@ export function opsHandlers(service: Service) {
   }
 
   async function refreshCounters(): Promise<void> {
-    const counters = await database.readSoon(readCounters);
+    const counters = await readTotals(database);
     if (counters) lastCounters = { counters, atMs: Date.now() };
   }
 

@@ -3,7 +3,9 @@
 import { t } from "elysia";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { isId } from "../model/link.ts";
+import { isId } from "../model/code.ts";
+import type { Page } from "../operations/page.ts";
+import type { Answer } from "./exchange.ts";
 
 /** Members of every paged query. Text, so that what is wrong with one is said in our own words. */
 export const PageQuery = {
@@ -12,13 +14,13 @@ export const PageQuery = {
   cursor: t.Optional(t.String({ description: "from the Link header of the page before" })),
 };
 
-export interface Page {
+export interface PageRequest {
   readonly limit: number;
   readonly offset: number;
   readonly cursor: string | undefined;
 }
 
-export function readPage(query: { page?: string; per_page?: string; cursor?: string }): Page {
+export function readPage(query: { page?: string; per_page?: string; cursor?: string }): PageRequest {
   const limit = readPositive("per_page", query.per_page, LIMITS.pageSizeMax) ?? LIMITS.pageSizeDefault;
   const page = readPositive("page", query.page, Number.MAX_SAFE_INTEGER) ?? 1;
   const offset = (page - 1) * limit;
@@ -51,14 +53,14 @@ export function readCursor(cursor: string | undefined, count: number): number[] 
   return parts.map(Number);
 }
 
-/** One row more than the page was read: its presence is the proof that there is a next page. */
-export function cutPage<Row>(rows: readonly Row[], limit: number): { rows: readonly Row[]; last: Row | undefined } {
-  const isMore = rows.length > limit;
-  return { rows: isMore ? rows.slice(0, limit) : rows, last: isMore ? rows[limit - 1] : undefined };
+/** The page's items, and in the answer's headers where the next one is. */
+export function sendPage<Item>(set: Answer, request: Request, { items, next }: Page<Item>): Item[] {
+  if (next) set.headers.link = nextLink(request, next);
+  return items;
 }
 
 /** `<PATH?same filters&cursor=...>; rel="next"`. The target is relative, so it holds behind any proxy. */
-export function nextLink(request: Request, cursor: readonly number[]): string {
+function nextLink(request: Request, cursor: readonly number[]): string {
   const url = new URL(request.url);
   url.searchParams.delete("page");
   url.searchParams.set("cursor", cursor.join("."));

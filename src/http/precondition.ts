@@ -6,13 +6,14 @@ export function etagOf(version: number): string {
   return `"${version}"`;
 }
 
-/** Versions the caller accepts; undefined where any will do. A weak tag never matches (strong comparison). */
-export function readIfMatch(request: Request): readonly number[] | undefined {
+/** The versions a command may find, as it says them; nothing where any will do. A weak tag never matches (strong comparison). */
+export function readIfMatch(request: Request): { if_version?: number[] } {
   const header = request.headers.get("if-match")?.trim();
-  if (header === undefined || header === "*") return undefined;
+  if (header === undefined || header === "*") return {};
   if (!/^(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*$/.test(header))
     throw badRequest('If-Match: must be * or a list of quoted versions such as "3"');
-  return [...header.matchAll(/(W\/)?"([^"]*)"/g)].flatMap(([, weak, tag = ""]) =>
+  const versions = [...header.matchAll(/(W\/)?"([^"]*)"/g)].flatMap(([, weak, tag = ""]) =>
     weak === undefined && /^[1-9][0-9]{0,9}$/.test(tag) ? [Number(tag)] : [],
   );
+  return { if_version: versions };
 }

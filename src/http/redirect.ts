@@ -1,7 +1,7 @@
 // The public's one route: a code becomes a 302, or a JSON 404 that says why not.
 
 import { DeadletterError } from "../errors.ts";
-import { isCode } from "../model/link.ts";
+import { isCode } from "../model/code.ts";
 import type { Destination, Found } from "../redirect/resolve.ts";
 import { customerOf } from "./client.ts";
 import { errorResponse } from "./error.ts";

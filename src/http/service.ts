@@ -3,10 +3,10 @@
 import type { LogFeed } from "../audit/feed.ts";
 import type { Clicks } from "../clicks/clicks.ts";
 import type { Metrics } from "../metrics/registry.ts";
-import type { Core } from "../operations/core.ts";
+import type { Core } from "../operations/context.ts";
+import type { SoonReader } from "../operations/totals.ts";
 import type { Resolver } from "../redirect/resolve.ts";
 import type { Logger } from "../runtime/logger.ts";
-import type { Sql } from "../store/store.ts";
 import type { TrustedProxies } from "./client.ts";
 import type { KeyMemory } from "./key-memory.ts";
 import type { RateLimits } from "./rate-limit.ts";
@@ -54,11 +54,9 @@ export interface Clients {
 }
 
 /** What is known of the database without asking it. */
-export interface Database {
+export interface Database extends SoonReader {
   readonly isSilent: boolean;
   standing(): Promise<{ readonly database: Check; readonly schema: Check }>;
-  /** What the store says within LIMITS.scrapeReadMs; undefined where it does not answer. */
-  readSoon<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T | undefined>;
 }
 
 export interface Check {

@@ -3,7 +3,9 @@
 import { CsvError, parse } from "csv-parse/sync";
 import { badRequest, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { checkCode, checkOriginalUrl, checkTitle } from "../model/link.ts";
+import { checkCode } from "../model/code.ts";
+import { checkTitle } from "../model/link.ts";
+import { checkOriginalUrl } from "../model/target.ts";
 import { parseTime } from "../model/time.ts";
 import { checkEmail, checkUsername } from "../model/user.ts";
 
@@ -133,7 +135,8 @@ function readRows<Column extends string, Row>(
 ): Row[] {
   let records: { record: string[]; info: { lines: number } }[];
   try {
-    records = parse(file.text, { bom: true, info: true, skip_empty_lines: true }) as unknown as typeof records;
+    const parsed: unknown = parse(file.text, { bom: true, info: true, skip_empty_lines: true });
+    records = parsed as typeof records;
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     throw badRequest(`${file.name} line ${error.lines}: ${error.message}`, "the file may be cut off; export it again");

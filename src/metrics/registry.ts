@@ -2,7 +2,8 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { countEvents } from "../model/counters.ts";
-import { EVENT_TYPES, SUBJECT_TYPES } from "../model/event.ts";
+import { EVENT_TYPES } from "../model/event.ts";
+import { SUBJECTS } from "../model/subjects.ts";
 
 export const REDIRECT_OUTCOMES = ["found", "missing", "inactive", "expired", "error"] as const;
 export type RedirectOutcome = (typeof REDIRECT_OUTCOMES)[number];
@@ -199,7 +200,8 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
       const counters = await readCounters();
       // Not while the store is away: a series that fell to 0 would read as one that began anew.
       if (counters.length > 0)
-        for (const subject of SUBJECT_TYPES) for (const event_type of EVENT_TYPES) this.inc({ subject, event_type }, 0);
+        for (const { type: subject } of SUBJECTS)
+          for (const event_type of EVENT_TYPES) this.inc({ subject, event_type }, 0);
       for (const { name, value } of counters) {
         const [kind, subject, event_type] = name.split(":");
         if (kind === "events" && subject !== undefined && event_type !== undefined)
@@ -261,7 +263,7 @@ export function createMetrics(version: string, gauges: Gauges): Metrics {
     labelNames: ["subject", "op"] as const,
     registers,
   });
-  for (const subject of SUBJECT_TYPES) for (const op of EVENT_TYPES) mutations.inc({ subject, op }, 0);
+  for (const { type: subject } of SUBJECTS) for (const op of EVENT_TYPES) mutations.inc({ subject, op }, 0);
 
   return {
     registry,

@@ -1,22 +1,17 @@
-// The audit event as the world sees it, its closed lists, and the changes derived from two states. Pure.
+// The audit event as the world sees it, who may see what of it, and its closed lists. Pure.
 
 import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { mayKnow, type Viewer } from "./caller.ts";
 import { cleanText } from "./text.ts";
 
-export const SUBJECT_TYPES = ["url", "user", "key"] as const;
-export type SubjectType = (typeof SUBJECT_TYPES)[number];
-
-/** What can happen to a subject. Deleting a user deactivates it, deleting a key revokes it; only a user can be erased. */
+/** What can happen to a subject; each kind has those in its definition. Deleting a user deactivates it, deleting a key revokes it. */
 export const EVENT_TYPES = ["created", "updated", "deleted", "restored", "imported", "erased"] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 export const DELETE_REASONS = ["user_requested", "policy_cleanup", "duplicate", "expired"] as const;
 export type DeleteReason = (typeof DELETE_REASONS)[number];
-
-/** The full audited state of a subject after an event: the noun itself, as JSON. */
-export type State = Readonly<Record<string, unknown>>;
 
 /** Who did it, through what, and why. A disclosure: it can be erased without breaking a proof. */
 export interface Actor {
@@ -51,7 +46,7 @@ export type Event = Static<typeof Event>;
 
 export interface EventRow {
   readonly id: number;
-  readonly subject_type: SubjectType;
+  readonly subject_type: string;
   readonly subject_id: number;
   readonly version: number;
   readonly op: EventType;
@@ -62,28 +57,6 @@ export interface EventRow {
   readonly actor: string | null;
   readonly state: string | null;
   readonly user_id: number | null;
-}
-
-/** Bookkeeping that every event moves; naming it as a change would say nothing. */
-const NOT_A_CHANGE = new Set(["id", "created_at", "updated_at", "version", "legacy_history", "erasure"]);
-/** Audited, but never shown. */
-const HIDDEN = new Set(["key_hash"]);
-
-export type Changes = Record<string, { from: unknown; to: unknown }>;
-
-/** Field by field what differs between two states; every field of the first state reads as changed from null. */
-export function changesBetween(before: State | null, after: State): Changes {
-  const changes: Changes = {};
-  for (const [field, to] of Object.entries(after)) {
-    if (NOT_A_CHANGE.has(field) || HIDDEN.has(field)) continue;
-    const from = before?.[field] ?? null;
-    if (from !== to) changes[field] = { from, to };
-  }
-  return changes;
-}
-
-export function visibleState(state: State): State {
-  return Object.fromEntries(Object.entries(state).filter(([field]) => !HIDDEN.has(field)));
 }
 
 export function checkDeleteReason(text: string | undefined): DeleteReason {
@@ -97,4 +70,16 @@ export function checkReason(text: string | undefined): string | null {
   if (text === undefined) return null;
   const reason = cleanText("reason", text, LIMITS.reasonChars);
   return reason === "" ? null : reason;
+}
+
+/** Who did something; from where is for admins and for whoever it was. */
+export function showActor(viewer: Viewer, actor: Actor): Record<string, unknown> {
+  const { user_id, key_id, via, client } = actor;
+  const isShown = client !== undefined && mayKnow(viewer, user_id);
+  return { user_id, key_id, via, ...(isShown ? { client } : {}) };
+}
+
+/** Whether the disclosure of an actor may be shown as it is. */
+export function mayReadActor(viewer: Viewer, actor: Actor | null): boolean {
+  return actor?.client === undefined || mayKnow(viewer, actor.user_id);
 }

@@ -2,71 +2,163 @@
 
 import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
-import { badRequest } from "../errors.ts";
+import { badRequest, conflict, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { mayKnow, type Viewer } from "./caller.ts";
+import { checkReason } from "./event.ts";
+import { integer, optionalTime, type RowOf, type State, schemaOf, text, time, word } from "./field.ts";
+import { isAtLeast, ROLES, type Role } from "./role.ts";
+import {
+  born,
+  type Context,
+  type Decision,
+  nextVersion,
+  type Stored,
+  type Subject,
+  stateFromRow,
+  withoutHidden,
+} from "./subject.ts";
 import { cleanText } from "./text.ts";
-import { formatOptionalTime, formatTime } from "./time.ts";
+import { parseTime } from "./time.ts";
+import { knownUser } from "./user.ts";
 
-/** Each role may do all that the ones before it may. */
-export const ROLES = ["reader", "creator", "editor", "admin"] as const;
-export const Role = Type.Union(ROLES.map((role) => Type.Literal(role)));
-export type Role = (typeof ROLES)[number];
+const fields = {
+  id: integer({ isFixed: true }),
+  user_id: integer({ isFixed: true }),
+  name: text({ isFixed: true }),
+  role: word<Role>(ROLES, { isFixed: true }),
+  expires_at: optionalTime({ isFixed: true }),
+  revoked_at: optionalTime(),
+  created_at: time({ isFixed: true }),
+  updated_at: time(),
+  version: integer(),
+  /** In the audit log as well, so that swapping it in the table is seen. */
+  key_hash: text({ isFixed: true, isHidden: true }),
+};
 
-export function isAtLeast(role: Role, needed: Role): boolean {
-  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
-}
-
-export const Key = Type.Object(
-  {
-    id: Type.Integer(),
-    user_id: Type.Integer(),
-    name: Type.String(),
-    role: Type.Unsafe<Role>(Role),
-    expires_at: Type.Union([Type.String(), Type.Null()]),
-    revoked_at: Type.Union([Type.String(), Type.Null()]),
-    created_at: Type.String(),
-    updated_at: Type.String(),
-    version: Type.Integer(),
-  },
-  { $id: "Key" },
-);
-export type Key = Static<typeof Key>;
-
-/** What the audit log keeps of a key: also the hash, so that swapping it in the table is seen. Never shown. */
-export type KeyState = Key & { readonly key_hash: string };
-
-export interface KeyRow {
-  readonly id: number;
-  readonly user_id: number;
-  readonly name: string;
-  readonly role: string;
-  readonly key_hash: string;
-  readonly expires_at_ms: number | null;
-  readonly revoked_at_ms: number | null;
-  readonly created_at_ms: number;
-  readonly updated_at_ms: number;
-  readonly version: number;
-  readonly head: Uint8Array;
-}
-
-export function keyStateFromRow(row: KeyRow): KeyState {
-  return {
-    id: row.id,
-    user_id: row.user_id,
-    name: row.name,
-    role: row.role as Role,
-    expires_at: formatOptionalTime(row.expires_at_ms),
-    revoked_at: formatOptionalTime(row.revoked_at_ms),
-    created_at: formatTime(row.created_at_ms),
-    updated_at: formatTime(row.updated_at_ms),
-    version: row.version,
-    key_hash: row.key_hash,
-  };
-}
+export const Key = schemaOf("Key", fields);
+export type Key = Omit<Static<typeof Key>, "key_hash">;
+export type KeyRow = RowOf<typeof fields>;
+export type StoredKey = Stored<KeyRow>;
 
 export function keyFromRow(row: KeyRow): Key {
-  const { key_hash: _, ...key } = keyStateFromRow(row);
-  return key;
+  return keyOf(stateFromRow({ fields }, row));
+}
+
+/** A key's state without what nobody is shown. */
+export function keyOf(state: State): Key {
+  return withoutHidden({ fields }, state) as Key;
+}
+
+const strict = { additionalProperties: false } as const;
+const id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const reason = Type.Optional(Type.String());
+
+/** What a request that makes a key says of it. */
+export const NewKey = Type.Object(
+  {
+    name: Type.String(),
+    role: Type.Unsafe<Role>(Type.Union(ROLES.map((role) => Type.Literal(role)))),
+    expires_at: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    reason,
+  },
+  strict,
+);
+export type NewKey = Static<typeof NewKey>;
+
+/** With the hash of a secret that only its holder is shown. */
+const KeyCreate = Type.Object(
+  { type: Type.Literal("key.create"), user_id: id, key_hash: Type.String(), ...NewKey.properties },
+  strict,
+);
+const KeyDelete = Type.Object({ type: Type.Literal("key.delete"), id, user_id: id, reason }, strict);
+
+type KeyCreate = Static<typeof KeyCreate>;
+type KeyDelete = Static<typeof KeyDelete>;
+export type KeyCommand = KeyCreate | KeyDelete;
+
+export const KEY: Subject<KeyRow, KeyCommand> = {
+  type: "key",
+  noun: "key",
+  table: "keys",
+  fields,
+  events: ["created", "deleted"],
+  beside: [],
+  sides: [],
+  commands: {
+    "key.create": { schema: KeyCreate, needs: "admin", makes: "drawn" },
+    "key.delete": { schema: KeyDelete, needs: "admin" },
+  },
+  uniques: {
+    keys_key_hash_key: {
+      column: "key_hash",
+      isFolded: false,
+      refusal: () => conflict("this key is in use already", "make another"),
+    },
+  },
+  // A key is active until it is revoked; that it has expired is nobody's act.
+  isActive: ({ revoked_at }) => revoked_at === null,
+  nameOf: () => undefined,
+  counterOf: () => undefined,
+  show: (viewer, state) => (mayKnow(viewer, state.user_id) ? state : { ...state, name: `key ${state.id}` }),
+  mayReadDisclosure: (viewer) => isAtLeast(viewer.role, "admin"),
+  around: (command) =>
+    command.type === "key.create"
+      ? { lockedUsers: [command.user_id], keysOf: [command.user_id] }
+      : { keysOf: [command.user_id], adminKeys: true },
+  draw: () => "",
+  decide: decideKey,
+};
+
+function decideKey(row: KeyRow | null, command: KeyCommand, context: Context): Decision<KeyRow> {
+  return command.type === "key.create" ? create(command, context) : revoke(row, command, context);
+}
+
+/** Throws not_found for a missing or inactive user, conflict past LIMITS.keysPerUser live keys, bad_request. */
+function create(command: KeyCreate, context: Context): Decision<KeyRow> {
+  const { user_id, key_hash, role } = command;
+  const user = knownUser(context, user_id);
+  if (!user) throw notFound(`no user ${user_id}`);
+  if (user.is_active === 0) throw notFound(`user "${user.username}" is inactive`);
+  const live = knownKeys(context).filter((key) => key.user_id === user_id && key.revoked_at_ms === null);
+  if (live.length >= LIMITS.keysPerUser)
+    throw conflict(`a user has at most ${LIMITS.keysPerUser} keys`, "revoke one first");
+  const expiresAtMs = command.expires_at == null ? null : parseTime("expires_at", command.expires_at);
+  if (expiresAtMs !== null && expiresAtMs <= context.nowMs) throw badRequest("expires_at: must lie in the future");
+  const fields = { user_id, name: checkKeyName(command.name), role, key_hash };
+  const times = { expires_at_ms: expiresAtMs, revoked_at_ms: null };
+  return { op: "created", next: born({ ...fields, ...times }, context), reason: checkReason(command.reason) };
+}
+
+/**
+ * Throws not_found where the user has no such key, conflict where it is revoked already, and where no key of role admin would
+ * be left: nobody could then make another.
+ */
+function revoke(row: KeyRow | null, command: KeyDelete, context: Context): Decision<KeyRow> {
+  const { id, user_id } = command;
+  const reason = checkReason(command.reason);
+  if (row === null || row.user_id !== user_id) throw notFound(`user ${user_id} has no key ${id}`);
+  if (row.revoked_at_ms !== null) throw conflict(`key ${id} is revoked already`);
+  const isLiveAdmin = (key: KeyRow) =>
+    key.role === "admin" &&
+    key.revoked_at_ms === null &&
+    (key.expires_at_ms === null || key.expires_at_ms > context.nowMs);
+  if (isLiveAdmin(row) && !knownKeys(context).some((key) => key.id !== id && isLiveAdmin(key)))
+    throw conflict(
+      "nobody would be left with a key of role admin",
+      "first give somebody else one: deadletter users create --admin, or keys create USER-ID --role admin",
+    );
+  const next = nextVersion(row, {}, context);
+  return { op: "deleted", next: { ...next, revoked_at_ms: next.updated_at_ms }, reason };
+}
+
+function knownKeys({ known }: Context): readonly KeyRow[] {
+  return [...known.all("key")] as KeyRow[];
+}
+
+/** A key as somebody may see it; others know it by its owner and number, such as `ada (key 3)`. */
+export function showKey(viewer: Viewer, key: Key, username: string): Key {
+  return mayKnow(viewer, key.user_id) ? key : { ...key, name: `${username} (key ${key.id})` };
 }
 
 /** `dl_` and 256 random bits in base64url: long enough that a plain SHA-256 of it cannot be searched. */

@@ -1,43 +1,245 @@
-// The link: what it is, and the rules for its address, code, title and expiry. Pure, no I/O.
+// The link: what it is, which commands change it, and how each is decided. Pure.
 
 import { type Static, Type } from "@sinclair/typebox";
-import { badRequest } from "../errors.ts";
+import { conflict, DeadletterError, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { unmapIpv4 } from "./address.ts";
-import type { State } from "./event.ts";
-import { cleanText, hasControlCharacter } from "./text.ts";
-import { formatOptionalTime, formatTime } from "./time.ts";
+import { checkCode, generateCode } from "./code.ts";
+import { checkDeleteReason, checkReason } from "./event.ts";
+import { flag, integer, optionalInteger, optionalTime, type RowOf, type State, schemaOf, text, time } from "./field.ts";
+import { isAtLeast } from "./role.ts";
+import {
+  born,
+  type Context,
+  checkVersion,
+  type Decision,
+  nextVersion,
+  type SideTable,
+  type Stored,
+  type Subject,
+  stateFromRow,
+} from "./subject.ts";
+import { checkOriginalUrl, hostOf } from "./target.ts";
+import { cleanText } from "./text.ts";
+import { parseTime } from "./time.ts";
+import { knownUser } from "./user.ts";
 
-export const Link = Type.Object(
+const fields = {
+  id: integer({ isFixed: true }),
+  short_code: text({ isFixed: true }),
+  original_url: text(),
+  title: text(),
+  is_active: flag(),
+  expires_at: optionalTime(),
+  user_id: optionalInteger({ isFixed: true }),
+  created_at: time({ isFixed: true }),
+  updated_at: time(),
+  version: integer(),
+};
+
+export const Link = schemaOf("Link", fields);
+export type Link = Static<typeof Link>;
+export type LinkRow = RowOf<typeof fields>;
+export type StoredLink = Stored<LinkRow>;
+
+export function linkFromRow(row: LinkRow): Link {
+  return stateFromRow({ fields }, row) as Link;
+}
+
+const strict = { additionalProperties: false } as const;
+const subject = {
+  id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  if_version: Type.Optional(Type.Array(Type.Integer())),
+};
+const reason = Type.Optional(Type.String());
+const expiresAt = Type.Optional(Type.Union([Type.String(), Type.Null()]));
+
+/** What a command that makes a link says of it, which is also the body of a request that does. */
+export const NewLink = Type.Object(
   {
-    id: Type.Integer(),
+    original_url: Type.String({ description: `absolute http or https URL, at most ${LIMITS.urlBytes} bytes` }),
+    title: Type.Optional(Type.String()),
+    short_code: Type.Optional(
+      Type.String({ description: "3-64 of A-Za-z0-9_-, not all digits; generated when absent" }),
+    ),
+    expires_at: expiresAt,
+    // Not Elysia's own integer, which would take the text "1" for the number.
+    user_id: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    reason,
+  },
+  strict,
+);
+
+/** What a command that changes a link says, which is also the body of a request that does. */
+export const LinkEdit = Type.Object(
+  {
+    original_url: Type.Optional(Type.String()),
+    title: Type.Optional(Type.String()),
+    expires_at: expiresAt,
+    is_active: Type.Optional(Type.Literal(false, { description: "deletes the link; POST .../restore brings it back" })),
+    reason,
+  },
+  strict,
+);
+
+const LinkCreate = Type.Object({ type: Type.Literal("link.create"), ...NewLink.properties }, strict);
+const LinkUpdate = Type.Object({ type: Type.Literal("link.update"), ...subject, ...LinkEdit.properties }, strict);
+const LinkDelete = Type.Object({ type: Type.Literal("link.delete"), ...subject, reason }, strict);
+const LinkRestore = Type.Object({ type: Type.Literal("link.restore"), ...subject, reason }, strict);
+/** A link as another program had it. Its old history is kept verbatim beside its state. */
+const LinkImport = Type.Object(
+  {
+    type: Type.Literal("link.import"),
+    id: subject.id,
     short_code: Type.String(),
     original_url: Type.String(),
     title: Type.String(),
     is_active: Type.Boolean(),
-    expires_at: Type.Union([Type.String(), Type.Null()]),
-    user_id: Type.Union([Type.Integer(), Type.Null()]),
+    user_id: subject.id,
     created_at: Type.String(),
     updated_at: Type.String(),
-    version: Type.Integer(),
+    legacy_history: Type.Array(Type.Record(Type.String(), Type.String())),
   },
-  { $id: "Link" },
+  strict,
 );
-export type Link = Static<typeof Link>;
 
-/** The link as a row of `urls`: portable types only, times in milliseconds. */
-export interface LinkRow {
-  readonly id: number;
-  readonly short_code: string;
-  readonly original_url: string;
-  readonly title: string;
-  readonly is_active: number;
-  readonly expires_at_ms: number | null;
-  readonly user_id: number | null;
-  readonly created_at_ms: number;
-  readonly updated_at_ms: number;
-  readonly version: number;
-  readonly head: Uint8Array;
+type LinkCreate = Static<typeof LinkCreate>;
+type LinkUpdate = Static<typeof LinkUpdate>;
+type LinkImport = Static<typeof LinkImport>;
+/** The commands that change a link that is there. */
+export type LinkChange = LinkUpdate | Static<typeof LinkDelete> | Static<typeof LinkRestore>;
+export type LinkCommand = LinkCreate | LinkChange | LinkImport;
+
+/** Which host each link leads to, so that the links to one are found without reading all of them. */
+export const LINK_HOSTS: SideTable<LinkRow> = {
+  table: "link_hosts",
+  key: "url_id",
+  columns: ["url_id", "host"],
+  rowsOf({ id, original_url }) {
+    const host = hostOf(original_url);
+    return host === null ? [] : [{ url_id: id, host }];
+  },
+};
+
+export const LINK: Subject<LinkRow, LinkCommand> = {
+  type: "url",
+  noun: "link",
+  table: "urls",
+  fields,
+  events: ["created", "updated", "deleted", "restored", "imported"],
+  beside: ["legacy_history"],
+  sides: [LINK_HOSTS],
+  commands: {
+    "link.create": { schema: LinkCreate, needs: "creator", makes: "drawn" },
+    "link.update": { schema: LinkUpdate, needs: "editor" },
+    "link.delete": { schema: LinkDelete, needs: "editor" },
+    "link.restore": { schema: LinkRestore, needs: "editor" },
+    "link.import": { schema: LinkImport, needs: "admin", makes: "own" },
+  },
+  uniques: {
+    urls_short_code_key: {
+      column: "short_code",
+      isFolded: false,
+      refusal(row) {
+        const which = row === undefined ? "one of them" : `"${(row as LinkRow).short_code}"`;
+        return conflict(`short_code: ${which} is taken`, "a code is never reused, not even a deleted link's");
+      },
+    },
+  },
+  isActive: ({ is_active }) => is_active === true,
+  nameOf: ({ short_code }) => (typeof short_code === "string" ? short_code : undefined),
+  counterOf: ({ is_active }) => (is_active === true ? "links:active" : "links:inactive"),
+  show: (_, state) => state,
+  mayReadDisclosure: () => true,
+  around: (command) => ("user_id" in command && command.user_id !== undefined ? { users: [command.user_id] } : {}),
+  draw: (command, randomBytes) =>
+    command.type === "link.create" && command.short_code === undefined ? generateCode(randomBytes) : "",
+  decide: decideLink,
+};
+
+function decideLink(row: LinkRow | null, command: LinkCommand, context: Context): Decision<LinkRow> | null {
+  if (command.type === "link.create") return create(command, context);
+  if (command.type === "link.import") return bringIn(command, context);
+  const { changes, reason } = checkLinkChange(command, context.ownHosts);
+  if (row === null) throw notFound(`no link ${command.id}`);
+  checkVersion(command.if_version, "link", row.version);
+  const next = nextVersion(row, changes, context);
+  if (command.type === "link.restore") {
+    if (row.is_active === 1) throw conflict(`link "${row.short_code}" is active already`);
+    return { op: "restored", next, reason };
+  }
+  if (command.type === "link.delete") {
+    if (row.is_active === 0) throw conflict(`link "${row.short_code}" is inactive already`);
+    return { op: "deleted", next, reason };
+  }
+  if (row.is_active === 0) throw notFound(`link "${row.short_code}" is inactive`, "restore it first");
+  const names = Object.keys(changes) as (keyof LinkRow)[];
+  if (names.every((name) => changes[name] === row[name])) return null;
+  return { op: changes.is_active === 0 ? "deleted" : "updated", next, reason };
+}
+
+/** What a command wants changed, whichever link it is about. Throws bad_request for what no link can be. */
+export function checkLinkChange(command: LinkChange, ownHosts: ReadonlySet<string>) {
+  const changes = changesOf(command, ownHosts);
+  return { changes, reason: changes.is_active === 0 ? checkDeleteReason(command.reason) : checkReason(command.reason) };
+}
+
+function changesOf(command: LinkChange, ownHosts: ReadonlySet<string>): Partial<LinkRow> {
+  if (command.type === "link.restore") return { is_active: 1 };
+  if (command.type === "link.delete") return { is_active: 0 };
+  const { original_url, title, expires_at, is_active } = command;
+  return {
+    ...(original_url === undefined ? {} : { original_url: checkOriginalUrl(original_url, ownHosts) }),
+    ...(title === undefined ? {} : { title: checkTitle(title) }),
+    ...(expires_at === undefined ? {} : { expires_at_ms: expiryOf(expires_at) }),
+    ...(is_active === undefined ? {} : { is_active: 0 }),
+  };
+}
+
+/**
+ * Throws bad_request for a target, code, title or time that breaks a rule, not_found for an owner who is none, forbidden when
+ * somebody but an admin names another owner. That the code is taken is for the database to say.
+ */
+function create(command: LinkCreate, context: Context): Decision<LinkRow> {
+  const { caller, ownHosts, drawn } = context;
+  const fields = {
+    short_code: command.short_code === undefined ? drawn.text : checkCode(command.short_code),
+    original_url: checkOriginalUrl(command.original_url, ownHosts),
+    title: checkTitle(command.title ?? ""),
+    is_active: 1,
+    expires_at_ms: expiryOf(command.expires_at),
+    user_id: command.user_id ?? caller.userId,
+  };
+  const reason = checkReason(command.reason);
+  if (fields.user_id !== caller.userId) {
+    if (!isAtLeast(caller.role, "admin"))
+      throw new DeadletterError("forbidden", "user_id: only an admin may create a link for another user");
+    if (fields.user_id === null || knownUser(context, fields.user_id)?.is_active !== 1)
+      throw notFound(`user_id: there is no active user ${fields.user_id}`);
+  }
+  return { op: "created", next: born(fields, context), reason };
+}
+
+/** The rules for its fields are the importer's: what another program allowed is kept as it is. */
+function bringIn(command: LinkImport, context: Context): Decision<LinkRow> {
+  const { type: _, legacy_history, is_active, created_at, updated_at, ...same } = command;
+  if (knownUser(context, command.user_id) === undefined) throw notFound(`there is no user ${command.user_id}`);
+  const next = {
+    ...same,
+    is_active: is_active ? 1 : 0,
+    expires_at_ms: null,
+    created_at_ms: parseTime("created_at", created_at),
+    updated_at_ms: parseTime("updated_at", updated_at),
+    version: 1,
+  };
+  return { op: "imported", next, reason: null, beside: { legacy_history } };
+}
+
+function expiryOf(text: string | null | undefined): number | null {
+  return text == null ? null : parseTime("expires_at", text);
+}
+
+export function checkTitle(text: string): string {
+  return cleanText("title", text, LIMITS.titleChars);
 }
 
 /** What a redirect needs of a link, as it was at a version. */
@@ -58,140 +260,4 @@ export function destinationFromState(state: State | null): Destination | null {
     expires_at_ms: expires_at === null ? null : Date.parse(String(expires_at)),
     version: Number(version),
   };
-}
-
-/** What a Location header says of a stored target: itself where it is visible ASCII, else as the WHATWG URL standard writes it. */
-export function locationOf(originalUrl: string): string {
-  return /^[\x21-\x7e]+$/.test(originalUrl)
-    ? originalUrl
-    : (URL.parse(originalUrl)?.href ?? encodeURI(originalUrl.toWellFormed()));
-}
-
-export function linkFromRow(row: LinkRow): Link {
-  return {
-    id: row.id,
-    short_code: row.short_code,
-    original_url: row.original_url,
-    title: row.title,
-    is_active: row.is_active === 1,
-    expires_at: formatOptionalTime(row.expires_at_ms),
-    user_id: row.user_id,
-    created_at: formatTime(row.created_at_ms),
-    updated_at: formatTime(row.updated_at_ms),
-    version: row.version,
-  };
-}
-
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-/** First path segments that are, or may become, the server's own; compared without case. */
-export const RESERVED_CODES: ReadonlySet<string> = new Set(
-  `admin api assets docs events favicon health healthz help keys livez log login logout metrics openapi r readyz
-   robots static stats status urls users version whoami`.split(/\s+/),
-);
-
-export function isReservedCode(code: string): boolean {
-  return RESERVED_CODES.has(code.toLowerCase());
-}
-
-/** The only codes that can exist; a path segment that fails this is not looked up. */
-export function isCode(text: string): boolean {
-  return /^[A-Za-z0-9_-]{3,64}$/.test(text) && !/^\d+$/.test(text);
-}
-
-/** Digits that fit a safe integer: larger ids cannot exist. */
-export function isId(text: string): boolean {
-  return /^[0-9]{1,15}$/.test(text);
-}
-
-/** Throws bad_request unless `code` may be given to a link. */
-export function checkCode(code: string): string {
-  const { codeMinChars, codeMaxChars } = LIMITS;
-  if (/^\d+$/.test(code)) throw badRequest("short_code: must not be all digits, which would read as an id");
-  if (!isCode(code))
-    throw badRequest(`short_code: must be ${codeMinChars} to ${codeMaxChars} characters of A-Z a-z 0-9 _ -`);
-  if (isReservedCode(code)) throw badRequest(`short_code: "${code}" is a reserved word`);
-  return code;
-}
-
-/** Six characters, at least one a letter, never a reserved word. `randomBytes` must be cryptographically secure. */
-export function generateCode(randomBytes: (size: number) => Uint8Array): string {
-  for (;;) {
-    let code = "";
-    while (code.length < LIMITS.generatedCodeChars) {
-      for (const byte of randomBytes(LIMITS.generatedCodeChars)) {
-        // 248 is the largest multiple of 62 below 256: bytes past it would favour the first letters.
-        if (byte < 248 && code.length < LIMITS.generatedCodeChars) code += ALPHABET.charAt(byte % ALPHABET.length);
-      }
-    }
-    if (/[A-Za-z]/.test(code) && !isReservedCode(code)) return code;
-  }
-}
-
-/**
- * The target, trimmed and otherwise byte for byte as given. Throws bad_request unless it is an absolute http or https
- * URL with a host that the WHATWG URL parser accepts, at most LIMITS.urlBytes of UTF-8, and not on one of `ownHosts`.
- */
-export function checkOriginalUrl(text: string, ownHosts: ReadonlySet<string>): string {
-  const url = text.trim();
-  if (url === "") throw badRequest("original_url: must not be empty");
-  // Control characters first: the URL parser strips tabs and newlines, which would smuggle them into a header.
-  if (hasControlCharacter(url)) throw badRequest("original_url: must not contain control characters");
-  if (!url.isWellFormed()) throw badRequest("original_url: must be well-formed Unicode, without lone surrogates");
-  if (Buffer.byteLength(url) > LIMITS.urlBytes)
-    throw badRequest(`original_url: must be at most ${LIMITS.urlBytes} bytes`);
-  const parsed = URL.parse(url);
-  if (parsed !== null && parsed.protocol !== "http:" && parsed.protocol !== "https:")
-    throw badRequest(`original_url: cannot shorten ${quote(url)}: the scheme must be http or https`);
-  // `https:host` and `https:/host` parse, yet browsers read them as relative to the page they stand on.
-  if (parsed === null || !/^https?:\/\/[^/\\]/i.test(url))
-    throw badRequest(
-      `original_url: cannot shorten ${quote(url)}: it must be an absolute URL such as https://example.com/page`,
-    );
-  if (ownHosts.has(hostKey(parsed)))
-    throw badRequest(`original_url: cannot shorten ${quote(url)}: it points at this server's own redirect host`);
-  return url;
-}
-
-/**
- * A host for comparison: without dots at its end, without a port that a browser would leave out in http or https, and one
- * name for all that lead back to the machine itself.
- */
-function hostKey(url: URL): string {
-  const name = unmapIpv4(url.hostname.replace(/\.+$/, "").replace(/^\[(::ffff:.+)\]$/, "$1"));
-  const host = isLoopback(name) ? LOOPBACK : name;
-  return url.port === "" || url.port === "80" || url.port === "443" ? host : `${host}:${url.port}`;
-}
-
-const LOOPBACK = "localhost";
-
-/**
- * Of a name as the WHATWG URL parser writes it: localhost and all below it (RFC 6761 section 6.3), 127.0.0.0/8, ::1, the
- * wildcards, which connect to the machine itself, and IPv4 written as IPv6.
- */
-export function isLoopback(name: string): boolean {
-  return (
-    /^(?:.+\.)?localhost$/.test(name) ||
-    /^127\.\d+\.\d+\.\d+$/.test(name) ||
-    ["0.0.0.0", "[::]", "[::1]"].includes(name)
-  );
-}
-
-/** Hosts of which a link to one is a link to this server: what it is told, and its listeners' own names. */
-export function ownHostsOf(
-  baseUrl: string,
-  listeners: readonly { readonly host: string; readonly port: number }[],
-  aliases: readonly string[],
-): ReadonlySet<string> {
-  const addresses = listeners.map(({ host, port }) => `http://${host.includes(":") ? `[${host}]` : host}:${port}`);
-  const urls = [baseUrl, ...addresses, ...aliases.map((alias) => `http://${alias}`)];
-  return new Set(urls.flatMap((text) => URL.parse(text) ?? []).map(hostKey));
-}
-
-export function checkTitle(text: string): string {
-  return cleanText("title", text, LIMITS.titleChars);
-}
-
-function quote(url: string): string {
-  return JSON.stringify(url.length > 100 ? `${url.slice(0, 100)}...` : url);
 }

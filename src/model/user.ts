@@ -1,45 +1,173 @@
 // The user: an owner of links and keys. Deactivated, never deleted. Pure.
 
 import { type Static, Type } from "@sinclair/typebox";
-import { badRequest } from "../errors.ts";
+import { badRequest, conflict, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { formatTime } from "./time.ts";
+import { mayKnow, type Viewer } from "./caller.ts";
+import { checkReason } from "./event.ts";
+import { flag, integer, type RowOf, schemaOf, text, time } from "./field.ts";
+import { born, type Context, type Decision, nextVersion, type Stored, type Subject, stateFromRow } from "./subject.ts";
+import { parseTime } from "./time.ts";
 
-export const User = Type.Object(
-  {
-    id: Type.Integer(),
-    username: Type.String(),
-    email: Type.String(),
-    is_active: Type.Boolean(),
-    created_at: Type.String(),
-    updated_at: Type.String(),
-    version: Type.Integer(),
-  },
-  { $id: "User" },
-);
+const fields = {
+  id: integer({ isFixed: true }),
+  username: text(),
+  email: text(),
+  is_active: flag(),
+  created_at: time({ isFixed: true }),
+  updated_at: time(),
+  version: integer(),
+};
+
+export const User = schemaOf("User", fields);
 export type User = Static<typeof User>;
-
-export interface UserRow {
-  readonly id: number;
-  readonly username: string;
-  readonly email: string;
-  readonly is_active: number;
-  readonly created_at_ms: number;
-  readonly updated_at_ms: number;
-  readonly version: number;
-  readonly head: Uint8Array;
-}
+export type UserRow = RowOf<typeof fields>;
+export type StoredUser = Stored<UserRow>;
 
 export function userFromRow(row: UserRow): User {
+  return stateFromRow({ fields }, row) as User;
+}
+
+const strict = { additionalProperties: false } as const;
+const id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const reason = Type.Optional(Type.String());
+
+/** What a command that makes a user says of it, which is also the body of a request that does. */
+export const NewUser = Type.Object({ username: Type.String(), email: Type.String(), reason }, strict);
+export type NewUser = Static<typeof NewUser>;
+
+/** What a command that changes a user says, which is also the body of a request that does. */
+export const UserEdit = Type.Object(
+  { username: Type.Optional(Type.String()), email: Type.Optional(Type.String()), reason },
+  strict,
+);
+
+const UserCreate = Type.Object({ type: Type.Literal("user.create"), ...NewUser.properties }, strict);
+const UserUpdate = Type.Object({ type: Type.Literal("user.update"), id, ...UserEdit.properties }, strict);
+const UserDelete = Type.Object({ type: Type.Literal("user.delete"), id, reason }, strict);
+const UserRestore = Type.Object({ type: Type.Literal("user.restore"), id, reason }, strict);
+const DisclosureNames = Type.Array(Type.String());
+/** Forgets who the user was. `actors` and `states` name the disclosures that go with it, as `url:42:3`. */
+const UserErase = Type.Object(
+  { type: Type.Literal("user.erase"), id, actors: DisclosureNames, states: DisclosureNames, reason },
+  strict,
+);
+const UserImport = Type.Object(
+  {
+    type: Type.Literal("user.import"),
+    id,
+    username: Type.String(),
+    email: Type.String(),
+    created_at: Type.String(),
+  },
+  strict,
+);
+
+type UserUpdate = Static<typeof UserUpdate>;
+type UserErase = Static<typeof UserErase>;
+export type UserCommand =
+  | Static<typeof UserCreate>
+  | UserUpdate
+  | Static<typeof UserDelete>
+  | Static<typeof UserRestore>
+  | UserErase
+  | Static<typeof UserImport>;
+
+const isTaken = () => conflict("username or email already exists");
+
+export const USER: Subject<UserRow, UserCommand> = {
+  type: "user",
+  noun: "user",
+  table: "users",
+  fields,
+  events: ["created", "updated", "deleted", "restored", "imported", "erased"],
+  beside: ["erasure"],
+  sides: [],
+  commands: {
+    "user.create": { schema: UserCreate, needs: "admin", makes: "drawn" },
+    "user.update": { schema: UserUpdate, needs: "admin" },
+    "user.delete": { schema: UserDelete, needs: "admin" },
+    "user.restore": { schema: UserRestore, needs: "admin" },
+    "user.erase": { schema: UserErase, needs: "admin" },
+    "user.import": { schema: UserImport, needs: "admin", makes: "own" },
+  },
+  uniques: {
+    users_username_key: { column: "username", isFolded: true, refusal: isTaken },
+    users_email_key: { column: "email", isFolded: true, refusal: isTaken },
+  },
+  isActive: ({ is_active }) => is_active === true,
+  nameOf: ({ username }) => (typeof username === "string" ? username : undefined),
+  counterOf: () => undefined,
+  show: (viewer, state) => (mayKnow(viewer, state.id) ? state : { ...state, email: null }),
+  mayReadDisclosure: mayKnow,
+  around: () => ({}),
+  draw: (command, randomBytes) => (command.type === "user.erase" ? Buffer.from(randomBytes(4)).toString("hex") : ""),
+  decide: decideUser,
+};
+
+function decideUser(row: UserRow | null, command: UserCommand, context: Context): Decision<UserRow> | null {
+  if (command.type === "user.create") {
+    const fields = { username: checkUsername(command.username), email: checkEmail(command.email), is_active: 1 };
+    return { op: "created", next: born(fields, context), reason: checkReason(command.reason) };
+  }
+  if (command.type === "user.import") {
+    const { id, username, email, created_at } = command;
+    const createdAtMs = parseTime("created_at", created_at);
+    const times = { created_at_ms: createdAtMs, updated_at_ms: createdAtMs };
+    return { op: "imported", next: { id, username, email, is_active: 1, ...times, version: 1 }, reason: null };
+  }
+  const reason = checkReason(command.reason);
+  const changes = command.type === "user.update" ? changesOf(command) : {};
+  if (row === null) throw notFound(`no user ${command.id}`);
+  if (command.type === "user.update") {
+    if (row.is_active === 0) throw notFound(`user "${row.username}" is inactive`);
+    const names = Object.keys(changes) as (keyof UserRow)[];
+    if (names.every((name) => changes[name] === row[name])) return null;
+    return { op: "updated", next: nextVersion(row, changes, context), reason };
+  }
+  if (command.type === "user.erase") return erase(row, command, context);
+  if (command.type === "user.delete") {
+    if (row.is_active === 0) throw conflict(`user "${row.username}" is inactive already`);
+    return { op: "deleted", next: nextVersion(row, { is_active: 0 }, context), reason };
+  }
+  if (row.is_active === 1) throw conflict(`user "${row.username}" is active already`);
+  if (isErased(row)) throw conflict(`user ${command.id} was erased`, "create a new one");
+  return { op: "restored", next: nextVersion(row, { is_active: 1 }, context), reason };
+}
+
+/** Throws bad_request for what no user can be called. */
+function changesOf({ username, email }: UserUpdate): Partial<UserRow> {
   return {
-    id: row.id,
-    username: row.username,
-    email: row.email,
-    is_active: row.is_active === 1,
-    created_at: formatTime(row.created_at_ms),
-    updated_at: formatTime(row.updated_at_ms),
-    version: row.version,
+    ...(username === undefined ? {} : { username: checkUsername(username) }),
+    ...(email === undefined ? {} : { email: checkEmail(email) }),
   };
+}
+
+/** Throws bad_request where callers would erase themselves, conflict where nothing is left to erase. */
+function erase(row: UserRow, command: UserErase, context: Context): Decision<UserRow> {
+  const { id, actors, states } = command;
+  if (context.caller.userId === id) throw badRequest("nobody can erase themselves", "ask another admin");
+  if (isErased(row) && actors.length === 0 && states.length === 0) throw conflict(`user ${id} is erased already`);
+  const username = isErased(row) ? row.username : `erased-${id}-${context.drawn.text}`;
+  const changes = { username, email: `${username}@erased.invalid`, is_active: 0 };
+  return {
+    op: "erased",
+    next: nextVersion(row, changes, context),
+    reason: checkReason(command.reason),
+    beside: { erasure: { actors, states } },
+  };
+}
+
+/** The user among those that the transaction knows. */
+export function knownUser({ known }: Context, id: number): UserRow | undefined {
+  return known.find("user", id) as UserRow | undefined;
+}
+
+/** A user as somebody may see it: without an email where that is none of theirs. */
+export type VisibleUser = Omit<User, "email"> & { readonly email: string | null };
+
+export function showUser(viewer: Viewer, user: User): VisibleUser {
+  return USER.show(viewer, user) as VisibleUser;
 }
 
 /** What an erased user is called. */

@@ -1,12 +1,12 @@
 // The first admin of an empty store: somebody must hold the first key.
 
 import { badRequest, DeadletterError } from "../errors.ts";
-import { generateKey, isKey } from "../model/key.ts";
-import type { User } from "../model/user.ts";
-import { findAnyAdminKey } from "../store/queries/keys.ts";
-import { type Caller, type Core, mutate } from "./core.ts";
-import { insertNewKey, type KeyWithSecret } from "./keys.ts";
-import { insertNewUser, type NewUser, refusingDuplicates } from "./users.ts";
+import type { Caller } from "../model/caller.ts";
+import { generateKey, hashKey, isKey, keyOf } from "../model/key.ts";
+import type { NewUser, User } from "../model/user.ts";
+import { transact } from "./apply.ts";
+import type { Core } from "./context.ts";
+import { hasAdminKey, type KeyWithSecret } from "./keys.ts";
 
 export const FIRST_ADMIN: NewUser = { username: "admin", email: "admin@localhost" };
 
@@ -16,20 +16,17 @@ export interface Admin {
 }
 
 /** A user with a key of role admin, in one transaction. `secret` is used instead of a fresh key where it is given. */
-export async function createAdmin(core: Core, caller: Caller, input: NewUser, secret?: string): Promise<Admin> {
+export function createAdmin(core: Core, caller: Caller, input: NewUser, secret?: string): Promise<Admin> {
   if (secret !== undefined && !isKey(secret))
     throw badRequest("admin key: must be dl_ and at least 32 characters of A-Z a-z 0-9 _ -");
-  const work = mutate(core, caller, async (work) => {
-    const user = await insertNewUser(work, input);
-    const key = await insertNewKey(work, {
-      name: "first key",
-      role: "admin",
-      userId: user.id,
-      secret: secret ?? generateKey(core.randomBytes),
-    });
-    return { user, key };
+  const key = secret ?? generateKey(core.randomBytes);
+  return transact(core, caller, async ({ apply }) => {
+    const [made] = await apply([{ type: "user.create", ...input }]);
+    const user = made?.state as User;
+    const first = { name: "first key", role: "admin", user_id: user.id, key_hash: hashKey(key) } as const;
+    const [given] = await apply([{ type: "key.create", ...first }]);
+    return { user, key: { ...keyOf(given?.state ?? {}), key } };
   });
-  return refusingDuplicates(work);
 }
 
 /**
@@ -37,13 +34,12 @@ export async function createAdmin(core: Core, caller: Caller, input: NewUser, se
  * called admin, or admin-XXXX where an imported user has that name.
  */
 export async function createFirstAdmin(core: Core, caller: Caller, secret?: string): Promise<Admin | null> {
-  const hasAdmin = async () => (await core.store.read(findAnyAdminKey)).length > 0;
-  if (await hasAdmin()) return null;
+  if (await hasAdminKey(core)) return null;
   try {
     return await createAdmin(core, caller, FIRST_ADMIN, secret);
   } catch (error) {
     if (!(error instanceof DeadletterError) || error.code !== "conflict") throw error;
-    if (await hasAdmin()) return null;
+    if (await hasAdminKey(core)) return null;
   }
   const username = `${FIRST_ADMIN.username}-${Buffer.from(core.randomBytes(2)).toString("hex")}`;
   return createAdmin(core, caller, { username, email: `${username}@localhost` }, secret);

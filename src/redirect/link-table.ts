@@ -1,6 +1,6 @@
-// Links by code in flat memory: a million of them cost some 80 bytes each and the garbage collector nothing, where objects in
-// a Map cost 300 and stop the redirects while they are walked (bench/results). It grows and never shrinks: who uses it drops it
-// as a whole. No stranger can choose codes that make it slow: places come from a keyed hash, and a shard in which a code is far
+// Links by name (a code, with its domain where that is not the default one) in flat memory: a million of them cost some 100 bytes
+// each and the garbage collector nothing, where objects in a Map cost 300 and stop the redirects while they are walked
+// (bench/results). It grows and never shrinks: who uses it drops it as a whole. No stranger can choose names that make it slow: places come from a keyed hash, and a shard in which a name is far
 // from its place all the same draws a key of its own and is laid out anew.
 
 import { LIMITS } from "../limits.ts";
@@ -17,18 +17,18 @@ export interface CachedLink {
 }
 
 /**
- * A record: link id and expiry (float64 each, NaN for none), version, outcome, length of the code, length of the target, both
- * texts.
+ * A record: link id and expiry (float64 each, NaN for none), version, lengths of name and target, outcome, both texts. Between
+ * them is room, now zeros, for what a link may come to say: when it begins (float64), max-age (uint16), status and forwarding.
  */
-const [ID_AT, EXPIRY_AT, VERSION_AT, OUTCOME_AT, CODE_LENGTH_AT, LOCATION_LENGTH_AT, TEXT_AT] = [
-  0, 8, 16, 20, 21, 22, 24,
+const [ID_AT, EXPIRY_AT, VERSION_AT, NAME_LENGTH_AT, LOCATION_LENGTH_AT, OUTCOME_AT, TEXT_AT] = [
+  0, 8, 24, 28, 30, 36, 40,
 ];
 const MAX_VERSION = 2 ** 32 - 1;
 const [DEAD, FOUND, INACTIVE] = [0, 1, 2];
 /** Records begin at multiples of this, so that an address of 32 bits reaches 32 GiB. */
 const UNIT = 8;
 const CHUNK_UNITS = 2 ** 17;
-/** The longest record must fit a chunk: a code has at most 64 characters, a target at most 65,535. */
+/** The longest record must fit a chunk: a name has at most LIMITS.cachedNameChars, a target at most 65,535. */
 const CHUNK_BYTES = CHUNK_UNITS * UNIT;
 /** What finding a record costs on the average, beside the record. */
 const PLACE_BYTES = 16;
@@ -38,17 +38,22 @@ const FIRST_PLACES = 16;
 /** Fuller tables have longer probes: at 0.6 one in some 10^12 is longer than LIMITS.linkProbes. */
 const MOST_USED = 0.6;
 
+/** What a link is cached under: its code, on a domain of its own with that before it; no code has a slash. */
+export function cachedName(code: string, domain?: string): string {
+  return domain === undefined ? code : `${domain}/${code}`;
+}
+
 interface Shard {
   /** Pairs of address + 1 (0 for a free place) and hash. */
   places: Uint32Array;
   used: number;
-  /** Its own, once a code in it was too far from its place; until then the table's. */
+  /** Its own, once a name in it was too far from its place; until then the table's. */
   key: HashKey | undefined;
 }
 
 export interface LinkTableOptions {
   readonly drawKey?: () => HashKey;
-  /** Told of each shard that was laid out anew because a code was too far from its place. */
+  /** Told of each shard that was laid out anew because a name was too far from its place. */
   readonly onRekey?: () => void;
 }
 
@@ -75,8 +80,8 @@ export class LinkTable {
   }
 
   /** What setting a link will add to `bytes`. */
-  static costOf(code: string, { location }: CachedLink): number {
-    return unitsOf(code.length, location.length) * UNIT + PLACE_BYTES;
+  static costOf(name: string, { location }: CachedLink): number {
+    return unitsOf(name.length, location.length) * UNIT + PLACE_BYTES;
   }
 
   get size(): number {
@@ -88,25 +93,25 @@ export class LinkTable {
     return this.#bytes;
   }
 
-  get(code: string): CachedLink | undefined {
-    const address = this.#find(code);
+  get(name: string): CachedLink | undefined {
+    const address = this.#find(name);
     return address === undefined ? undefined : this.#read(address);
   }
 
-  /** The code, of characters up to U+00FF, must not be in the table. */
-  set(code: string, link: CachedLink): void {
-    const tableHash = keyedHash(this.#key, code);
+  /** The name, of characters up to U+00FF, must not be in the table. */
+  set(name: string, link: CachedLink): void {
+    const tableHash = keyedHash(this.#key, name);
     const shard = this.#shards[tableHash >>> (32 - SHARD_BITS)] as Shard;
     if (shard.used + 1 > (shard.places.length / 2) * MOST_USED) this.#layOut(shard, shard.places.length * 2);
-    const address = this.#write(code, link);
-    const hash = shard.key === undefined ? tableHash : keyedHash(shard.key, code);
+    const address = this.#write(name, link);
+    const hash = shard.key === undefined ? tableHash : keyedHash(shard.key, name);
     if (occupy(shard, hash, address) > LIMITS.linkProbes) this.#rekey(shard);
     this.#size += 1;
-    this.#bytes += LinkTable.costOf(code, link);
+    this.#bytes += LinkTable.costOf(name, link);
   }
 
-  delete(code: string): boolean {
-    const address = this.#find(code);
+  delete(name: string): boolean {
+    const address = this.#find(name);
     if (address === undefined) return false;
     this.#chunk(address).writeUInt8(DEAD, inChunk(address) + OUTCOME_AT);
     this.#size -= 1;
@@ -118,45 +123,45 @@ export class LinkTable {
     for (let address = 0; address < this.#end; ) {
       const chunk = this.#chunk(address);
       const at = inChunk(address);
-      const codeLength = at + TEXT_AT <= CHUNK_BYTES ? chunk.readUInt8(at + CODE_LENGTH_AT) : 0;
-      if (codeLength === 0) {
+      const nameLength = at + TEXT_AT <= CHUNK_BYTES ? chunk.readUInt16LE(at + NAME_LENGTH_AT) : 0;
+      if (nameLength === 0) {
         // The rest of a chunk that the next record did not fit.
         address = (Math.floor(address / CHUNK_UNITS) + 1) * CHUNK_UNITS;
         continue;
       }
-      const code = chunk.toString("latin1", at + TEXT_AT, at + TEXT_AT + codeLength);
-      if (chunk.readUInt8(at + OUTCOME_AT) !== DEAD) yield [code, this.#read(address)];
-      address += unitsOf(codeLength, chunk.readUInt16LE(at + LOCATION_LENGTH_AT));
+      const name = chunk.toString("latin1", at + TEXT_AT, at + TEXT_AT + nameLength);
+      if (chunk.readUInt8(at + OUTCOME_AT) !== DEAD) yield [name, this.#read(address)];
+      address += unitsOf(nameLength, chunk.readUInt16LE(at + LOCATION_LENGTH_AT));
     }
   }
 
-  /** How many places the furthest of all codes is from its own: what a lookup costs at the most. */
+  /** How many places the furthest of all names is from its own: what a lookup costs at the most. */
   get longestProbe(): number {
     return this.#shards.reduce((longest, shard) => Math.max(longest, longestProbeIn(shard)), 0);
   }
 
-  #find(code: string): number | undefined {
-    // What no code can be is not worth the hashing, however long it is.
-    if (code.length > LIMITS.codeMaxChars) return undefined;
-    const tableHash = keyedHash(this.#key, code);
+  #find(name: string): number | undefined {
+    // What no name can be is not worth the hashing, however long it is.
+    if (name.length > LIMITS.cachedNameChars) return undefined;
+    const tableHash = keyedHash(this.#key, name);
     const { places, key } = this.#shards[tableHash >>> (32 - SHARD_BITS)] as Shard;
     const mask = places.length / 2 - 1;
     if (mask < 0) return undefined;
-    const hash = key === undefined ? tableHash : keyedHash(key, code);
+    const hash = key === undefined ? tableHash : keyedHash(key, name);
     for (let place = hash & mask; ; place = (place + 1) & mask) {
       const address = (places[2 * place] as number) - 1;
       if (address === -1) return undefined;
-      if (places[2 * place + 1] === hash && this.#isOf(address, code)) return address;
+      if (places[2 * place + 1] === hash && this.#isOf(address, name)) return address;
     }
   }
 
-  /** Whether the record is alive and has this code. */
-  #isOf(address: number, code: string): boolean {
+  /** Whether the record is alive and has this name. */
+  #isOf(address: number, name: string): boolean {
     const chunk = this.#chunk(address);
     const at = inChunk(address);
-    if (chunk[at + OUTCOME_AT] === DEAD || chunk[at + CODE_LENGTH_AT] !== code.length) return false;
-    for (let index = 0; index < code.length; index++)
-      if (chunk[at + TEXT_AT + index] !== code.charCodeAt(index)) return false;
+    if (chunk[at + OUTCOME_AT] === DEAD || nameLengthAt(chunk, at) !== name.length) return false;
+    for (let index = 0; index < name.length; index++)
+      if (chunk[at + TEXT_AT + index] !== name.charCodeAt(index)) return false;
     return true;
   }
 
@@ -165,7 +170,7 @@ export class LinkTable {
     const view = this.#views[Math.floor(address / CHUNK_UNITS)] as DataView;
     const at = inChunk(address);
     const expiry = view.getFloat64(at + EXPIRY_AT, true);
-    const textAt = at + TEXT_AT + (chunk[at + CODE_LENGTH_AT] as number);
+    const textAt = at + TEXT_AT + nameLengthAt(chunk, at);
     return {
       outcome: chunk[at + OUTCOME_AT] === FOUND ? "found" : "inactive",
       urlId: view.getFloat64(at + ID_AT, true),
@@ -175,8 +180,8 @@ export class LinkTable {
     };
   }
 
-  #write(code: string, { outcome, urlId, expiresAtMs, location, version }: CachedLink): number {
-    const units = unitsOf(code.length, location.length);
+  #write(name: string, { outcome, urlId, expiresAtMs, location, version }: CachedLink): number {
+    const units = unitsOf(name.length, location.length);
     if (inChunk(this.#end) + units * UNIT > CHUNK_BYTES || this.#end === this.#chunks.length * CHUNK_UNITS) {
       this.#end = this.#chunks.length * CHUNK_UNITS;
       const chunk = Buffer.alloc(CHUNK_BYTES);
@@ -191,14 +196,14 @@ export class LinkTable {
     chunk.writeDoubleLE(expiresAtMs ?? Number.NaN, at + EXPIRY_AT);
     chunk.writeUInt32LE(Math.min(version, MAX_VERSION), at + VERSION_AT);
     chunk.writeUInt8(outcome === "found" ? FOUND : INACTIVE, at + OUTCOME_AT);
-    chunk.writeUInt8(code.length, at + CODE_LENGTH_AT);
+    chunk.writeUInt16LE(name.length, at + NAME_LENGTH_AT);
     chunk.writeUInt16LE(location.length, at + LOCATION_LENGTH_AT);
-    chunk.write(code, at + TEXT_AT, "latin1");
-    chunk.write(location, at + TEXT_AT + code.length, "latin1");
+    chunk.write(name, at + TEXT_AT, "latin1");
+    chunk.write(location, at + TEXT_AT + name.length, "latin1");
     return address;
   }
 
-  /** Under another key, so that codes that fell together fall apart. */
+  /** Under another key, so that names that fell together fall apart. */
   #rekey(shard: Shard): void {
     this.#onRekey();
     for (let tries = 0; tries < LIMITS.linkRekeys; tries++) {
@@ -218,16 +223,16 @@ export class LinkTable {
     for (let at = 0; at < before.length; at += 2) {
       const address = (before[at] as number) - 1;
       if (address === -1 || this.#chunk(address)[inChunk(address) + OUTCOME_AT] === DEAD) continue;
-      const hash = shard.key === undefined ? (before[at + 1] as number) : keyedHash(shard.key, this.#codeAt(address));
+      const hash = shard.key === undefined ? (before[at + 1] as number) : keyedHash(shard.key, this.#nameAt(address));
       longest = Math.max(longest, occupy(shard, hash, address));
     }
     return longest;
   }
 
-  #codeAt(address: number): string {
+  #nameAt(address: number): string {
     const chunk = this.#chunk(address);
     const textAt = inChunk(address) + TEXT_AT;
-    return chunk.toString("latin1", textAt, textAt + (chunk[inChunk(address) + CODE_LENGTH_AT] as number));
+    return chunk.toString("latin1", textAt, textAt + nameLengthAt(chunk, inChunk(address)));
   }
 
   #chunk(address: number): Buffer {
@@ -255,10 +260,15 @@ function longestProbeIn({ places }: Shard): number {
   return longest;
 }
 
+/** Two bytes, read one by one: a method call costs more than both. */
+function nameLengthAt(chunk: Buffer, at: number): number {
+  return (chunk[at + NAME_LENGTH_AT] as number) | ((chunk[at + NAME_LENGTH_AT + 1] as number) << 8);
+}
+
 function inChunk(address: number): number {
   return (address % CHUNK_UNITS) * UNIT;
 }
 
-function unitsOf(codeLength: number, locationLength: number): number {
-  return Math.ceil((TEXT_AT + codeLength + locationLength) / UNIT);
+function unitsOf(nameLength: number, locationLength: number): number {
+  return Math.ceil((TEXT_AT + nameLength + locationLength) / UNIT);
 }

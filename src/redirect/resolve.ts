@@ -5,12 +5,14 @@
 
 import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { locationOf, type Destination as StoredDestination } from "../model/link.ts";
+import type { Destination as StoredDestination } from "../model/link.ts";
+import { locationOf } from "../model/target.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { findLinkByCode, lookUpLink } from "../store/queries/links.ts";
-import { type Store, withDeadline } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { RedirectCache } from "./cache.ts";
 import { drawHashKey, keyedHash } from "./keyed-hash.ts";
-import type { CachedLink } from "./link-table.ts";
+import { type CachedLink, cachedName } from "./link-table.ts";
 
 export interface Found {
   readonly outcome: "found";
@@ -125,13 +127,13 @@ export class Resolver {
   /** Takes up at once what this process has made of a link. */
   put(link: StoredDestination): void {
     this.#heardOf(link.short_code);
-    this.#options.cache.set(link.short_code, cachedFrom(link));
+    this.#options.cache.set(cachedName(link.short_code), cachedFrom(link));
   }
 
   /** Takes up what has become of a link, where anything is known of it here. */
   refresh(link: StoredDestination): void {
     this.#heardOf(link.short_code);
-    this.#options.cache.refresh(link.short_code, cachedFrom(link));
+    this.#options.cache.refresh(cachedName(link.short_code), cachedFrom(link));
   }
 
   /** Takes up links that nothing is known of yet; those that change while they are read are left out. */
@@ -143,7 +145,7 @@ export class Resolver {
       const unknown = (await read()).filter(
         ({ short_code }) => !heard.has(short_code) && cache.get(short_code) === undefined,
       );
-      for (const link of unknown) cache.set(link.short_code, cachedFrom(link));
+      for (const link of unknown) cache.set(cachedName(link.short_code), cachedFrom(link));
       return unknown.length;
     } finally {
       this.#heardMeanwhile.delete(heard);

@@ -3,7 +3,7 @@
 
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
-import { locationOf } from "../model/link.ts";
+import { locationOf } from "../model/target.ts";
 import type { RedirectCache } from "./cache.ts";
 import type { CachedLink } from "./link-table.ts";
 

@@ -1,8 +1,9 @@
 // Brings a store's schema up to this binary's, one process at a time, or says why it must not.
 
 import { DeadletterError } from "../errors.ts";
+import { finalize, GENERATION, readStoreGeneration } from "./generation.ts";
 import { type Migration, migrationsFor } from "./migrations.ts";
-import { type AppliedMigration, createSchemaTable, listApplied, recordMigration } from "./queries/schema.ts";
+import { type AppliedMigration, createSchemaTable, listApplied, ping, recordMigration } from "./queries/schema.ts";
 import { type Sql, type Store, StoreError } from "./store.ts";
 
 export interface SchemaStatus {
@@ -29,9 +30,22 @@ export async function countPending(sql: Sql, engine: Store["engine"]): Promise<n
   return Math.max(0, migrationsFor(engine).length - applied.length);
 }
 
+/** The cheapest proof that the database answers. Throws what it says otherwise. */
+export async function assertAnswers(store: Store): Promise<void> {
+  await store.read(ping);
+}
+
 /** Applies what is pending in one transaction under a lock; returns what it applied. Safe to repeat and to race. */
 export async function migrate(store: Store, options: { readonly nowMs: number }): Promise<readonly Migration[]> {
-  if ((await schemaStatus(store)).pending.length === 0) return [];
+  const { applied, pending } = await schemaStatus(store);
+  const done = pending.length === 0 ? [] : await applyPending(store, options);
+  // Nobody else writes to it: one release runs at a time on the embedded store, and none ever has on a new one.
+  const isAlone = store.engine === "sqlite" || applied.length === 0;
+  if (isAlone && (await readStoreGeneration(store)) < GENERATION) await finalize(store);
+  return done;
+}
+
+function applyPending(store: Store, options: { readonly nowMs: number }): Promise<readonly Migration[]> {
   return store.migrate(async (tx) => {
     await createSchemaTable(tx);
     const { pending } = compare(store, await listApplied(tx));

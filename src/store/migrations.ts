@@ -5,10 +5,12 @@ import postgres0001 from "../../migrations/postgres/0001_subjects_and_events.sql
 import postgres0002 from "../../migrations/postgres/0002_signed_log.sql" with { type: "text" };
 import postgres0003 from "../../migrations/postgres/0003_click_hours.sql" with { type: "text" };
 import postgres0004 from "../../migrations/postgres/0004_hot_links.sql" with { type: "text" };
+import postgres0005 from "../../migrations/postgres/0005_room_to_grow.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_subjects_and_events.sql" with { type: "text" };
 import sqlite0002 from "../../migrations/sqlite/0002_signed_log.sql" with { type: "text" };
 import sqlite0003 from "../../migrations/sqlite/0003_click_hours.sql" with { type: "text" };
 import sqlite0004 from "../../migrations/sqlite/0004_hot_links.sql" with { type: "text" };
+import sqlite0005 from "../../migrations/sqlite/0005_room_to_grow.sql" with { type: "text" };
 import type { Store } from "./store.ts";
 
 export interface Migration {
@@ -23,8 +25,8 @@ export interface Migration {
 export function migrationsFor(engine: Store["engine"]): readonly Migration[] {
   const scripts =
     engine === "postgres"
-      ? [postgres0001, postgres0002, postgres0003, postgres0004]
-      : [sqlite0001, sqlite0002, sqlite0003, sqlite0004];
+      ? [postgres0001, postgres0002, postgres0003, postgres0004, postgres0005]
+      : [sqlite0001, sqlite0002, sqlite0003, sqlite0004, sqlite0005];
   return scripts.map((script, index) => ({
     version: index + 1,
     name: NAMES[index] ?? "unnamed",
@@ -33,4 +35,4 @@ export function migrationsFor(engine: Store["engine"]): readonly Migration[] {
   }));
 }
 
-const NAMES = ["subjects_and_events", "signed_log", "click_hours", "hot_links"];
+const NAMES = ["subjects_and_events", "signed_log", "click_hours", "hot_links", "room_to_grow"];

@@ -5,7 +5,17 @@ import postgres from "postgres";
 import { type DatabaseAddress, parseDatabaseUrl, placeOf } from "../config/database-url.ts";
 import { badRequest, DeadletterError, messageOf, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { type MigrationTx, type Sql, type Store, StoreError, type StoreErrorKind, withDeadline } from "./store.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import {
+  joinNames,
+  type MigrationTx,
+  type Query,
+  type Sql,
+  type Store,
+  StoreError,
+  type StoreErrorKind,
+  type SubjectIds,
+} from "./store.ts";
 
 export interface PostgresOptions {
   readonly poolSize: number;
@@ -44,7 +54,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         },
   });
   const place = placeOf({ ...address, database: sql.options.database });
-  const tag = sql as unknown as Sql;
+  const tag = sqlTag(sql);
   let calls = 0;
 
   /** Runs one call under the deadline and the bound on waiting calls. */
@@ -108,17 +118,21 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     // Nothing is relaxed here: a server that crashes would lose what it had acknowledged.
     begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
     migrate: (run) =>
-      transact(async (tx) => {
-        await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
-        return run(tx);
-      }, LIMITS.migrationMs),
+      untilUnlocked(() =>
+        transact(async (tx) => {
+          // Whoever waits for a table keeps all who come after waiting: not for long, and then again.
+          await tx`select set_config('lock_timeout', ${String(LIMITS.migrationLockMs)}, true)`;
+          await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
+          return run(tx);
+        }, LIMITS.migrationMs),
+      ),
     // No deadline: verifying a large log takes as long as it takes, and some of its statements read whole tables.
     snapshot: async (run) => {
       try {
         return (await sql.begin("isolation level repeatable read read only", async (raw) => {
           await allowStatements(raw, NO_LIMIT);
           await walkByIndex(raw);
-          return run(raw as unknown as Sql);
+          return run(sqlTag(raw));
         })) as Awaited<ReturnType<typeof run>>;
       } catch (error) {
         throw mapPostgresError(error);
@@ -148,6 +162,23 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     lost: () => undefined,
     close: () => sql.end({ timeout: Math.ceil(options.deadlineMs / 1000) }),
   };
+}
+
+/** Tries again while somebody else holds what is needed. Throws unavailable after LIMITS.migrationMs. */
+async function untilUnlocked<T>(run: () => Promise<T>): Promise<T> {
+  const untilMs = performance.now() + LIMITS.migrationMs;
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== "locked") throw error;
+      if (performance.now() > untilMs)
+        throw unavailable("the tables are in use by others for too long: is a verify or a backup running?", {
+          cause: error,
+        });
+      await Bun.sleep(LIMITS.migrationPauseMs);
+    }
+  }
 }
 
 /** Its types know of one host only. Throws bad_request for a file that cannot be read. */
@@ -212,13 +243,36 @@ async function walkByIndex(raw: postgres.TransactionSql): Promise<void> {
                    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`;
 }
 
+/** postgres.js's own tag, with what it has no word for. */
+function sqlTag(raw: postgres.Sql | postgres.TransactionSql): Sql {
+  return Object.assign(raw as unknown as Sql, {
+    names: (...names: readonly string[]) => fragment(raw, joinNames(names)),
+  });
+}
+
+/** Fragments of fixed text. None is ever run by itself, so that which connection made it does not matter. */
+const FRAGMENTS = new Map<string, Query<unknown>>();
+
+function fragment(raw: postgres.Sql | postgres.TransactionSql, text: string): Query<unknown> {
+  const known = FRAGMENTS.get(text) ?? (raw.unsafe(text) as unknown as Query<unknown>);
+  FRAGMENTS.set(text, known);
+  return known;
+}
+
 function transactionTag(raw: postgres.TransactionSql): MigrationTx {
-  const tag = raw as unknown as Sql;
+  const tag = sqlTag(raw);
   return Object.assign(tag, {
-    forUpdate: tag`for update`,
-    forUpdateSkipLocked: tag`for update skip locked`,
-    nextId: (table: string) => tag`nextval(${`${table}_id_seq`}::regclass)`,
-    reserveIds: async (table: string, id: number) => {
+    forUpdate: fragment(raw, "for update"),
+    forUpdateSkipLocked: fragment(raw, "for update skip locked"),
+    takesWritesInOne: true,
+    nextId: ({ table }: SubjectIds) => fragment(raw, `nextval('${joinNames([`${table}_id_seq`])}')`),
+    drawIds: async ({ table }: SubjectIds, count: number) => {
+      const sequence = `${table}_id_seq`;
+      const rows = await tag<{ id: number }>`
+        select nextval(${sequence}::regclass) as id from generate_series(1, ${count})`;
+      return rows.map(({ id }) => id);
+    },
+    reserveIds: async ({ table }: SubjectIds, id: number) => {
       const sequence = `${table}_id_seq`;
       // Changes nothing, but keeps everybody else from drawing until this transaction has ended.
       await raw.unsafe(`alter sequence ${sequence} cache 1`);
@@ -242,6 +296,7 @@ const KINDS: Readonly<Record<string, StoreErrorKind>> = {
   "42P01": "missing_table",
   "40001": "serialization",
   "40P01": "serialization",
+  "55P03": "locked",
 };
 /** 08 connection, 25P03 idle too long, 28 login, 3D no such database, 53 resources, 57 intervention, 58 system. */
 const DOWN = /^(08|25P03|28|3D|53|57|58)/;

@@ -5,8 +5,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { isBusy, mapSqliteError, type SqliteConnection } from "./sqlite-connection.ts";
-import { type MigrationTx, withDeadline } from "./store.ts";
+import type { MigrationTx } from "./store.ts";
 
 interface Job {
   readonly run: (tx: MigrationTx) => Promise<unknown>;

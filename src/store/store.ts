@@ -1,8 +1,6 @@
 // What a store is, for everybody above it: one tag for queries, transactions, snapshots, and one kind of error.
 // Two engines implement it (postgres.ts, sqlite.ts) in the shape of postgres.js; queries are written once, in queries/.
 
-import type { DeadletterError } from "../errors.ts";
-
 /** The types on which both engines agree. */
 export type Value = string | number | Uint8Array | null;
 
@@ -22,23 +20,33 @@ export interface Rows {
 export interface Sql {
   <Row = unknown>(
     strings: TemplateStringsArray,
-    ...values: readonly (Value | Query<unknown> | List | Rows)[]
+    ...values: readonly (Value | Query<unknown> | readonly Query<unknown>[] | List | Rows)[]
   ): Query<Row>;
   (list: readonly (string | number | Uint8Array)[]): List;
   <Row extends object>(rows: readonly Row[], ...columns: readonly (keyof Row & string)[]): Rows;
+  /** `a, b` as a fragment. Throws TypeError for what is no plain name. */
+  names(...names: readonly string[]): Query<unknown>;
 }
 
-export type SubjectTable = "urls" | "users" | "keys";
+/** Where a kind of subject has its rows, and what its events call it. */
+export interface SubjectIds {
+  readonly table: string;
+  readonly type: string;
+}
 
 export interface Tx extends Sql {
   /** `for update` where rows are locked one by one; nothing where there is one writer. */
   readonly forUpdate: Query<unknown>;
   /** The same, but rows that somebody else has locked are left out instead of waited for. */
   readonly forUpdateSkipLocked: Query<unknown>;
-  /** An expression that draws the next unused id of a table. */
-  nextId(table: SubjectTable): Query<unknown>;
+  /** Whether one statement may hold several that write: then they cost one way there and back. */
+  readonly takesWritesInOne: boolean;
+  /** An expression that draws an id that no subject of the kind has or had. */
+  nextId(subject: SubjectIds): Query<unknown>;
+  /** Draws as many of them. */
+  drawIds(subject: SubjectIds, count: number): Promise<readonly number[]>;
   /** Tells the id source that ids up to `id` were given by somebody else (an import). */
-  reserveIds(table: SubjectTable, id: number): Promise<void>;
+  reserveIds(subject: SubjectIds, id: number): Promise<void>;
 }
 
 export interface MigrationTx extends Tx {
@@ -105,7 +113,15 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export type StoreErrorKind = "unique" | "foreign_key" | "check" | "guard" | "missing_table" | "serialization" | "other";
+export type StoreErrorKind =
+  | "unique"
+  | "foreign_key"
+  | "check"
+  | "guard"
+  | "missing_table"
+  | "serialization"
+  | "locked"
+  | "other";
 
 /** A statement that broke one of the database's own rules. `constraint` has the same name on both engines. */
 export class StoreError extends Error {
@@ -124,15 +140,52 @@ export function isUniqueViolation(error: unknown, constraint: string): boolean {
   return error instanceof StoreError && error.kind === "unique" && error.constraint === constraint;
 }
 
-/** Settles as `work` does, or rejects with `late()` after `ms`. The work itself is not stopped: its own timeout must end it. */
-export async function withDeadline<T>(work: Promise<T>, ms: number, late: () => DeadletterError): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), Math.max(0, ms));
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** The text around the values of one row, by the columns that it fills. */
+const ROW_TEXTS = new WeakMap<readonly string[], Map<string, TemplateStringsArray>>();
+
+/** `insert into TABLE (COLUMNS) values ...`; there must be at least one row. The columns are a list that stays, such as a definition's. */
+export function insertRows<Row extends object>(
+  sql: Sql,
+  table: string,
+  columns: readonly string[],
+  rows: readonly Row[],
+): Query<unknown> {
+  const values: Value[] = [];
+  for (const row of rows) for (const column of columns) values.push(valueIn(row, column));
+  if (rows.length !== 1) return sql(rowTexts(table, columns, rows.length), ...values);
+  // Nearly every change writes one row of each table: its text is made once.
+  const byTable = ROW_TEXTS.get(columns) ?? new Map<string, TemplateStringsArray>();
+  const texts = byTable.get(table) ?? rowTexts(table, columns, 1);
+  ROW_TEXTS.set(columns, byTable.set(table, texts));
+  return sql(texts, ...values);
 }
+
+function valueIn(row: object, column: string): Value {
+  return (row as Readonly<Record<string, Value>>)[column] ?? null;
+}
+
+function rowTexts(table: string, columns: readonly string[], rows: number): TemplateStringsArray {
+  const texts: string[] = Array.from({ length: rows * columns.length }, (_, at) =>
+    at === 0
+      ? `insert into ${joinNames([table])} (${joinNames(columns)}) values (`
+      : at % columns.length === 0
+        ? "), ("
+        : ", ",
+  );
+  texts.push(")");
+  return Object.assign(texts, { raw: texts });
+}
+
+/** Joins plain names to a list. A name that is not one would be SQL of somebody's making. */
+export function joinNames(names: readonly string[]): string {
+  for (const name of names) {
+    if (PLAIN_NAMES.has(name)) continue;
+    if (!/^[a-z_]+(?:\.[a-z_]+)?$/.test(name))
+      throw new TypeError(`${JSON.stringify(name)} is not the name of a table or column`);
+    PLAIN_NAMES.add(name);
+  }
+  return names.join(", ");
+}
+
+/** Names that were found to be plain: as many as the definitions and statements have. */
+const PLAIN_NAMES = new Set<string>();

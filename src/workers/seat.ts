@@ -3,7 +3,7 @@
 import { unavailable } from "../errors.ts";
 import type { Collected, Report, WorkerPool } from "../http/report.ts";
 import { LIMITS } from "../limits.ts";
-import { withDeadline } from "../store/store.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import type { Serving, ToSupervisor, ToWorker } from "./messages.ts";
 
 /** The first worker sequences the log, keeps the warm set and the remembered checkpoint: what a host needs once. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type FoldStep, fold } from "../../src/audit/fold.ts";
 import type { EventType } from "../../src/model/event.ts";
+import { LINK } from "../../src/model/link.ts";
 import { formatTime } from "../../src/model/time.ts";
 
 const link = {
@@ -22,7 +23,7 @@ const history = fc
   .map((wishes) => {
     let atMs = 1_000;
     let state = { ...link, created_at: formatTime(atMs), updated_at: formatTime(atMs), version: 1 };
-    const steps: FoldStep[] = [{ subjectType: "url", subjectId: 5, version: 1, op: "created", atMs, state }];
+    const steps: FoldStep[] = [{ subjectId: 5, version: 1, op: "created", atMs, state }];
     for (const [wish, title, passed] of wishes) {
       const op: EventType = !state.is_active ? "restored" : wish === "restored" ? "updated" : wish;
       atMs += passed;
@@ -33,21 +34,21 @@ const history = fc
         updated_at: formatTime(atMs),
         version: state.version + 1,
       };
-      steps.push({ subjectType: "url", subjectId: 5, version: state.version, op, atMs, state });
+      steps.push({ subjectId: 5, version: state.version, op, atMs, state });
     }
     return steps;
   });
 
 describe("fold()", () => {
   test("of a possible history is the last state (property)", () => {
-    fc.assert(fc.property(history, (steps) => expect(fold(steps)).toEqual(steps.at(-1)?.state ?? {})));
+    fc.assert(fc.property(history, (steps) => expect(fold(LINK, steps)).toEqual(steps.at(-1)?.state ?? {})));
   });
 
   test("of any prefix is the state at that moment (property)", () => {
     fc.assert(
       fc.property(history, fc.nat(), (steps, at) => {
         const length = (at % steps.length) + 1;
-        expect(fold(steps.slice(0, length))).toEqual(steps[length - 1]?.state ?? {});
+        expect(fold(LINK, steps.slice(0, length))).toEqual(steps[length - 1]?.state ?? {});
       }),
     );
   });
@@ -60,16 +61,15 @@ describe("fold()", () => {
         (steps, at) => {
           const index = at % (steps.length - 1);
           const [step, next] = [steps[index], steps[index + 1]] as [FoldStep, FoldStep];
-          expect(() => fold(steps.toSpliced(index, 1))).toThrow();
-          expect(() => fold(steps.toSpliced(index, 1, step, step))).toThrow();
-          expect(() => fold(steps.toSpliced(index, 2, next, step))).toThrow();
+          expect(() => fold(LINK, steps.toSpliced(index, 1))).toThrow();
+          expect(() => fold(LINK, steps.toSpliced(index, 1, step, step))).toThrow();
+          expect(() => fold(LINK, steps.toSpliced(index, 2, next, step))).toThrow();
         },
       ),
     );
   });
 
   const created: FoldStep = {
-    subjectType: "url",
     subjectId: 5,
     version: 1,
     op: "created",
@@ -93,7 +93,7 @@ describe("fold()", () => {
     ["starts with created", second("created", {})],
     ["not updated when", second("updated", { updated_at: formatTime(1) })],
   ])("says: %s", (rule, step) => {
-    expect(() => fold([created, step])).toThrow(rule);
+    expect(() => fold(LINK, [created, step])).toThrow(rule);
   });
 
   test("keeps an imported subject's own times, and its old history out of the state", () => {
@@ -103,6 +103,6 @@ describe("fold()", () => {
       atMs: 99,
       state: { ...created.state, legacy_history: [{ id: "1" }] },
     };
-    expect(fold([imported])).toEqual(created.state);
+    expect(fold(LINK, [imported])).toEqual(created.state);
   });
 });

@@ -12,7 +12,7 @@ import type { Listeners } from "../../src/app/listen.ts";
 import { open } from "../../src/app/open.ts";
 import { exportLog } from "../../src/audit/export.ts";
 import { verifyExport } from "../../src/audit/verify-export.ts";
-import { shorten } from "../../src/operations/shorten.ts";
+import { applyOne } from "../../src/operations/apply.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { encodeVerifierKey, parseVerifierKey } from "../../src/tlog/log-key.ts";
 import { createStore, TEST_LOG_KEY, type TestStore, until } from "../support/harness.ts";
@@ -67,7 +67,7 @@ async function growTo(size: number): Promise<void> {
   const makeSome = async () => {
     while (made < size) {
       made += 1;
-      await shorten(core, self, { original_url: `https://example.com/${made}` });
+      await applyOne(core, self, { type: "link.create", original_url: `https://example.com/${made}` });
     }
   };
   await Promise.all(Array.from({ length: 64 }, makeSome));

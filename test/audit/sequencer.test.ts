@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportLog } from "../../src/audit/export.ts";
-import { clearQuarantine, requeueQuarantined } from "../../src/store/queries/log.ts";
+import { retryQuarantined } from "../../src/operations/audit-log.ts";
 import { createStore, ENGINES, TEST_LOG_KEY, until } from "../support/harness.ts";
 import { ownWriteWatch, Scene, sequencer, sweep, verify } from "./attacks.ts";
 
@@ -42,11 +42,7 @@ describe.each([...ENGINES])("the sequencer on %s", (engine) => {
       await scene.server.sequence();
       expect(await status(scene)).toMatchObject({ quarantined: 2, backlog: 0, size: 7 });
       await scene.lie(`update events set actor = '${actor}' where id = ${id}`);
-      const { store } = scene.server.deadletter.core;
-      await store.begin(async (tx) => {
-        await requeueQuarantined(tx);
-        await clearQuarantine(tx);
-      });
+      await retryQuarantined(scene.server.deadletter.core);
       await scene.server.sequence();
       expect(await status(scene)).toMatchObject({ quarantined: 0, backlog: 0, size: 9 });
       expect(await verify(scene)).toEqual([]);
@@ -59,10 +55,7 @@ describe.each([...ENGINES])("the sequencer on %s", (engine) => {
       await scene.server.sequence();
       await scene.rewind(3);
       await scene.lie(`delete from events where id = ${id}`);
-      await scene.server.deadletter.core.store.begin(async (tx) => {
-        await requeueQuarantined(tx);
-        await clearQuarantine(tx);
-      });
+      await retryQuarantined(scene.server.deadletter.core);
       expect((await status(scene)).quarantined).toBe(0);
     }));
 

@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { LIMITS } from "../../src/limits.ts";
-import { checkCode, checkOriginalUrl, checkTitle, generateCode, isCode, isReservedCode } from "../../src/model/link.ts";
+import { checkCode, generateCode, isCode, isReservedCode } from "../../src/model/code.ts";
+import { checkTitle } from "../../src/model/link.ts";
+import { checkOriginalUrl } from "../../src/model/target.ts";
 
 const none: ReadonlySet<string> = new Set();
 

@@ -1,8 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
-import { changesBetween, checkDeleteReason, checkReason, visibleState } from "../../src/model/event.ts";
-import { generateKey, hashKey, isAtLeast, isKey, ROLES } from "../../src/model/key.ts";
+import { changesBetween } from "../../src/model/changes.ts";
+import { checkDeleteReason, checkReason } from "../../src/model/event.ts";
+import { generateKey, hashKey, isKey, KEY } from "../../src/model/key.ts";
+import { LINK } from "../../src/model/link.ts";
+import { isAtLeast, ROLES } from "../../src/model/role.ts";
+import { withoutHidden } from "../../src/model/subject.ts";
 import { formatTime, parseTime } from "../../src/model/time.ts";
 import { checkEmail, checkUsername } from "../../src/model/user.ts";
 
@@ -82,9 +86,11 @@ test("reasons: a closed list for deletions, free text elsewhere", () => {
 
 test("changes are what differs, and a key's hash is never among what is shown", () => {
   const before = { id: 1, title: "a", is_active: true, version: 1, updated_at: "x" };
-  expect(changesBetween(before, { ...before, title: "b", version: 2, updated_at: "y" })).toEqual({
+  expect(changesBetween(LINK, before, { ...before, title: "b", version: 2, updated_at: "y" })).toEqual({
     title: { from: "a", to: "b" },
   });
-  expect(changesBetween(null, { id: 1, title: "a", key_hash: "secret" })).toEqual({ title: { from: null, to: "a" } });
-  expect(visibleState({ id: 1, key_hash: "secret" })).toEqual({ id: 1 });
+  expect(changesBetween(KEY, null, { id: 1, name: "a", expires_at: null, key_hash: "secret" })).toEqual({
+    name: { from: null, to: "a" },
+  });
+  expect(withoutHidden(KEY, { id: 1, key_hash: "secret" })).toEqual({ id: 1 });
 });

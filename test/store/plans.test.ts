@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Deadletter } from "../../src/app/assemble.ts";
 import { open } from "../../src/app/open.ts";
-import { shorten } from "../../src/operations/shorten.ts";
+import { applyOne } from "../../src/operations/apply.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { listEvents, listHistory } from "../../src/store/queries/events.ts";
 import { findLinkByCode, listLinks } from "../../src/store/queries/links.ts";
@@ -35,7 +35,8 @@ describe.each([...ENGINES])("query plans on %s", (engine) => {
     store = await createStore(engine);
     deadletter = await open(store.config, { log: createLogger("silent"), via: "test" });
     opened = deadletter.core.store;
-    const create = (link: number) => shorten(deadletter.core, deadletter.self, { original_url: `https://a.b/${link}` });
+    const create = (link: number) =>
+      applyOne(deadletter.core, deadletter.self, { type: "link.create", original_url: `https://a.b/${link}` });
     for (let round = 0; round < 10; round++)
       await Promise.all(Array.from({ length: 100 }, (_, link) => create(round * 100 + link)));
     await store.tamper("analyze");

@@ -15,8 +15,8 @@ import { verify } from "../../src/audit/verify.ts";
 import type { SavedCheckpoint } from "../../src/audit/verify-log.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
+import { readSignedHead } from "../../src/operations/audit-log.ts";
 import { createFirstAdmin } from "../../src/operations/bootstrap.ts";
-import { readSignedHead } from "../../src/operations/log-view.ts";
 import { createLogger, type Logger } from "../../src/runtime/logger.ts";
 import { createLogKey, encodeLogKey } from "../../src/tlog/log-key.ts";
 import { copyDatabase, createDatabase, replaceDatabase } from "./postgres.ts";
@@ -197,7 +197,7 @@ export async function startServer(store: TestStore, environment: Record<string, 
       sequencer ??= deadletter.auditLog.createSequencer();
       while ((await sequencer.runBatch()).isMore);
       await sequencer.close();
-      return (await deadletter.core.store.read(readSignedHead)).note;
+      return (await readSignedHead(deadletter.core)).note;
     },
     async recheck() {
       sequencer ??= deadletter.auditLog.createSequencer();

@@ -1,7 +1,7 @@
 // Every statement about audit events, the queue before the log, and the counters the database keeps of both.
 
-import type { EventRow, EventType, SubjectType } from "../../model/event.ts";
-import type { Query, Sql, Tx } from "../store.ts";
+import type { EventRow, EventType } from "../../model/event.ts";
+import { insertRows, type Query, type Sql, type Tx } from "../store.ts";
 
 /** An event with the state its subject had before, from which the changes are derived. */
 export type EventWithPrevious = EventRow & { readonly previous_state: string | null };
@@ -18,16 +18,43 @@ export interface EventPage {
   readonly offset: number;
 }
 
-export function insertEvent(tx: Tx, event: Omit<EventRow, "id">): Query<unknown> {
-  return tx`
-    insert into events (subject_type, subject_id, version, op, at_ms, leaf, leaf_hash, tag, actor, state, user_id)
-    values (${event.subject_type}, ${event.subject_id}, ${event.version}, ${event.op}, ${event.at_ms}, ${event.leaf},
-            ${event.leaf_hash}, ${event.tag}, ${event.actor}, ${event.state}, ${event.user_id})`;
+const COLUMNS = [
+  "subject_type",
+  "subject_id",
+  "version",
+  "op",
+  "at_ms",
+  "leaf",
+  "leaf_hash",
+  "tag",
+  "actor",
+  "state",
+  "user_id",
+] as const;
+
+export function insertEvents(tx: Tx, events: readonly Omit<EventRow, "id">[]): Query<unknown> {
+  return insertRows(tx, "events", COLUMNS, events);
 }
 
-/** By hash and not by id, so that it can be sent in one go with the insert of the event itself. */
-export function queueEvent(tx: Tx, leafHash: Uint8Array): Query<unknown> {
-  return tx`insert into log_queue (event_id) select id from events where leaf_hash = ${leafHash}`;
+/** By subject and version and not by id, so that it can be sent in one go with the insert of the events themselves. */
+export function queueEvents(tx: Tx, events: readonly EventKey[], generation: number): Query<unknown> {
+  return tx`
+    insert into log_queue (event_id, generation)
+    select id, cast(${generation} as integer) from events where ${areEvents(tx, events)} order by id`;
+}
+
+/** What an event is known by: a subject has one of each version. */
+export type EventKey = Pick<EventRow, "subject_type" | "subject_id" | "version">;
+
+/** A condition on a table of events; there must be at least one. */
+export function areEvents(sql: Sql, events: readonly EventKey[]): Query<unknown> {
+  const groups = Map.groupBy(events, ({ subject_type, version }) => `${subject_type} ${version}`);
+  const conditions = [...groups.values()].map((group) => {
+    const [{ subject_type, version }] = group as [EventKey];
+    const ids = group.map(({ subject_id }) => subject_id);
+    return sql`(subject_type = ${subject_type} and version = ${version} and subject_id in ${sql(ids)})`;
+  });
+  return conditions.reduce((before, condition) => sql`${before} or ${condition}`);
 }
 
 export function listEvents(sql: Sql, page: EventPage): Query<EventWithPrevious> {
@@ -52,7 +79,7 @@ export function findEvent(sql: Sql, id: number): Query<EventWithPrevious> {
 /** A subject's history, oldest first, from the version after `afterVersion`. */
 export function listHistory(
   sql: Sql,
-  subject: { readonly type: SubjectType; readonly id: number },
+  subject: { readonly type: string; readonly id: number },
   page: { readonly afterVersion: number; readonly limit: number; readonly offset: number },
 ): Query<EventWithPrevious> {
   return sql`
@@ -64,7 +91,7 @@ export function listHistory(
 /** A subject's newest event that happened at or before `atMs`. */
 export function findEventAsOf(
   sql: Sql,
-  subject: { readonly type: SubjectType; readonly id: number },
+  subject: { readonly type: string; readonly id: number },
   atMs: number,
 ): Query<EventRow> {
   return sql`
@@ -85,7 +112,7 @@ export type LoggedEvent = EventRow & {
 /** All events of one kind of subject by (subject, version): the order in which chains are checked. */
 export function listChains(
   sql: Sql,
-  type: SubjectType,
+  type: string,
   after: { readonly subjectId: number; readonly version: number },
   limit: number,
 ): Query<LoggedEvent> {
@@ -108,11 +135,9 @@ export function listOldestAndNewest(sql: Sql, each: number): Query<EventRow> {
     select * from (select ${eventColumns(sql)} from events e order by e.id desc limit ${each}) newest`;
 }
 
-/** Every row there is, whatever is in it. Reads whole tables: for verification only. */
-export function countEverything(sql: Sql): Query<{ events: number; url: number; user: number; key: number }> {
-  return sql`
-    select (select count(*) from events) as events, (select count(*) from urls) as url,
-           (select count(*) from users) as "user", (select count(*) from keys) as "key"`;
+/** Every row there is, whatever is in it. Reads the whole table: for verification only. */
+export function countEvents(sql: Sql): Query<{ count: number }> {
+  return sql`select count(*) as count from events`;
 }
 
 /** Events that somebody did and that still say so, oldest first. */
@@ -122,20 +147,21 @@ export function listActorsToErase(sql: Sql, userId: number, limit: number): Quer
     order by at_ms, id limit ${limit}`;
 }
 
-/** Events of a user that still say what it was, up to a version; those that erased something must go on saying what. */
+/** Events of a subject that still say what it was, up to a version; those that erased something must go on saying what. */
 export function listStatesToErase(
   sql: Sql,
-  user: { readonly id: number; readonly throughVersion: number },
+  subject: { readonly type: string; readonly id: number; readonly throughVersion: number },
   limit: number,
 ): Query<EventName> {
   return sql`
     select id, subject_type, subject_id, version from events
-    where subject_type = 'user' and subject_id = ${user.id} and version <= cast(${user.throughVersion} as bigint)
+    where subject_type = ${subject.type} and subject_id = ${subject.id}
+      and version <= cast(${subject.throughVersion} as bigint)
       and state is not null and op <> 'erased'
     order by version limit ${limit}`;
 }
 
-export type EventName = Pick<EventRow, "id" | "subject_type" | "subject_id" | "version">;
+export type EventName = EventKey & Pick<EventRow, "id">;
 
 export function eraseActors(tx: Tx, eventIds: readonly number[]): Query<unknown> {
   return tx`update events set actor = null, user_id = null where id in ${tx(eventIds)}`;
@@ -160,4 +186,14 @@ export function selectWithPrevious(sql: Sql): Query<unknown> {
 export function eventColumns(sql: Sql): Query<unknown> {
   return sql`e.id, e.subject_type, e.subject_id, e.version, e.op, e.at_ms, e.leaf, e.leaf_hash, e.tag, e.actor, e.state,
              e.user_id`;
+}
+
+/** The first events of subjects of one kind: what an import that is repeated is held against. */
+export function listFirstEvents(
+  sql: Sql,
+  type: string,
+  ids: readonly number[],
+): Query<Pick<EventRow, "subject_id" | "op" | "state">> {
+  return sql`
+    select subject_id, op, state from events where subject_type = ${type} and subject_id in ${sql(ids)} and version = 1`;
 }

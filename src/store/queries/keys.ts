@@ -1,34 +1,25 @@
-// Every statement about API keys.
+// How keys are found, listed and locked together. (How subjects of any kind are read by id and written: subjects.ts.)
 
-import type { KeyRow } from "../../model/key.ts";
-import type { Query, Sql, Tx } from "../store.ts";
+import { KEY, type KeyRow, type StoredKey } from "../../model/key.ts";
+import { columnsOf } from "../../model/subject.ts";
+import type { Query, Sql, SubjectIds, Tx } from "../store.ts";
 
-export function nextKeyId(tx: Tx): Query<{ id: number }> {
-  return tx`select ${tx.nextId("keys")} as id`;
+export interface KeysToLock {
+  readonly ids: readonly number[];
+  /** All keys of these users. */
+  readonly userIds: readonly number[];
+  /** All of role admin that are not revoked, as those of users who are not active always are. */
+  readonly withAdmins: boolean;
 }
 
-export function insertKey(tx: Tx, key: KeyRow): Query<unknown> {
+/** In the order of ids. */
+export function lockKeys(tx: Tx, { ids, userIds, withAdmins }: KeysToLock): Query<StoredKey> {
   return tx`
-    insert into keys (id, user_id, name, role, key_hash, expires_at_ms, revoked_at_ms, created_at_ms, updated_at_ms,
-                      version, head)
-    values (${key.id}, ${key.user_id}, ${key.name}, ${key.role}, ${key.key_hash}, ${key.expires_at_ms},
-            ${key.revoked_at_ms}, ${key.created_at_ms}, ${key.updated_at_ms}, ${key.version}, ${key.head})`;
-}
-
-export function revokeKey(tx: Tx, key: KeyRow): Query<unknown> {
-  return tx`
-    update keys set revoked_at_ms = ${key.revoked_at_ms}, updated_at_ms = ${key.updated_at_ms},
-                    version = ${key.version}, head = ${key.head}
-    where id = ${key.id}`;
-}
-
-export function lockKeysOf(tx: Tx, userId: number): Query<KeyRow> {
-  return tx`select ${columns(tx)} from keys where user_id = ${userId} order by id ${tx.forUpdate}`;
-}
-
-/** Keys of role admin that are not revoked, as those of users who are not active always are. */
-export function lockAdminKeys(tx: Tx): Query<KeyRow> {
-  return tx`select ${columns(tx)} from keys where role = 'admin' and revoked_at_ms is null order by id ${tx.forUpdate}`;
+    select ${columns(tx)}, head from keys
+    where ${ids.length === 0 ? tx`1 = 0` : tx`id in ${tx(ids)}`}
+    ${userIds.length === 0 ? tx`` : tx`or user_id in ${tx(userIds)}`}
+    ${withAdmins ? tx`or (role = 'admin' and revoked_at_ms is null)` : tx``}
+    order by id ${tx.forUpdate}`;
 }
 
 export function listKeysOf(sql: Sql, userId: number): Query<KeyRow> {
@@ -40,19 +31,41 @@ export function findAnyAdminKey(sql: Sql): Query<{ id: number }> {
   return sql`select id from keys where role = 'admin' limit 1`;
 }
 
-export function listAllKeys(sql: Sql, afterId: number, limit: number): Query<KeyRow> {
-  return sql`select ${columns(sql)} from keys where id > ${afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id limit ${limit}`;
+/** What a key is worth at this moment: of its row and its user's. */
+export interface KeyStanding {
+  readonly revoked_at_ms: number | null;
+  readonly expires_at_ms: number | null;
+  readonly user_is_active: number;
 }
 
 /** The key with this hash and whether its user may still use it. */
-export function findKeyByHash(sql: Sql, hash: string): Query<KeyRow & { user_is_active: number }> {
+export function findKeyByHash(sql: Sql, hash: string): Query<KeyRow & KeyStanding> {
   return sql`
     select k.id, k.user_id, k.name, k.role, k.key_hash, k.expires_at_ms, k.revoked_at_ms, k.created_at_ms,
-           k.updated_at_ms, k.version, k.head, u.is_active as user_is_active
+           k.updated_at_ms, k.version, u.is_active as user_is_active
     from keys k join users u on u.id = k.user_id
     where k.key_hash = ${hash}`;
 }
 
+/** What a transaction on a key's behalf begins with. */
+export type Standing = { [Column in keyof KeyStanding]: KeyStanding[Column] | null } & {
+  /** What the store is finalized for. */
+  readonly generation: number;
+  /** A fresh id of the kind that was asked for. */
+  readonly drawn_id: number | null;
+};
+
+/** Where there is such a key, what it is worth; and a fresh id of a kind of subject, where one is wanted. One row. */
+export function readStanding(tx: Tx, keyId: number | null, wanted?: SubjectIds): Query<Standing> {
+  return tx`
+    select g.generation, k.revoked_at_ms, k.expires_at_ms, u.is_active as user_is_active,
+           ${wanted === undefined ? tx.names("null") : tx.nextId(wanted)} as drawn_id
+    from store_generation g
+    left join keys k on k.id = cast(${keyId} as bigint)
+    left join users u on u.id = k.user_id
+    where g.id = 1`;
+}
+
 function columns(sql: Sql): Query<unknown> {
-  return sql`id, user_id, name, role, key_hash, expires_at_ms, revoked_at_ms, created_at_ms, updated_at_ms, version, head`;
+  return sql.names(...columnsOf(KEY));
 }

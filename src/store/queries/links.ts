@@ -1,7 +1,9 @@
-// Every statement about links.
+// How links are found and listed. (How subjects of any kind are read by id, locked and written: subjects.ts.)
 
-import { isCode, isId, type LinkRow } from "../../model/link.ts";
-import type { Query, Sql, Tx } from "../store.ts";
+import { isCode, isId } from "../../model/code.ts";
+import { LINK, type LinkRow } from "../../model/link.ts";
+import { columnsOf } from "../../model/subject.ts";
+import type { Query, Sql } from "../store.ts";
 
 export interface LinkPage {
   readonly userId?: number;
@@ -11,30 +13,6 @@ export interface LinkPage {
   readonly before?: { readonly createdAtMs: number; readonly id: number };
   readonly limit: number;
   readonly offset: number;
-}
-
-export function nextLinkId(tx: Tx): Query<{ id: number }> {
-  return tx`select ${tx.nextId("urls")} as id`;
-}
-
-export function insertLink(tx: Tx, link: LinkRow): Query<unknown> {
-  return tx`
-    insert into urls (id, short_code, original_url, title, is_active, expires_at_ms, user_id, created_at_ms,
-                      updated_at_ms, version, head)
-    values (${link.id}, ${link.short_code}, ${link.original_url}, ${link.title}, ${link.is_active}, ${link.expires_at_ms},
-            ${link.user_id}, ${link.created_at_ms}, ${link.updated_at_ms}, ${link.version}, ${link.head})`;
-}
-
-export function updateLink(tx: Tx, link: LinkRow): Query<unknown> {
-  return tx`
-    update urls set original_url = ${link.original_url}, title = ${link.title}, is_active = ${link.is_active},
-                    expires_at_ms = ${link.expires_at_ms}, updated_at_ms = ${link.updated_at_ms},
-                    version = ${link.version}, head = ${link.head}
-    where id = ${link.id}`;
-}
-
-export function lockLink(tx: Tx, id: number): Query<LinkRow> {
-  return tx`select ${columns(tx)} from urls where id = ${id} ${tx.forUpdate}`;
 }
 
 export function findLinkById(sql: Sql, id: number): Query<LinkRow> {
@@ -64,10 +42,6 @@ export function listLinks(sql: Sql, page: LinkPage): Query<LinkRow> {
     limit ${page.limit} offset ${page.offset}`;
 }
 
-export function listAllLinks(sql: Sql, afterId: number, limit: number): Query<LinkRow> {
-  return sql`select ${columns(sql)} from urls where id > ${afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id limit ${limit}`;
-}
-
 /** Folded both ways: `lower` folds only ASCII on SQLite and in some of PostgreSQL's locales, all letters in others. */
 function matches(sql: Sql, search: string): Query<unknown> {
   const escaped = search.replace(/[!%_]/g, "!$&");
@@ -80,6 +54,5 @@ function matches(sql: Sql, search: string): Query<unknown> {
 }
 
 function columns(sql: Sql): Query<unknown> {
-  return sql`id, short_code, original_url, title, is_active, expires_at_ms, user_id, created_at_ms, updated_at_ms,
-             version, head`;
+  return sql.names(...columnsOf(LINK));
 }

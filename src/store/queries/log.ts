@@ -1,9 +1,9 @@
 // Every statement about the signed log: the queue before it, its leaves and tree hashes, its head, its quarantine.
 
-import type { EventRow, EventType, SubjectType } from "../../model/event.ts";
+import type { EventRow, EventType } from "../../model/event.ts";
 import type { Destination } from "../../model/link.ts";
 import type { Query, Sql, Tx } from "../store.ts";
-import { type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
+import { areEvents, type EventKey, type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
 
 export interface LogHead {
   readonly size: number;
@@ -108,7 +108,7 @@ export function listQuarantined(
   event_id: number;
   reason: string;
   at_ms: number;
-  subject_type: SubjectType;
+  subject_type: string;
   subject_id: number;
   version: number;
 }> {
@@ -124,9 +124,9 @@ export function readHeadAndQuarantine(sql: Sql): Query<LogHead & { readonly quar
 }
 
 /** Gives quarantined events back to the queue, oldest first, to be checked once more. */
-export function requeueQuarantined(tx: Tx): Query<{ event_id: number }> {
+export function requeueQuarantined(tx: Tx, generation: number): Query<{ event_id: number }> {
   return tx`
-    insert into log_queue (event_id) select z.event_id from log_quarantine z join events e on e.id = z.event_id
+    insert into log_queue (event_id, generation) select z.event_id, cast(${generation} as integer) from log_quarantine z join events e on e.id = z.event_id
     where not exists (select 1 from log_queue q where q.event_id = z.event_id) order by z.event_id
     returning event_id`;
 }
@@ -149,8 +149,10 @@ export function listForgotten(sql: Sql, afterId: number, throughId: number, limi
     order by e.id limit ${limit}`;
 }
 
-export function enqueue(tx: Tx, eventIds: readonly number[]): Query<unknown> {
-  return tx`insert into log_queue (event_id) select id from events where id in ${tx(eventIds)} order by id`;
+export function enqueue(tx: Tx, eventIds: readonly number[], generation: number): Query<unknown> {
+  return tx`
+    insert into log_queue (event_id, generation)
+    select id, cast(${generation} as integer) from events where id in ${tx(eventIds)} order by id`;
 }
 
 export function findNewestEventId(sql: Sql): Query<{ id: number | null }> {
@@ -186,7 +188,7 @@ export function listEntries(sql: Sql, start: number, end: number): Query<{ idx: 
 export interface TailRow {
   readonly idx: number;
   readonly leaf_hash: Uint8Array;
-  readonly subject_type: SubjectType;
+  readonly subject_type: string;
   readonly subject_id: number;
   readonly op: EventType;
   /** A link as the event, or one after it, has made it; null for everything else. */
@@ -233,17 +235,17 @@ export function findLeaf(sql: Sql, eventId: number): Query<{ idx: number; leaf_h
   return sql`select idx, leaf_hash from log_leaf where event_id = ${eventId}`;
 }
 
-/** Where events stand, by hash: those that are gone are not there. */
+/** Where events stand, by subject and version: those that are gone are not there. */
 export function listStanding(
   sql: Sql,
-  leafHashes: readonly Uint8Array[],
-): Query<{ leaf_hash: Uint8Array; log_index: number | null; queue_id: number | null }> {
+  events: readonly EventKey[],
+): Query<EventKey & { leaf_hash: Uint8Array; log_index: number | null; queue_id: number | null }> {
   return sql`
-    select e.leaf_hash, l.idx as log_index, q.id as queue_id from events e
+    select e.subject_type, e.subject_id, e.version, e.leaf_hash, l.idx as log_index, q.id as queue_id
+    from (select * from events where ${areEvents(sql, events)}) e
     left join log_leaf l on l.event_id = e.id and l.leaf_hash = e.leaf_hash
       and l.idx < (select size from log_head where id = 1)
-    left join log_queue q on q.event_id = e.id
-    where e.leaf_hash in ${sql(leafHashes)}`;
+    left join log_queue q on q.event_id = e.id`;
 }
 
 /** Reads whole tables: for verification only. */

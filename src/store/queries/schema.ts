@@ -29,7 +29,15 @@ export function recordMigration(tx: Tx, migration: AppliedMigration): Query<unkn
     values (${migration.version}, ${migration.name}, ${migration.checksum}, ${migration.applied_at_ms})`;
 }
 
-/** The cheapest proof that the database answers. */
 export function ping(sql: Sql): Query<{ one: number }> {
   return sql`select 1 as one`;
+}
+
+/** The earliest generation of releases that may write (store/generation.ts). */
+export function readGeneration(sql: Sql): Query<{ generation: number }> {
+  return sql`select generation from store_generation where id = 1`;
+}
+
+export function updateGeneration(tx: Tx, generation: number): Query<unknown> {
+  return tx`update store_generation set generation = ${generation} where id = 1`;
 }

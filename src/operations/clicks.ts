@@ -4,8 +4,8 @@ import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { formatTime, parseTime } from "../model/time.ts";
 import { type ClickCounts, sumClicksByLabel, sumClicksByTime } from "../store/queries/clicks.ts";
-import type { Core } from "./core.ts";
-import { findLink } from "./find.ts";
+import type { Core } from "./context.ts";
+import { findLink } from "./links.ts";
 
 export const CLICK_GROUPS = ["day", "hour", "referrer", "device"] as const;
 export type ClickGroup = (typeof CLICK_GROUPS)[number];

@@ -3,12 +3,14 @@
 import { storedTiles } from "../audit/stored-tree.ts";
 import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { Viewer } from "../model/caller.ts";
 import { countEvents } from "../model/counters.ts";
 import type { Event } from "../model/event.ts";
 import { formatTime } from "../model/time.ts";
-import type { Viewer } from "../model/visibility.ts";
+import { GENERATION } from "../store/generation.ts";
 import { findEvent, readCounters } from "../store/queries/events.ts";
 import {
+  clearQuarantine,
   findLeaf,
   type LogHead,
   listEntries,
@@ -16,13 +18,15 @@ import {
   listQuarantined,
   readHeadAndQuarantine,
   readLogHead,
+  requeueQuarantined,
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
 import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
 import { encodeVerifierKey, type VerifierKey } from "../tlog/log-key.ts";
 import { encodeProof } from "../tlog/proof.ts";
 import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../tlog/tiles.ts";
-import { eventFromRow } from "./history.ts";
+import type { Core } from "./context.ts";
+import { eventFromRow } from "./events.ts";
 
 export type LogEntry = Event & { readonly index: number };
 
@@ -42,15 +46,23 @@ export interface LogStatus {
 }
 
 /** Throws unavailable before the first checkpoint was signed. */
-export async function readSignedHead(sql: Sql): Promise<LogHead> {
+export function readSignedHead({ store }: Core): Promise<LogHead> {
+  return store.read(signedHead);
+}
+
+async function signedHead(sql: Sql): Promise<LogHead> {
   const [head] = await readLogHead(sql);
   if (!head || head.note === "") throw unavailable("the log has no checkpoint yet: no sequencer has run");
   return head;
 }
 
 /** A tile's bytes. Throws not_found for a tile that the signed tree does not have. */
-export async function readTile(sql: Sql, tile: Tile): Promise<Uint8Array> {
-  const { size } = await readSignedHead(sql);
+export function readTile({ store }: Core, tile: Tile): Promise<Uint8Array> {
+  return store.read((sql) => tileOf(sql, tile));
+}
+
+async function tileOf(sql: Sql, tile: Tile): Promise<Uint8Array> {
+  const { size } = await signedHead(sql);
   const start = tile.index * TILE_WIDTH;
   const end = start + tile.width;
   if (end > hashesAt(tile.level === "entries" ? 0 : tile.level, size)) throw notFound("the log has no such tile");
@@ -61,7 +73,15 @@ export async function readTile(sql: Sql, tile: Tile): Promise<Uint8Array> {
 }
 
 /** Up to `limit` events of the log from an index on, never past the signed size. */
-export async function readEntries(
+export function readEntries(
+  { store }: Core,
+  viewer: Viewer,
+  range: { readonly from: number; readonly limit: number },
+): Promise<LogEntry[]> {
+  return store.read((sql) => entriesOf(sql, viewer, range));
+}
+
+async function entriesOf(
   sql: Sql,
   viewer: Viewer,
   { from, limit }: { readonly from: number; readonly limit: number },
@@ -78,9 +98,13 @@ export async function readEntries(
 }
 
 /** The event's tlog-proof under the newest checkpoint. Throws not_found for no event, and for one that is not in the log. */
-export async function proveEvent(sql: Sql, key: VerifierKey, id: number): Promise<string> {
+export function proveEvent({ store, logKey }: Core, id: number): Promise<string> {
+  return store.read((sql) => proofOf(sql, logKey, id));
+}
+
+async function proofOf(sql: Sql, key: VerifierKey, id: number): Promise<string> {
   const [leaf] = await findLeaf(sql, id);
-  const head = await readSignedHead(sql);
+  const head = await signedHead(sql);
   if (!leaf || leaf.idx >= head.size) throw await notInLog(sql, id);
   const { size } = openCheckpoint(head.note, key);
   return encodeProof(leaf.idx, await proveInclusion(storedTiles(sql), leaf.idx, size), head.note);
@@ -93,7 +117,11 @@ async function notInLog(sql: Sql, id: number) {
     : notFound(`no event ${id}`);
 }
 
-export async function readLogStatus(sql: Sql, key: VerifierKey, nowMs: number): Promise<LogStatus> {
+export function readLogStatus({ store, logKey, clock }: Core): Promise<LogStatus> {
+  return store.read((sql) => statusOf(sql, logKey, clock()));
+}
+
+async function statusOf(sql: Sql, key: VerifierKey, nowMs: number): Promise<LogStatus> {
   const [[head], counters, quarantine] = await Promise.all([
     readHeadAndQuarantine(sql),
     readCounters(sql),
@@ -119,4 +147,13 @@ export async function readLogStatus(sql: Sql, key: VerifierKey, nowMs: number): 
       at: formatTime(at_ms),
     })),
   };
+}
+
+/** Gives what is in quarantine back to the queue, to be checked once more; how many events that were. */
+export function retryQuarantined({ store }: Core): Promise<number> {
+  return store.begin(async (tx) => {
+    const found = await requeueQuarantined(tx, GENERATION);
+    await clearQuarantine(tx);
+    return found.length;
+  });
 }

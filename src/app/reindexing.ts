@@ -1,0 +1,43 @@
+// Fills the side tables beside the work of a process that serves, where they are not complete: after an upgrade, once.
+
+import { LIMITS } from "../limits.ts";
+import { reindex } from "../operations/reindex.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
+import type { Store } from "../store/store.ts";
+
+export class Reindexing {
+  readonly #store: Store;
+  readonly #log: Logger;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #running: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(store: Store, log: Logger) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Until all are complete; while older releases may write, looks every LIMITS.reindexMs whether they still may. */
+  start(): void {
+    this.#running = this.#run().then((isDone) => {
+      if (!isDone && !this.#isClosed) this.#timer = setTimeout(() => this.start(), LIMITS.reindexMs);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async #run(): Promise<boolean> {
+    try {
+      const { state, filled } = await reindex(this.#store, { isStopped: () => this.#isClosed });
+      if (filled > 0) this.#log.info("side tables filled", { subjects: filled, state });
+      return state === "complete";
+    } catch (error) {
+      this.#log.debug("side tables cannot be filled now", describeError(error));
+      return false;
+    }
+  }
+}

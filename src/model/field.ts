@@ -1,0 +1,117 @@
+// The audited fields of a subject: each says once how it stands in a state, in its column, and in an answer. Pure.
+
+import { isDeepStrictEqual } from "node:util";
+import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
+import { formatOptionalTime, formatTime } from "./time.ts";
+
+/** What a column of a subject holds: the types on which both engines agree. */
+export type Cell = string | number | null;
+
+/** The full audited state of a subject after an event: its fields as JSON. */
+export type State = Readonly<Record<string, unknown>>;
+
+/** What states that lack the field are taken to say, and from which generation on it may say anything else. */
+export interface Gained {
+  readonly generation: number;
+  readonly absent: unknown;
+}
+
+export interface FieldOptions {
+  /** Never changes in a subject's life. */
+  readonly isFixed?: boolean;
+  /** Audited, but never shown. */
+  readonly isHidden?: boolean;
+  /** For a field that states did not have from the first release on. */
+  readonly gained?: Gained;
+}
+
+export interface Field<Schema extends TSchema = TSchema, C extends Cell = Cell, Suffix extends string = string>
+  extends FieldOptions {
+  /** Of the value in states and in answers. */
+  readonly schema: Schema;
+  /** The column's name is the field's and this. */
+  readonly suffix: Suffix;
+  read(cell: C): Static<Schema>;
+  write(value: Static<Schema>): C;
+}
+
+export type Fields = Readonly<Record<string, Field>>;
+
+type SchemasOf<F extends Fields> = { [Name in keyof F]: F[Name]["schema"] };
+
+/** A row of the subject's table, but for its head. */
+export type RowOf<F extends Fields> = {
+  readonly [Name in keyof F & string as `${Name}${F[Name]["suffix"]}`]: ReturnType<F[Name]["write"]>;
+};
+
+export const integer = (options: FieldOptions = {}) => plain(Type.Integer(), options, toNumber);
+export const optionalInteger = (options: FieldOptions = {}) =>
+  plain(Type.Union([Type.Integer(), Type.Null()]), options, toOptionalNumber);
+export const text = (options: FieldOptions = {}) => plain(Type.String(), options, toText);
+export const optionalText = (options: FieldOptions = {}) =>
+  plain(Type.Union([Type.String(), Type.Null()]), options, toOptionalText);
+
+/** One of a closed list of words. */
+export function word<Word extends string>(words: readonly Word[], options: FieldOptions = {}) {
+  const schema = Type.Unsafe<Word>(Type.Union(words.map((each) => Type.Literal(each))));
+  return { ...options, schema, suffix: "", read: (cell: Word) => cell, write: (value: Word) => value } as const;
+}
+
+/** True or false in a state, 1 or 0 in its column. */
+export function flag(options: FieldOptions = {}) {
+  const read = (cell: number) => cell === 1;
+  const write = (value: boolean): number => (value ? 1 : 0);
+  return { ...options, schema: Type.Boolean(), suffix: "", read, write } as const;
+}
+
+/** RFC 3339 in a state, milliseconds since the epoch in its column, whose name ends in _ms. */
+export function time(options: FieldOptions = {}) {
+  return { ...options, schema: Type.String(), suffix: "_ms", read: formatTime, write: toMs } as const;
+}
+
+export function optionalTime(options: FieldOptions = {}) {
+  const write = (value: string | null) => (value === null ? null : toMs(value));
+  const schema = Type.Union([Type.String(), Type.Null()]);
+  return { ...options, schema, suffix: "_ms", read: formatOptionalTime, write } as const;
+}
+
+function plain<Schema extends TSchema, C extends Cell>(
+  schema: Schema,
+  options: FieldOptions,
+  same: (value: Static<Schema>) => C,
+) {
+  return { ...options, schema, suffix: "", read: same as (cell: C) => Static<Schema>, write: same } as const;
+}
+
+function toNumber(value: number): number {
+  return value;
+}
+
+function toOptionalNumber(value: number | null): number | null {
+  return value;
+}
+
+function toText(value: string): string {
+  return value;
+}
+
+function toOptionalText(value: string | null): string | null {
+  return value;
+}
+
+function toMs(value: string): number {
+  return Date.parse(value);
+}
+
+/** The schema of what is shown of a subject: all but its hidden fields. */
+export function schemaOf<F extends Fields>(name: string, fields: F): TObject<SchemasOf<F>> {
+  const schemas = Object.entries(fields).filter(([, { isHidden }]) => !isHidden);
+  return Type.Object(Object.fromEntries(schemas.map(([field, { schema }]) => [field, schema])), {
+    $id: name,
+  }) as TObject<SchemasOf<F>>;
+}
+
+/** Structural, since a field may be a list; where a state lacks the field it says what it is taken to say. */
+export function isSameValue(one: unknown, other: unknown): boolean {
+  return one === other || isDeepStrictEqual(one, other);
+}

@@ -1,0 +1,28 @@
+// The end of a user, which is the end of its keys.
+
+import type { Caller } from "../model/caller.ts";
+import { USER, type User } from "../model/user.ts";
+import { lockKeys } from "../store/queries/keys.ts";
+import { lockSubjects } from "../store/queries/subjects.ts";
+import { transact, type Work } from "./apply.ts";
+import type { Core } from "./context.ts";
+
+/**
+ * Deactivates the user and revokes every key it has, in one transaction. Throws not_found, conflict where it is inactive already,
+ * and where nobody would be left with a key of role admin.
+ */
+export function deactivateUser(core: Core, caller: Caller, id: number, reason: string | undefined): Promise<User> {
+  return transact(core, caller, async (work) => {
+    await revokeKeysOf(work, id, "user deactivated");
+    const [outcome] = await work.apply([{ type: "user.delete", id, ...(reason === undefined ? {} : { reason }) }]);
+    return outcome?.state as User;
+  });
+}
+
+/** Locks a user, so that nobody makes it another key meanwhile, and revokes those it has. */
+export async function revokeKeysOf({ tx, apply }: Work, userId: number, reason: string): Promise<void> {
+  await lockSubjects(tx, USER, [userId]);
+  const keys = await lockKeys(tx, { ids: [], userIds: [userId], withAdmins: true });
+  const live = keys.filter((key) => key.user_id === userId && key.revoked_at_ms === null);
+  await apply(live.map(({ id }) => ({ type: "key.delete", id, user_id: userId, reason })));
+}

@@ -1,0 +1,145 @@
+// Reads what happened: events as the world sees them.
+
+import type { Erasure } from "../audit/erasures.ts";
+import { actorOf, stateOf } from "../audit/event.ts";
+import { notFound } from "../errors.ts";
+import type { Viewer } from "../model/caller.ts";
+import { changesBetween } from "../model/changes.ts";
+import { type Event, mayReadActor, showActor } from "../model/event.ts";
+import type { State } from "../model/field.ts";
+import { LINK } from "../model/link.ts";
+import { type Subject, withoutBeside, withoutHidden } from "../model/subject.ts";
+import { subjectOf } from "../model/subjects.ts";
+import { formatTime } from "../model/time.ts";
+import { type EventPage, type EventWithPrevious, findEvent, listEvents } from "../store/queries/events.ts";
+import { findLinkByCode } from "../store/queries/links.ts";
+import type { Core } from "./context.ts";
+import { type Page, pageOf } from "./page.ts";
+
+export type EventFilter = Omit<EventPage, "limit" | "offset" | "before"> & {
+  /** Of the link with this code, also where it belongs to no link. */
+  readonly code?: string;
+};
+
+/** Events, newest first. `next` is the place of the page after, by (at, id). */
+export async function readEvents(
+  { store }: Core,
+  viewer: Viewer,
+  filter: EventFilter,
+  page: Pick<EventPage, "limit" | "offset" | "before">,
+): Promise<Page<Event>> {
+  const { code, ...rest } = filter;
+  const isScan = Object.keys(filter).length > 0;
+  const rows = await (isScan ? store.scan : store.read)(async (sql) => {
+    const link = code === undefined ? undefined : (await findLinkByCode(sql, code))[0];
+    const urlId = link?.id ?? rest.urlId;
+    // A code nobody has, or one that belongs to another id than the one asked for, has no events.
+    if (code !== undefined && (!link || (rest.urlId !== undefined && rest.urlId !== link.id))) return [];
+    return listEvents(sql, { ...rest, ...(urlId === undefined ? {} : { urlId }), ...page, limit: page.limit + 1 });
+  });
+  return pageOf(
+    rows,
+    page.limit,
+    (row) => eventFromRow(row, viewer),
+    ({ at_ms, id }) => [at_ms, id],
+  );
+}
+
+/** Throws not_found. */
+export async function readEvent({ store }: Core, viewer: Viewer, id: number): Promise<Event> {
+  const [row] = await store.read((sql) => findEvent(sql, id));
+  if (!row) throw notFound(`no event "${id}"`);
+  return eventFromRow(row, viewer);
+}
+
+/** What an event's leaf holds digests of, verbatim; null where one was erased, or is hidden from who asks. */
+export interface Disclosures {
+  readonly id: number;
+  readonly leaf: string;
+  /** Base64. */
+  readonly leaf_hash: string;
+  readonly actor: string | null;
+  readonly state: string | null;
+  readonly hidden?: readonly string[];
+}
+
+/** Throws not_found. */
+export async function readDisclosures({ store }: Core, viewer: Viewer, id: number): Promise<Disclosures> {
+  const [row] = await store.read((sql) => findEvent(sql, id));
+  if (!row) throw notFound(`no event ${id}`);
+  const { leaf, leaf_hash, actor, state, subject_type, subject_id } = row;
+  const hidden = [
+    ...(mayReadActor(viewer, actorOf(actor)) ? [] : ["actor"]),
+    ...(subjectOf(subject_type)?.mayReadDisclosure(viewer, subject_id) ? [] : ["state"]),
+  ];
+  return {
+    id,
+    leaf: Buffer.from(leaf).toString(),
+    leaf_hash: Buffer.from(leaf_hash).toString("base64"),
+    actor: hidden.includes("actor") ? null : actor,
+    state: hidden.includes("state") ? null : state,
+    ...(hidden.length > 0 ? { hidden } : {}),
+  };
+}
+
+/** The event as `viewer` may see it. */
+export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
+  const actor = actorOf(row.actor);
+  const subject = subjectOf(row.subject_type);
+  const shown = (disclosure: string | null) => {
+    const state = stateOf(disclosure);
+    return subject && state && subject.show(viewer, state);
+  };
+  const state = shown(row.state);
+  return {
+    id: row.id,
+    subject: `${row.subject_type}:${row.subject_id}`,
+    url_id: row.subject_type === LINK.type ? row.subject_id : null,
+    user_id: row.user_id,
+    event_type: row.op,
+    timestamp: formatTime(row.at_ms),
+    details:
+      subject && state
+        ? detailsOf(subject, row, {
+            before: shown(row.previous_state) ?? null,
+            after: state,
+            reason: actor?.reason ?? null,
+          })
+        : { erased: true },
+    version: row.version,
+    actor: actor && showActor(viewer, actor),
+    request_id: actor?.request_id ?? null,
+    reason: actor?.reason ?? null,
+    leaf_hash: Buffer.from(row.leaf_hash).toString("base64url"),
+  };
+}
+
+/** The first version's members (short_code and original_url, or reason) stay beside `changes`: its clients read them. */
+function detailsOf(
+  subject: Subject,
+  { op }: Pick<EventWithPrevious, "op">,
+  { before, after, reason }: { readonly before: State | null; readonly after: State; readonly reason: string | null },
+): Record<string, unknown> {
+  const changes = changesBetween(subject, before, after);
+  if (op === "deleted") return { reason, changes };
+  if (op === "erased") {
+    const { actors, states } = after.erasure as Erasure;
+    return { erased: { actors: actors.length, states: states.length } };
+  }
+  if (op !== "created" && op !== "imported") return { changes };
+  const { legacy_history, ...visible } = withoutHidden(subject, after);
+  if (subject.type !== LINK.type) return { changes, [subject.type]: visible };
+  return {
+    short_code: visible.short_code,
+    original_url: visible.original_url,
+    changes,
+    link: visible,
+    ...(legacy_history === undefined ? {} : { legacy_history }),
+  };
+}
+
+/** What a disclosure of a state says of the subject itself; null where it was erased. */
+export function readState(subject: Subject, disclosure: string | null): State | null {
+  const state = stateOf(disclosure);
+  return state && withoutBeside(subject, state);
+}

@@ -1,0 +1,116 @@
+// What is asked about links, and a change of one that is named by its code or its id.
+
+import { notFound } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Caller, Viewer } from "../model/caller.ts";
+import type { Event } from "../model/event.ts";
+import { checkLinkChange, LINK, type Link, type LinkChange, type LinkRow, linkFromRow } from "../model/link.ts";
+import { formatTime } from "../model/time.ts";
+import { findClicks } from "../store/queries/clicks.ts";
+import { findEventAsOf, listHistory } from "../store/queries/events.ts";
+import { type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
+import type { Sql } from "../store/store.ts";
+import { applyOne } from "./apply.ts";
+import type { Core } from "./context.ts";
+import { eventFromRow, readState } from "./events.ts";
+import { type Page, pageOf } from "./page.ts";
+
+/** A change of a link, without the id of which link. */
+export type LinkChangeByName = LinkChange extends infer C ? (C extends LinkChange ? Omit<C, "id"> : never) : never;
+
+/** All digits read as an id, all else as a code. Throws not_found, and what the command is refused with. */
+export async function changeLink(
+  core: Core,
+  caller: Caller,
+  codeOrId: string,
+  change: LinkChangeByName,
+): Promise<Link> {
+  // Found without a lock, then locked by id: nobody can change it between its lock and the decision.
+  const [found] = await core.store.read((sql) => lookUpLink(sql, codeOrId));
+  const command = { ...change, id: found?.id ?? 0 } as LinkChange;
+  if (!found) {
+    // What is wrong with the command itself is said first.
+    checkLinkChange(command, core.ownHosts());
+    throw noLink(codeOrId);
+  }
+  return (await applyOne(core, caller, command)) as Link;
+}
+
+/** All digits read as an id, all else as a code. Throws not_found. */
+export async function findLink(sql: Sql, codeOrId: string): Promise<LinkRow> {
+  const [row] = await lookUpLink(sql, codeOrId);
+  if (!row) throw noLink(codeOrId);
+  return row;
+}
+
+function noLink(codeOrId: string) {
+  return notFound(`no link ${JSON.stringify(codeOrId.slice(0, 100))}`);
+}
+
+export type LinkFilter = Omit<LinkPage, "limit" | "offset">;
+
+/** Links, newest first. `next` is the place of the page after, by (created_at, id). */
+export async function readLinks(
+  { store }: Core,
+  filter: LinkFilter,
+  { limit, offset }: { readonly limit: number; readonly offset: number },
+): Promise<Page<Link>> {
+  // Without a filter the newest are read from an index; with one, rows may be looked at that are not of the page.
+  const isScan = filter.search !== undefined || filter.isActive !== undefined;
+  const read = isScan ? store.scan : store.read;
+  const rows = await read((sql) => listLinks(sql, { ...filter, limit: limit + 1, offset }));
+  return pageOf(rows, limit, linkFromRow, ({ created_at_ms, id }) => [created_at_ms, id]);
+}
+
+export interface LinkWithHistory {
+  readonly link: Link;
+  /** The last LIMITS.embeddedHistory events, oldest first. */
+  readonly events: readonly Event[];
+  readonly clicks: number;
+}
+
+export function readLink({ store }: Core, viewer: Viewer, codeOrId: string): Promise<LinkWithHistory> {
+  return store.read(async (sql) => {
+    const row = await findLink(sql, codeOrId);
+    const afterVersion = Math.max(0, row.version - LIMITS.embeddedHistory);
+    const page = { afterVersion, limit: LIMITS.embeddedHistory, offset: 0 };
+    const history = await listHistory(sql, { type: LINK.type, id: row.id }, page);
+    const [total] = await findClicks(sql, row.id);
+    return {
+      link: linkFromRow(row),
+      events: history.map((event) => eventFromRow(event, viewer)),
+      clicks: total?.clicks ?? 0,
+    };
+  });
+}
+
+/** A link's history, oldest first. `next` is the version the page after begins behind. */
+export async function readLinkHistory(
+  { store }: Core,
+  viewer: Viewer,
+  codeOrId: string,
+  page: { readonly afterVersion: number; readonly limit: number; readonly offset: number },
+): Promise<Page<Event>> {
+  const rows = await store.read(async (sql) => {
+    const { id } = await findLink(sql, codeOrId);
+    return listHistory(sql, { type: LINK.type, id }, { ...page, limit: page.limit + 1 });
+  });
+  return pageOf(
+    rows,
+    page.limit,
+    (row) => eventFromRow(row, viewer),
+    ({ version }) => [version],
+  );
+}
+
+/** The link after the last event at or before `atMs`. Throws not_found where it did not exist yet. */
+export function readLinkAsOf({ store }: Core, codeOrId: string, atMs: number): Promise<Link> {
+  return store.read(async (sql) => {
+    const { id, short_code } = await findLink(sql, codeOrId);
+    const [row] = await findEventAsOf(sql, { type: LINK.type, id }, atMs);
+    // Each event carries the whole state, so the newest one alone gives what folding all would.
+    const state = row && readState(LINK, row.state);
+    if (!state) throw notFound(`link "${short_code}" has no recorded state at ${formatTime(atMs)}`);
+    return state as Link;
+  });
+}
