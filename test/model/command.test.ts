@@ -1,0 +1,122 @@
+// decide(): who may ask, and what a field that states gained later may say while older releases can still write.
+
+import { describe, expect, test } from "bun:test";
+import { fold } from "../../src/audit/fold.ts";
+import type { Command } from "../../src/model/command.ts";
+import { decide, ruleOf } from "../../src/model/command.ts";
+import { optionalText, type State } from "../../src/model/field.ts";
+import { LINK } from "../../src/model/link.ts";
+import { ROLES, type Role } from "../../src/model/role.ts";
+import {
+  auditedState,
+  type Context,
+  differingFields,
+  refuseUnfinalized,
+  type Subject,
+  stateFromRow,
+} from "../../src/model/subject.ts";
+import { SUBJECTS } from "../../src/model/subjects.ts";
+import { formatTime } from "../../src/model/time.ts";
+
+const row = {
+  id: 5,
+  short_code: "abc",
+  original_url: "https://a.b/",
+  title: "",
+  is_active: 1,
+  expires_at_ms: null,
+  user_id: 1,
+  created_at_ms: 0,
+  updated_at_ms: 0,
+  version: 3,
+};
+const context = (role: Role, more: Partial<Context> = {}): Context => ({
+  caller: { userId: 1, keyId: 1, role, via: "test", requestId: null },
+  isKeyLive: true,
+  nowMs: 10,
+  generation: 2,
+  ownHosts: new Set(),
+  drawn: { id: 9, text: "drawn1" },
+  known: { find: () => undefined, all: () => [] },
+  ...more,
+});
+
+describe("decide()", () => {
+  const update: Command = { type: "link.update", id: 5, title: "new" };
+
+  test("gives the next row and what its event says, and touches nothing it was given", () => {
+    const before = { ...row };
+    const next = { ...row, title: "new", updated_at_ms: 10, version: 4 };
+    expect(decide(before, update, context("editor"))).toEqual({ op: "updated", next, reason: null });
+    expect(before).toEqual(row);
+    expect(decide(row, { type: "link.update", id: 5, title: "" }, context("editor"))).toBeNull();
+  });
+
+  test("never lets a history go back in time", () => {
+    expect(decide({ ...row, updated_at_ms: 99 }, update, context("editor"))?.next.updated_at_ms).toBe(99);
+  });
+
+  test("refuses every command to a role below the one it takes, and to a key that was revoked meanwhile", () => {
+    for (const subject of SUBJECTS)
+      for (const [type, { needs }] of Object.entries(subject.commands))
+        for (const role of ROLES.slice(0, ROLES.indexOf(needs))) {
+          const command = { type, id: 5 } as Command;
+          expect(() => decide(row, command, context(role))).toThrow(`this needs a key of role ${needs}`);
+        }
+    expect(() => decide(row, update, context("admin", { isKeyLive: false }))).toThrow("the key is not valid");
+  });
+
+  test("knows every command by its noun, once", () => {
+    for (const subject of SUBJECTS)
+      for (const type of Object.keys(subject.commands) as Command["type"][]) {
+        expect(type).toStartWith(`${subject.noun}.`);
+        expect(ruleOf({ type }).subject).toBe(subject);
+      }
+  });
+});
+
+describe("a field that states gained in a later generation", () => {
+  const fields = { ...LINK.fields, note: optionalText({ gained: { generation: 3, absent: null } }) };
+  const grown: Subject = { ...(LINK as Subject), fields };
+  const silent = { ...row, note: null };
+  const speaking = { ...row, note: "hello" };
+
+  test("is refused until the store is finalized for it, unless it says what its absence says", () => {
+    expect(() => refuseUnfinalized(grown, speaking, 2)).toThrow("note: older releases may still write to this store");
+    expect(() => refuseUnfinalized(grown, silent, 2)).not.toThrow();
+    expect(() => refuseUnfinalized(grown, speaking, 3)).not.toThrow();
+  });
+
+  test("is left out of an event that an older release could have written as well, byte for byte", () => {
+    expect(JSON.stringify(auditedState(grown, stateFromRow(grown, silent)))).toBe(
+      JSON.stringify(stateFromRow(LINK, row)),
+    );
+    expect(auditedState(grown, stateFromRow(grown, speaking))).toMatchObject({ note: "hello" });
+    expect(stateFromRow(grown, silent)).toMatchObject({ note: null });
+  });
+
+  test("is no change where it is absent before and says as much after, and a change where it says more", () => {
+    const old: State = stateFromRow(LINK, row);
+    expect(differingFields(grown, old, stateFromRow(grown, silent))).toEqual([]);
+    expect(differingFields(grown, old, stateFromRow(grown, speaking))).toEqual(["note"]);
+  });
+
+  test("of a history that began before it is folded with the rest", () => {
+    const at = (atMs: number, version: number, more: State = {}) => ({
+      subjectId: 5,
+      version,
+      op: version === 1 ? ("created" as const) : ("updated" as const),
+      atMs,
+      state: { ...stateFromRow(LINK, { ...row, updated_at_ms: atMs, version }), ...more },
+    });
+    const last = fold(grown, [at(0, 1), at(5, 2, { note: "hello" }), at(9, 3)]);
+    expect(last).toEqual({ ...stateFromRow(LINK, { ...row, updated_at_ms: 9, version: 3 }) });
+    expect(formatTime(9)).toBe(String(last?.updated_at));
+  });
+});
+
+test("values that are lists are compared by what is in them", () => {
+  const state = { id: 5, tags: ["a", "b"] };
+  expect(differingFields(LINK, state, { id: 5, tags: ["a", "b"] })).toEqual([]);
+  expect(differingFields(LINK, state, { id: 5, tags: ["a", "c"] })).toEqual(["tags"]);
+});
