@@ -8,7 +8,7 @@ import { changesBetween } from "../model/changes.ts";
 import { type Event, mayReadActor, showActor } from "../model/event.ts";
 import type { State } from "../model/field.ts";
 import { LINK } from "../model/link.ts";
-import { type Subject, withoutBeside, withoutHidden } from "../model/subject.ts";
+import { type Subject, valueIn, withoutBeside, withoutHidden } from "../model/subject.ts";
 import { subjectOf } from "../model/subjects.ts";
 import { formatTime } from "../model/time.ts";
 import { type EventPage, type EventWithPrevious, findEvent, listEvents } from "../store/queries/events.ts";
@@ -85,12 +85,8 @@ export async function readDisclosures({ store }: Core, viewer: Viewer, id: numbe
 /** The event as `viewer` may see it. */
 export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
   const actor = actorOf(row.actor);
+  const reason = actor?.reason ?? null;
   const subject = subjectOf(row.subject_type);
-  const shown = (disclosure: string | null) => {
-    const state = stateOf(disclosure);
-    return subject && state && subject.show(viewer, state);
-  };
-  const state = shown(row.state);
   return {
     id: row.id,
     subject: `${row.subject_type}:${row.subject_id}`,
@@ -98,18 +94,12 @@ export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
     user_id: row.user_id,
     event_type: row.op,
     timestamp: formatTime(row.at_ms),
-    details:
-      subject && state
-        ? detailsOf(subject, row, {
-            before: shown(row.previous_state) ?? null,
-            after: state,
-            reason: actor?.reason ?? null,
-          })
-        : { erased: true },
+    // Of a kind that only a later release knows it is not known what may be shown.
+    details: subject ? detailsOf(subject, row, viewer, reason) : {},
     version: row.version,
     actor: actor && showActor(viewer, actor),
     request_id: actor?.request_id ?? null,
-    reason: actor?.reason ?? null,
+    reason,
     leaf_hash: Buffer.from(row.leaf_hash).toString("base64url"),
   };
 }
@@ -117,10 +107,13 @@ export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
 /** The first version's members (short_code and original_url, or reason) stay beside `changes`: its clients read them. */
 function detailsOf(
   subject: Subject,
-  { op }: Pick<EventWithPrevious, "op">,
-  { before, after, reason }: { readonly before: State | null; readonly after: State; readonly reason: string | null },
+  { op, state, previous_state }: EventWithPrevious,
+  viewer: Viewer,
+  reason: string | null,
 ): Record<string, unknown> {
-  const changes = changesBetween(subject, before, after);
+  const [before, after] = [previous_state, state].map(stateOf).map((each) => each && subject.show(viewer, each));
+  if (!after) return { erased: true };
+  const changes = changesBetween(subject, before ?? null, after);
   if (op === "deleted") return { reason, changes };
   if (op === "erased") {
     const { actors, states } = after.erasure as Erasure;
@@ -138,8 +131,10 @@ function detailsOf(
   };
 }
 
-/** What a disclosure of a state says of the subject itself; null where it was erased. */
+/** The subject as a disclosure of its state has it, every field of today included; null where it was erased. */
 export function readState(subject: Subject, disclosure: string | null): State | null {
   const state = stateOf(disclosure);
-  return state && withoutBeside(subject, state);
+  if (!state) return null;
+  const names = Object.keys({ ...subject.fields, ...withoutBeside(subject, state) });
+  return Object.fromEntries(names.map((name) => [name, valueIn(subject, state, name)]));
 }
