@@ -60,11 +60,12 @@ export function unauthorized(message: string): DeadletterError {
 }
 
 /** 503 with Retry-After (RFC 9110 section 10.2.3), in seconds. */
-export function unavailable(message: string, options: { retryAfterS?: number; cause?: unknown } = {}): DeadletterError {
-  return new DeadletterError("unavailable", message, {
-    headers: { "retry-after": String(options.retryAfterS ?? 1) },
-    cause: options.cause,
-  });
+export function unavailable(
+  message: string,
+  { retryAfterS = 1, cause, hint }: { retryAfterS?: number; cause?: unknown; hint?: string } = {},
+): DeadletterError {
+  const headers = { "retry-after": String(retryAfterS) };
+  return new DeadletterError("unavailable", message, { headers, cause, ...(hint === undefined ? {} : { hint }) });
 }
 
 export function messageOf(error: unknown): string {

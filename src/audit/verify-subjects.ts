@@ -13,7 +13,7 @@ import {
   withoutBeside,
 } from "../model/subject.ts";
 import { type LoggedEvent, listChains } from "../store/queries/events.ts";
-import { countSideRows, listSideRows, readSideTables } from "../store/queries/side-tables.ts";
+import { countSideRows, isComplete, listSideRows } from "../store/queries/side-tables.ts";
 import { listSubjects } from "../store/queries/subjects.ts";
 import type { Query, Sql } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
@@ -52,10 +52,8 @@ export async function* pairSubjects(sql: Sql, subject: Subject, report: Report):
 /** Every row, and on the way whether what follows from it is there. */
 async function* rowsOf(sql: Sql, subject: Subject, report: Report): AsyncGenerator<Row, undefined> {
   const limit = LIMITS.verifyBatchRows;
-  const complete = new Set(
-    (await readSideTables(sql)).filter((each) => each.is_complete === 1).map(({ name }) => name),
-  );
-  const sides = subject.sides.filter(({ table }) => complete.has(table)).map((side) => ({ side, rows: 0 }));
+  const sides: { readonly side: SideTable; rows: number }[] = [];
+  for (const side of subject.sides) if (await isComplete(sql, side)) sides.push({ side, rows: 0 });
   for (let after = 0; ; ) {
     const batch = await listSubjects(sql, subject, after, limit);
     for (const each of sides) each.rows += await checkSideRows(sql, subject, each.side, { batch, report });

@@ -1,7 +1,7 @@
 // The signed log over HTTP: what anybody may check (checkpoint, tiles, proofs), and what readers may follow.
 
 import { type Static, t } from "elysia";
-import { badRequest, notFound, unavailable } from "../errors.ts";
+import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import {
   type LogEntry,
@@ -15,6 +15,7 @@ import { parseTilePath } from "../tlog/tiles.ts";
 import { customerOf } from "./client.ts";
 import { eventId } from "./events.ts";
 import { callerOf, clientOf, takeFrom } from "./exchange.ts";
+import { readCount } from "./page.ts";
 import type { Service } from "./service.ts";
 
 export const EntriesQuery = t.Object(
@@ -88,16 +89,4 @@ export function logHandlers(service: Service) {
   }
 
   return { checkpoint, tile, entries, status, proof };
-}
-
-function readCount(
-  field: string,
-  text: string | undefined,
-  range: { least: number; most: number },
-): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!/^\d{1,16}$/.test(text) || value < range.least || value > range.most)
-    throw badRequest(`${field}: must be an integer from ${range.least} to ${range.most}`);
-  return value;
 }

@@ -37,6 +37,19 @@ export function readId(field: string, text: string | undefined): number | undefi
   return Number(text);
 }
 
+/** Undefined where it was not given. Throws bad_request unless it is an integer of the range. */
+export function readCount(
+  field: string,
+  text: string | undefined,
+  range: { least: number; most: number },
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^\d{1,16}$/.test(text) || value < range.least || value > range.most)
+    throw badRequest(`${field}: must be an integer from ${range.least} to ${range.most}`);
+  return value;
+}
+
 function readPositive(field: string, text: string | undefined, most: number): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);

@@ -2,6 +2,7 @@
 // once a store is finalized for a generation, the database itself refuses every earlier one, and what came with it may be used.
 
 import { readGeneration, updateGeneration } from "./queries/schema.ts";
+import { completeIfEmpty } from "./queries/side-tables.ts";
 import { type Store, StoreError } from "./store.ts";
 
 /** Of this release. It grows with each release whose states have a field that the one before would lose. */
@@ -30,6 +31,7 @@ export function finalize(store: Store): Promise<number> {
     await tx.script(RAISE_LEAST);
     if (store.engine === "postgres") await tx.script(FORGET_HASHES);
     await updateGeneration(tx, GENERATION);
+    await completeIfEmpty(tx);
     return generation;
   });
 }

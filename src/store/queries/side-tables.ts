@@ -39,6 +39,16 @@ export function readSideTables(sql: Sql): Query<SideTableStanding> {
   return sql`select name, through_id, is_complete from side_tables order by name`;
 }
 
+/** Whether a table has the rows of every subject: whoever reads it asks first, in the same read. */
+export async function isComplete(sql: Sql, { table }: SideTable): Promise<boolean> {
+  return (await readSideTables(sql)).some(({ name, is_complete }) => name === table && is_complete === 1);
+}
+
+/** A store without any event has no subjects either: nothing is missing in its side tables. */
+export function completeIfEmpty(tx: Tx): Query<unknown> {
+  return tx`update side_tables set is_complete = 1 where not exists (select 1 from events)`;
+}
+
 /** No row where somebody else fills it at this moment. */
 export function lockSideTable(tx: Tx, { table }: SideTable): Query<SideTableStanding> {
   return tx`
