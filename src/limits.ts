@@ -31,6 +31,8 @@ export const LIMITS = {
   /** Subjects of which one transaction fills a side table, and how long its process waits before it looks again for more. */
   reindexRows: 500,
   reindexMs: 5_000,
+  /** The same once nothing is missing. */
+  reindexIdleMs: 60_000,
   sqliteQueuedWrites: 10_000,
   sqliteGroupSize: 64,
   sqliteGroupMs: 10,
@@ -63,8 +65,8 @@ export const LIMITS = {
   rememberedKeys: 1_000,
   keyLateMs: 100,
   migrationMs: 60_000,
-  /** How long a migration waits for a table at a time, and how long it lets others on before it tries again. */
-  migrationLockMs: 2_000,
+  /** How long a migration waits for a table at a time, less than deadlocks are looked for after, and how long it lets others on. */
+  migrationLockMs: 500,
   migrationPauseMs: 500,
   verifyBatchRows: 2_000,
   /** Oldest and newest events, of each as many, that are asked whether a log key is theirs. */

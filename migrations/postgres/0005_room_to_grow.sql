@@ -3,7 +3,9 @@
 -- release before goes on beside it. The index of leaf hashes, which that one asks, goes when the store is finalized
 -- (store/generation.ts).
 
-lock table events, log_queue, users, keys, urls in access exclusive mode;
+-- In the order in which changes take them, those that make a link first: they begin with drawing its id, which this keeps them from.
+alter sequence urls_id_seq cache 1;
+lock table users, keys, urls, events, log_queue in access exclusive mode;
 
 -- Rows that are there met a narrower rule.
 alter table events

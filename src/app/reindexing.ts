@@ -1,5 +1,6 @@
 // Fills the side tables beside the work of a process that serves, where they are not complete: after an upgrade, once.
 
+import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { reindex } from "../operations/reindex.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
@@ -17,10 +18,12 @@ export class Reindexing {
     this.#log = log;
   }
 
-  /** Until all are complete; while older releases may write, looks every LIMITS.reindexMs whether they still may. */
+  /** Looks again after LIMITS.reindexMs while something is missing, or older releases may still write; rarely once nothing is. */
   start(): void {
     this.#running = this.#run().then((isDone) => {
-      if (!isDone && !this.#isClosed) this.#timer = setTimeout(() => this.start(), LIMITS.reindexMs);
+      if (this.#isClosed) return;
+      this.#timer = setTimeout(() => this.start(), isDone ? LIMITS.reindexIdleMs : LIMITS.reindexMs);
+      this.#timer.unref();
     });
   }
 
@@ -36,7 +39,8 @@ export class Reindexing {
       if (filled > 0) this.#log.info("side tables filled", { subjects: filled, state });
       return state === "complete";
     } catch (error) {
-      this.#log.debug("side tables cannot be filled now", describeError(error));
+      const isDown = error instanceof DeadletterError && error.code === "unavailable";
+      this.#log[isDown ? "debug" : "warn"]("side tables cannot be filled now", describeError(error));
       return false;
     }
   }

@@ -13,7 +13,7 @@ import {
   withoutBeside,
 } from "../model/subject.ts";
 import { type LoggedEvent, listChains } from "../store/queries/events.ts";
-import { countSideRows, isComplete, listSideRows } from "../store/queries/side-tables.ts";
+import { countSideRows, isComplete, listSideRows, readSideTables } from "../store/queries/side-tables.ts";
 import { listSubjects } from "../store/queries/subjects.ts";
 import type { Query, Sql } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
@@ -53,7 +53,12 @@ export async function* pairSubjects(sql: Sql, subject: Subject, report: Report):
 async function* rowsOf(sql: Sql, subject: Subject, report: Report): AsyncGenerator<Row, undefined> {
   const limit = LIMITS.verifyBatchRows;
   const sides: { readonly side: SideTable; rows: number }[] = [];
-  for (const side of subject.sides) if (await isComplete(sql, side)) sides.push({ side, rows: 0 });
+  const lines = new Set((await readSideTables(sql)).map(({ name }) => name));
+  for (const side of subject.sides) {
+    if (await isComplete(sql, side)) sides.push({ side, rows: 0 });
+    else if (!lines.has(side.table))
+      report({ subject: "side_tables", detail: `has no line of ${side.table}: ${REINDEX}` });
+  }
   for (let after = 0; ; ) {
     const batch = await listSubjects(sql, subject, after, limit);
     for (const each of sides) each.rows += await checkSideRows(sql, subject, each.side, { batch, report });

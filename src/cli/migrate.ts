@@ -69,7 +69,7 @@ export const migrateCommand: Command = {
 async function finalizeAndFill(store: Store, io: Io): Promise<number> {
   await finalize(store);
   const meter = progress(io, "indexed");
-  const filled = await reindexAll(store, { onProgress: (done) => meter.update(done, done) });
+  const { filled } = await reindexAll(store, { onProgress: (done) => meter.update(done, done) });
   meter.end();
   return filled;
 }

@@ -26,18 +26,21 @@ export function shortUrl(baseUrl: string, link: Pick<Link, "short_code">): strin
 }
 
 export function describeLink(link: Link, baseUrl: string): string {
-  const rows: [string, string][] = [
-    ["short url", shortUrl(baseUrl, link)],
-    ["target", printable(link.original_url)],
-    ["title", printable(link.title) || "-"],
-    ["state", link.is_active ? pc.green("active") : pc.red("inactive")],
-    ["expires", link.expires_at ?? "never"],
-    ["owner", link.user_id === null ? "-" : `user ${link.user_id}`],
-    ["id", `${link.id}, version ${link.version}`],
-    ["created", link.created_at],
-    ["updated", link.updated_at],
-  ];
-  return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join("");
+  // By member, so that one that is not shown does not compile; the version stands with the id.
+  const rows: Readonly<Record<Exclude<keyof Link, "version">, readonly [string, string]>> = {
+    short_code: ["short url", shortUrl(baseUrl, link)],
+    original_url: ["target", printable(link.original_url)],
+    title: ["title", printable(link.title) || "-"],
+    is_active: ["state", link.is_active ? pc.green("active") : pc.red("inactive")],
+    expires_at: ["expires", link.expires_at ?? "never"],
+    user_id: ["owner", link.user_id === null ? "-" : `user ${link.user_id}`],
+    id: ["id", `${link.id}, version ${link.version}`],
+    created_at: ["created", link.created_at],
+    updated_at: ["updated", link.updated_at],
+  };
+  return Object.values(rows)
+    .map(([name, value]) => `${name.padEnd(10)} ${value}\n`)
+    .join("");
 }
 
 export function linkTable(links: readonly Link[]): string {

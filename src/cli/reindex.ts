@@ -3,7 +3,6 @@
 import { openStore, refuseMissingStore } from "../app/open-store.ts";
 import { DeadletterError } from "../errors.ts";
 import { forgetSideTables, readSideTableStandings, reindexAll } from "../operations/reindex.ts";
-import { GENERATION, readStoreGeneration } from "../store/generation.ts";
 import { schemaStatus } from "../store/migrate.ts";
 import { type Command, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, progress, table } from "./output.ts";
@@ -25,20 +24,21 @@ export const reindexCommand: Command = {
           hint: "run: deadletter migrate",
         });
       const isLookingOnly = input.isOn("status");
-      if (!isLookingOnly && (await readStoreGeneration(store)) < GENERATION)
-        throw new DeadletterError(
-          "conflict",
-          "older releases may still write to this store, and would not keep the tables",
-          {
-            hint: "once all of them are stopped, run: deadletter migrate --finalize",
-          },
-        );
       let filled = 0;
       if (!isLookingOnly) {
         const meter = progress(io, "indexed");
         await forgetSideTables(store);
-        filled = await reindexAll(store, { onProgress: (done) => meter.update(done, done) });
+        const report = await reindexAll(store, { onProgress: (done) => meter.update(done, done) });
         meter.end();
+        filled = report.filled;
+        if (report.state === "waiting")
+          throw new DeadletterError(
+            "conflict",
+            "older releases may still write to this store, and would not keep the tables",
+            {
+              hint: "once all of them are stopped, run: deadletter migrate --finalize",
+            },
+          );
       }
       const tables = await readSideTableStandings(store);
       print(io, input.isJson, { filled, tables }, () => {

@@ -1,10 +1,11 @@
 // What a client can ask for, each once: the scripted commands and the admin screen call these same functions.
 
+import type { Static } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event } from "../model/event.ts";
 import type { Key } from "../model/key.ts";
-import type { Link } from "../model/link.ts";
+import type { Link, LinkEdit as LinkEditSchema, NewLink as NewLinkSchema } from "../model/link.ts";
 import type { Role } from "../model/role.ts";
 import type { User, VisibleUser } from "../model/user.ts";
 import type { LogEntry, LogStatus } from "../operations/audit-log.ts";
@@ -15,20 +16,8 @@ import { type Client, unwrap, unwrapPage } from "./client.ts";
 export type LinkWithHistory = Link & { readonly events: readonly Event[]; readonly clicks: number };
 export type KeyWithSecret = Key & { readonly key: string };
 
-export interface NewLink {
-  original_url: string;
-  title?: string;
-  short_code?: string;
-  expires_at?: string;
-  user_id?: number;
-}
-
-export interface LinkEdit {
-  original_url?: string;
-  title?: string;
-  expires_at?: string | null;
-  reason?: string;
-}
+export type NewLink = Static<typeof NewLinkSchema>;
+export type LinkEdit = Static<typeof LinkEditSchema>;
 
 export function createLink({ api }: Client, link: NewLink): Promise<Link> {
   return unwrap<Link>(api.urls.post(link));

@@ -9,7 +9,7 @@ import { cleanText } from "../model/text.ts";
 import { parseTime } from "../model/time.ts";
 import { applyOne } from "../operations/apply.ts";
 import { CLICK_GROUPS, countClicks } from "../operations/clicks.ts";
-import { changeLink, readLink, readLinkAsOf, readLinkHistory, readLinks } from "../operations/links.ts";
+import { assertLink, changeLink, readLink, readLinkAsOf, readLinkHistory, readLinks } from "../operations/links.ts";
 import { type Answer, callerOf } from "./exchange.ts";
 import { PageQuery, readCursor, readId, readPage, sendPage } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
@@ -48,7 +48,7 @@ interface Asked {
 
 export function linkHandlers({ core }: Service) {
   async function create({ body, request, set }: { body: Static<typeof NewLink>; request: Request; set: Answer }) {
-    const link = (await applyOne(core, callerOf(request), { type: "link.create", ...body })) as Link;
+    const link = (await applyOne(core, callerOf(request), { ...body, type: "link.create" })) as Link;
     set.status = 201;
     set.headers.location = `/urls/${link.short_code}`;
     return tagged(set, link);
@@ -86,17 +86,17 @@ export function linkHandlers({ core }: Service) {
 
   async function edit({ params, body, request, set }: Asked & { readonly body: Static<typeof LinkEdit> }) {
     if (isEmptyPut(request, body)) {
-      await readLink(core, callerOf(request), params.link);
+      await assertLink(core, params.link);
       throw badRequest(NOTHING_TO_CHANGE);
     }
-    const change = { type: "link.update", ...body, ...readIfMatch(request) } as const;
+    const change = { ...body, ...readIfMatch(request), type: "link.update" } as const;
     return tagged(set, await changeLink(core, callerOf(request), params.link, change));
   }
 
   /** A handler for a command that takes no more than a reason. */
   function changing(type: "link.delete" | "link.restore") {
     return async ({ params, body, request, set }: Asked & { readonly body: Static<typeof ReasonBody> }) => {
-      const change = { type, ...body, ...readIfMatch(request) };
+      const change = { ...body, ...readIfMatch(request), type };
       return tagged(set, await changeLink(core, callerOf(request), params.link, change));
     };
   }

@@ -10,7 +10,7 @@ import { applyOne } from "../operations/apply.ts";
 import { deactivateUser } from "../operations/deactivate.ts";
 import { eraseUser } from "../operations/erase.ts";
 import { createKey, readHolder, readKeysOf } from "../operations/keys.ts";
-import { readUser, readUsers } from "../operations/users.ts";
+import { assertUser, readUser, readUsers } from "../operations/users.ts";
 import { type Answer, callerOf } from "./exchange.ts";
 import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./links.ts";
 import { readCursor, readPage, sendPage } from "./page.ts";
@@ -31,7 +31,7 @@ interface Asked {
 
 export function userHandlers({ core }: Service) {
   async function create({ body, request, set }: { body: NewUser; request: Request; set: Answer }) {
-    const user = (await applyOne(core, callerOf(request), { type: "user.create", ...body })) as User;
+    const user = (await applyOne(core, callerOf(request), { ...body, type: "user.create" })) as User;
     set.status = 201;
     set.headers.location = `/users/${user.id}`;
     return user;
@@ -52,10 +52,10 @@ export function userHandlers({ core }: Service) {
   async function edit({ params, body, request }: Asked & { readonly body: Static<typeof UserEdit> }) {
     const id = userId(params.user);
     if (isEmptyPut(request, body)) {
-      await readUser(core, callerOf(request), id, 1);
+      await assertUser(core, id);
       throw badRequest(NOTHING_TO_CHANGE);
     }
-    return (await applyOne(core, callerOf(request), { type: "user.update", id, ...body })) as User;
+    return (await applyOne(core, callerOf(request), { ...body, type: "user.update", id })) as User;
   }
 
   function remove({ params, body, request }: Asked & { readonly body: Static<typeof ReasonBody> }) {
@@ -63,7 +63,7 @@ export function userHandlers({ core }: Service) {
   }
 
   async function bringBack({ params, body, request }: Asked & { readonly body: Static<typeof ReasonBody> }) {
-    const command = { type: "user.restore", id: userId(params.user), ...body } as const;
+    const command = { ...body, type: "user.restore", id: userId(params.user) } as const;
     return (await applyOne(core, callerOf(request), command)) as User;
   }
 
@@ -93,7 +93,7 @@ export function userHandlers({ core }: Service) {
   }: Asked & { readonly params: { readonly key: string }; readonly body: Static<typeof ReasonBody> }) {
     if (!isId(params.key)) throw notFound(`user ${params.user.slice(0, 20)} has no such key`);
     const [user_id, id] = [userId(params.user), Number(params.key)];
-    return keyOf(await applyOne(core, callerOf(request), { type: "key.delete", id, user_id, ...body }));
+    return keyOf(await applyOne(core, callerOf(request), { ...body, type: "key.delete", id, user_id }));
   }
 
   async function whoami({ request }: { request: Request }) {

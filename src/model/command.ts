@@ -1,6 +1,9 @@
 // A change as a value: plain JSON of one schema a kind, and the one function that decides it. Pure.
 
-import { DeadletterError, unauthorized } from "../errors.ts";
+import type { TSchema } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { badRequest, DeadletterError, unauthorized } from "../errors.ts";
+import type { Caller } from "./caller.ts";
 import type { KeyCommand } from "./key.ts";
 import type { LinkCommand } from "./link.ts";
 import { isAtLeast } from "./role.ts";
@@ -28,6 +31,27 @@ export function ruleOf({ type }: Pick<Command, "type">): { readonly subject: Sub
   const found = RULES.get(type);
   if (!found) throw new Error(`there is no command ${type}`);
   return found;
+}
+
+/**
+ * Refuses a command that is not of its schema, or is wrong whatever it is about, before anything is locked for it. Throws
+ * bad_request, or forbidden.
+ */
+export function checkCommand(command: Command, caller: Caller, ownHosts: ReadonlySet<string>): void {
+  const { subject, rule } = ruleOf(command);
+  const schema = compiled(rule);
+  const first = schema.Check(command) ? undefined : schema.Errors(command).First();
+  if (first) throw badRequest(`${command.type}${first.path.replaceAll("/", ".")}: ${first.message.toLowerCase()}`);
+  subject.check(command, caller, ownHosts);
+}
+
+/** Compiled when it is first asked for: importing a module does nothing. */
+const COMPILED = new WeakMap<CommandRule, TypeCheck<TSchema>>();
+
+function compiled(rule: CommandRule): TypeCheck<TSchema> {
+  const known = COMPILED.get(rule) ?? TypeCompiler.Compile(rule.schema);
+  COMPILED.set(rule, known);
+  return known;
 }
 
 /**

@@ -107,6 +107,9 @@ export const KEY: Subject<KeyRow, KeyCommand> = {
       ? { lockedUsers: [command.user_id], keysOf: [command.user_id] }
       : { keysOf: [command.user_id], adminKeys: true },
   draw: () => "",
+  check(command) {
+    if (command.type === "key.delete") checkReason(command.reason);
+  },
   decide: decideKey,
 };
 

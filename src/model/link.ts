@@ -3,6 +3,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { conflict, DeadletterError, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { Caller } from "./caller.ts";
 import { checkCode, generateCode } from "./code.ts";
 import { checkDeleteReason, checkReason } from "./event.ts";
 import { flag, integer, optionalInteger, optionalTime, type RowOf, type State, schemaOf, text, time } from "./field.ts";
@@ -114,6 +115,7 @@ export const LINK_HOSTS: SideTable<LinkRow> = {
   table: "link_hosts",
   key: "url_id",
   columns: ["url_id", "host"],
+  generation: 2,
   rowsOf({ id, original_url }) {
     const host = hostOf(original_url);
     return host === null ? [] : [{ url_id: id, host }];
@@ -139,10 +141,11 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
     urls_short_code_key: {
       column: "short_code",
       isFolded: false,
-      refusal(row) {
-        const which = row === undefined ? "one of them" : `"${(row as LinkRow).short_code}"`;
-        return conflict(`short_code: ${which} is taken`, "a code is never reused, not even a deleted link's");
-      },
+      refusal: (row) =>
+        conflict(
+          `short_code: "${(row as LinkRow).short_code}" is taken`,
+          "a code is never reused, not even a deleted link's",
+        ),
     },
   },
   isActive: ({ is_active }) => is_active === true,
@@ -153,6 +156,10 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
   around: (command) => ("user_id" in command && command.user_id !== undefined ? { users: [command.user_id] } : {}),
   draw: (command, randomBytes) =>
     command.type === "link.create" && command.short_code === undefined ? generateCode(randomBytes) : "",
+  check(command, caller, ownHosts) {
+    if (command.type === "link.create") newLinkOf(command, caller, ownHosts);
+    else if (command.type !== "link.import") checkLinkChange(command, ownHosts);
+  },
   decide: decideLink,
 };
 
@@ -186,7 +193,19 @@ export function checkLinkChange(command: LinkChange, ownHosts: ReadonlySet<strin
 function changesOf(command: LinkChange, ownHosts: ReadonlySet<string>): Partial<LinkRow> {
   if (command.type === "link.restore") return { is_active: 1 };
   if (command.type === "link.delete") return { is_active: 0 };
-  const { original_url, title, expires_at, is_active } = command;
+  const {
+    type: _,
+    id: __,
+    if_version: ___,
+    reason: ____,
+    original_url,
+    title,
+    expires_at,
+    is_active,
+    ...unread
+  } = command;
+  // A member that nobody reads here would be taken and dropped: it does not compile.
+  void (unread satisfies Record<string, never>);
   return {
     ...(original_url === undefined ? {} : { original_url: checkOriginalUrl(original_url, ownHosts) }),
     ...(title === undefined ? {} : { title: checkTitle(title) }),
@@ -195,28 +214,32 @@ function changesOf(command: LinkChange, ownHosts: ReadonlySet<string>): Partial<
   };
 }
 
-/**
- * Throws bad_request for a target, code, title or time that breaks a rule, not_found for an owner who is none, forbidden when
- * somebody but an admin names another owner. That the code is taken is for the database to say.
- */
+/** Throws not_found for an owner who is none. That the code is taken is for the database to say. */
 function create(command: LinkCreate, context: Context): Decision<LinkRow> {
   const { caller, ownHosts, drawn } = context;
+  const { code, reason, ...fields } = newLinkOf(command, caller, ownHosts);
+  const owner = fields.user_id;
+  if (owner !== null && owner !== caller.userId && knownUser(context, owner)?.is_active !== 1)
+    throw notFound(`user_id: there is no active user ${owner}`);
+  return { op: "created", next: born({ ...fields, short_code: code ?? drawn.text }, context), reason };
+}
+
+/**
+ * What a command says of a new link. Throws bad_request for a target, title, time, reason or code that breaks a rule, forbidden
+ * when somebody but an admin names another owner.
+ */
+function newLinkOf(command: LinkCreate, caller: Caller, ownHosts: ReadonlySet<string>) {
   const fields = {
-    short_code: command.short_code === undefined ? drawn.text : checkCode(command.short_code),
     original_url: checkOriginalUrl(command.original_url, ownHosts),
     title: checkTitle(command.title ?? ""),
     is_active: 1,
     expires_at_ms: expiryOf(command.expires_at),
     user_id: command.user_id ?? caller.userId,
   };
+  if (fields.user_id !== caller.userId && !isAtLeast(caller.role, "admin"))
+    throw new DeadletterError("forbidden", "user_id: only an admin may create a link for another user");
   const reason = checkReason(command.reason);
-  if (fields.user_id !== caller.userId) {
-    if (!isAtLeast(caller.role, "admin"))
-      throw new DeadletterError("forbidden", "user_id: only an admin may create a link for another user");
-    if (fields.user_id === null || knownUser(context, fields.user_id)?.is_active !== 1)
-      throw notFound(`user_id: there is no active user ${fields.user_id}`);
-  }
-  return { op: "created", next: born(fields, context), reason };
+  return { ...fields, reason, code: command.short_code === undefined ? undefined : checkCode(command.short_code) };
 }
 
 /** The rules for its fields are the importer's: what another program allowed is kept as it is. */

@@ -88,6 +88,8 @@ export interface SideTable<Row extends SubjectRow = SubjectRow> {
   readonly key: string;
   readonly columns: readonly string[];
   rowsOf(row: Row): readonly SideRow[];
+  /** The first generation whose releases keep it. */
+  readonly generation: number;
 }
 
 /** A column in which every row is another. */
@@ -95,8 +97,8 @@ export interface Unique {
   readonly column: string;
   /** Whether it is compared without case. */
   readonly isFolded: boolean;
-  /** What the row that came second is refused with; undefined where it is one of several. */
-  refusal(row: SubjectRow | undefined): DeadletterError;
+  /** What the row that came second is refused with. */
+  refusal(row: SubjectRow): DeadletterError;
 }
 
 export type SideRow = Readonly<Record<string, Cell>>;
@@ -126,6 +128,8 @@ export interface Subject<Row extends SubjectRow = SubjectRow, Command extends Su
   /** Whether the disclosure of a state, which holds all of it, may be shown as it is. */
   mayReadDisclosure(viewer: Viewer, id: number): boolean;
   around(command: Command): Around;
+  /** Refuses what is wrong with a command whatever it is about, before anything is locked for it; decide() finds it as well. */
+  check(command: Command, caller: Caller, ownHosts: ReadonlySet<string>): void;
   /** What is random about the command; empty where nothing is. `randomBytes` must be cryptographically secure. */
   draw(command: Command, randomBytes: (size: number) => Uint8Array): string;
   /** Null where the command changes nothing. Throws DeadletterError, which is the refusal. */
@@ -187,6 +191,12 @@ export function withoutHidden({ fields }: Pick<Subject, "fields">, state: State)
 /** What a state says of a field, also where it was written before there was one. */
 export function valueIn({ fields }: Pick<Subject, "fields">, state: State, name: string): unknown {
   return name in state ? state[name] : fields[name]?.gained?.absent;
+}
+
+/** A state with every field of today in it: those it was written before say what their absence says. What stands beside it stays. */
+export function wholeState(subject: Pick<Subject, "fields">, state: State): State {
+  const names = Object.keys({ ...subject.fields, ...state });
+  return Object.fromEntries(names.map((name) => [name, valueIn(subject, state, name)]));
 }
 
 /** The fields of two states that say something else, by name. */

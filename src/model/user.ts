@@ -102,13 +102,17 @@ export const USER: Subject<UserRow, UserCommand> = {
   mayReadDisclosure: mayKnow,
   around: () => ({}),
   draw: (command, randomBytes) => (command.type === "user.erase" ? Buffer.from(randomBytes(4)).toString("hex") : ""),
+  check(command) {
+    if (command.type === "user.create") newUserOf(command);
+    else if (command.type === "user.update") changesOf(command);
+    if (command.type !== "user.import") checkReason(command.reason);
+  },
   decide: decideUser,
 };
 
 function decideUser(row: UserRow | null, command: UserCommand, context: Context): Decision<UserRow> | null {
   if (command.type === "user.create") {
-    const fields = { username: checkUsername(command.username), email: checkEmail(command.email), is_active: 1 };
-    return { op: "created", next: born(fields, context), reason: checkReason(command.reason) };
+    return { op: "created", next: born(newUserOf(command), context), reason: checkReason(command.reason) };
   }
   if (command.type === "user.import") {
     const { id, username, email, created_at } = command;
@@ -116,8 +120,8 @@ function decideUser(row: UserRow | null, command: UserCommand, context: Context)
     const times = { created_at_ms: createdAtMs, updated_at_ms: createdAtMs };
     return { op: "imported", next: { id, username, email, is_active: 1, ...times, version: 1 }, reason: null };
   }
-  const reason = checkReason(command.reason);
   const changes = command.type === "user.update" ? changesOf(command) : {};
+  const reason = checkReason(command.reason);
   if (row === null) throw notFound(`no user ${command.id}`);
   if (command.type === "user.update") {
     if (row.is_active === 0) throw notFound(`user "${row.username}" is inactive`);
@@ -133,6 +137,10 @@ function decideUser(row: UserRow | null, command: UserCommand, context: Context)
   if (row.is_active === 1) throw conflict(`user "${row.username}" is active already`);
   if (isErased(row)) throw conflict(`user ${command.id} was erased`, "create a new one");
   return { op: "restored", next: nextVersion(row, { is_active: 1 }, context), reason };
+}
+
+function newUserOf({ username, email }: NewUser) {
+  return { username: checkUsername(username), email: checkEmail(email), is_active: 1 };
 }
 
 /** Throws bad_request for what no user can be called. */

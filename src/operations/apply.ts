@@ -2,14 +2,15 @@
 // places in the queue before the log and its side tables. Nothing else writes a subject.
 
 import { type SealedEvent, sealEvent } from "../audit/event.ts";
-import { DeadletterError } from "../errors.ts";
+import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
-import { type Command, decide, ruleOf } from "../model/command.ts";
+import { type Command, checkCommand, decide, ruleOf } from "../model/command.ts";
 import type { State } from "../model/field.ts";
 import { destinationFromState } from "../model/link.ts";
 import {
   auditedState,
+  cellOf,
   type Decision,
   type Stored,
   type Subject,
@@ -18,33 +19,18 @@ import {
 } from "../model/subject.ts";
 import { GENERATION, isOutdatedWriter } from "../store/generation.ts";
 import { writeChanges } from "../store/queries/changes.ts";
-import { isUniqueViolation, StoreError, type Tx } from "../store/store.ts";
-import type { Committed, Core } from "./context.ts";
-import { prepare } from "./prepare.ts";
+import { listTaken } from "../store/queries/subjects.ts";
+import { StoreError, type Tx } from "../store/store.ts";
+import type { Committed, Core, Outcome, Work } from "./context.ts";
+import { type KeyWorth, prepare } from "./prepare.ts";
 import { sideChangesOf } from "./side-tables.ts";
-
-/** What became of the subject of a command. */
-export interface Outcome {
-  /** All of it, also what nobody is shown. */
-  readonly state: State;
-  /** False where the subject was so already: there is no event. */
-  readonly isChanged: boolean;
-}
-
-/** One transaction on somebody's behalf. */
-export interface Work {
-  readonly core: Core;
-  readonly caller: Caller;
-  readonly tx: Tx;
-  /** Decides and writes, in order; one outcome a command. Throws what the first refused one is refused with. */
-  apply(commands: readonly Command[]): Promise<readonly Outcome[]>;
-}
 
 /**
  * Applies commands in one transaction, in their order: all of them or none. Throws DeadletterError for a command that is refused,
  * conflict where what must be unique is taken, unavailable where the store does not answer or no changes are taken.
  */
-export function apply(core: Core, caller: Caller, commands: readonly Command[]): Promise<readonly Outcome[]> {
+export async function apply(core: Core, caller: Caller, commands: readonly Command[]): Promise<readonly Outcome[]> {
+  for (const command of commands) checkCommand(command, caller, core.ownHosts());
   return transact(core, caller, (work) => work.apply(commands));
 }
 
@@ -78,25 +64,39 @@ export async function transact<T>(
   const refusal = core.writeRefusal();
   if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
   for (let attempt = 1; ; attempt++) {
-    let changes: Change[] = [];
+    let progress = startProgress();
     const once = async (tx: Tx) => {
-      // A transaction that the store runs again begins its list anew.
-      const list: Change[] = [];
-      changes = list;
-      const result = await run({ core, caller, tx, apply: (commands) => applyAll(core, caller, tx, commands, list) });
+      // A transaction that the store runs again begins anew.
+      const mine = startProgress();
+      progress = mine;
+      const work = { core, caller, tx, apply: (commands: readonly Command[]) => applyAll(work, commands, mine) };
+      const result = await run(work);
       if (isDryRun) throw new DryRunEnd(result);
       return result;
     };
     try {
       const result = await core.store.begin(once, options);
-      if (changes.length > 0) core.onCommit(changes.map(committedOf));
+      if (progress.committed.length > 0) core.onCommit(progress.committed);
       return result;
     } catch (error) {
       // Rolling everything back is what makes a dry run one: it has met every rule of the database.
       if (error instanceof DryRunEnd) return error.result as T;
-      if (attempt >= triesAgainst(error, changes)) throw refusalOf(error, changes);
+      const { tries, refusal } = await explain(core, error, progress.writing);
+      if (attempt >= tries) throw refusal;
     }
   }
+}
+
+/** How far a transaction is. */
+interface Progress {
+  readonly committed: Committed[];
+  /** What is being written: of this it is that a rule of the database's is broken. */
+  writing: readonly Change[];
+  worth: KeyWorth | undefined;
+}
+
+function startProgress(): Progress {
+  return { committed: [], writing: [], worth: undefined };
 }
 
 class DryRunEnd extends Error {
@@ -121,33 +121,30 @@ interface Change {
   readonly isDrawn: boolean;
 }
 
-async function applyAll(
-  core: Core,
-  caller: Caller,
-  tx: Tx,
-  commands: readonly Command[],
-  changes: Change[],
-): Promise<readonly Outcome[]> {
+async function applyAll(work: Work, commands: readonly Command[], progress: Progress): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   for (let at = 0; at < commands.length; at += LIMITS.applyRows) {
-    const part = await applyPart(core, caller, tx, commands.slice(at, at + LIMITS.applyRows));
+    const part = await applyPart(work, commands.slice(at, at + LIMITS.applyRows), progress);
+    progress.writing = part.changes;
+    await write(work.tx, part.changes);
     outcomes.push(...part.outcomes);
-    // Before they are written: what breaks a rule of the database's is one of them.
-    changes.push(...part.changes);
-    await write(tx, part.changes);
+    progress.committed.push(...part.changes.map(committedOf));
   }
   return outcomes;
 }
 
-async function applyPart(core: Core, caller: Caller, tx: Tx, commands: readonly Command[]) {
-  const prepared = await prepare(core, caller, tx, commands);
-  const { isKeyLive, nowMs, generation, known } = prepared;
+async function applyPart(work: Work, commands: readonly Command[], progress: Progress) {
+  const { core, caller } = work;
+  const prepared = await prepare(work, commands, progress.worth);
+  const { worth, nowMs, known } = prepared;
+  progress.worth = worth;
   const ownHosts = core.ownHosts();
   const changes: Change[] = [];
   const outcomes = commands.map((command, at): Outcome => {
     const { subject, rule } = ruleOf(command);
     const drawn = prepared.drawn[at] ?? { id: 0, text: "" };
     const before = rule.makes === undefined ? known.find(subject.type, drawn.id) : undefined;
+    const { isKeyLive, generation } = worth;
     const context = { caller, isKeyLive, nowMs, generation, ownHosts, drawn, known };
     const decision = decide(before ?? null, command, context);
     // Only what is there can be so already.
@@ -212,29 +209,43 @@ function committedOf({ subject, decision, state, event }: Change): Committed {
   return { type: subject.type, id, version, op, leafHash: event.leaf_hash, link: destinationFromState(state) };
 }
 
-/** How often a transaction that failed so is tried altogether: again only where another draw may succeed. */
-function triesAgainst(error: unknown, changes: readonly Change[]): number {
+/** How often a transaction that failed so is tried altogether, and what it is refused with in the end. */
+async function explain(core: Core, error: unknown, writing: readonly Change[]) {
+  if (isOutdatedWriter(error)) {
+    const hint = "the store was finalized for a later release: upgrade this one";
+    return {
+      tries: 1,
+      refusal: unavailable("this release may not write to the store any more", { cause: error, hint }),
+    };
+  }
+  if (!(error instanceof StoreError) || error.kind !== "unique") return { tries: 1, refusal: error };
   // An id drawn before an import took it: the next draw gives a free one.
-  if (isUniqueViolation(error, "events_subject_key")) return LIMITS.transactionRetries;
-  return brokenBy(error, changes).some(({ isDrawn }) => isDrawn) ? LIMITS.generatedCodeTries : 1;
+  if (error.constraint === "events_subject_key") return { tries: LIMITS.transactionRetries, refusal: error };
+  const about = await findSecond(core, error.constraint, writing);
+  const unique = about?.subject.uniques[error.constraint];
+  if (!about || !unique) return { tries: 1, refusal: error };
+  if (!about.isDrawn) return { tries: 1, refusal: unique.refusal(about.after) };
+  const what = unique.column.replaceAll("_", " ");
+  const refusal = new DeadletterError("internal_error", `no free ${what} was found`, { cause: error });
+  return { tries: LIMITS.generatedCodeTries, refusal };
 }
 
-/** The refusal that a broken rule of the database's amounts to; the error itself where it is nobody's mistake. */
-function refusalOf(error: unknown, changes: readonly Change[]): unknown {
-  if (isOutdatedWriter(error))
-    return new DeadletterError("unavailable", "this release may not write to the store any more", {
-      hint: "the store was finalized for a later release: upgrade this one",
-      cause: error,
-    });
-  const [about, ...others] = brokenBy(error, changes);
-  if (!about) return error;
-  if (about.isDrawn) return new DeadletterError("internal_error", "no free short code was found", { cause: error });
-  const row = others.length === 0 ? about.after : undefined;
-  return about.subject.uniques[(error as StoreError).constraint]?.refusal(row) ?? error;
-}
-
-/** The changes of which one has broken a unique index; none where something else went wrong. */
-function brokenBy(error: unknown, changes: readonly Change[]): readonly Change[] {
-  if (!(error instanceof StoreError) || error.kind !== "unique") return [];
-  return changes.filter(({ subject }) => error.constraint in subject.uniques);
+/** Of changes that were written in one go, the one that came second to a unique value: the database does not say which. */
+async function findSecond(core: Core, constraint: string, writing: readonly Change[]): Promise<Change | undefined> {
+  const candidates = writing.filter(({ subject }) => constraint in subject.uniques);
+  const [first] = candidates;
+  const unique = first?.subject.uniques[constraint];
+  if (!first || !unique || candidates.length === 1) return first;
+  const textOf = ({ after }: Change) => {
+    const value = String(cellOf(after, unique.column));
+    return unique.isFolded ? value.toLowerCase() : value;
+  };
+  const rows = await core.store.read((sql) => listTaken(sql, first.subject, unique, candidates.map(textOf)));
+  const taken = new Map(rows.map(({ value, id }) => [value, id]));
+  for (const change of candidates) {
+    const holder = taken.get(textOf(change));
+    if (holder !== undefined && holder !== change.after.id) return change;
+    taken.set(textOf(change), change.after.id);
+  }
+  return undefined;
 }

@@ -21,10 +21,10 @@ export function createAdmin(core: Core, caller: Caller, input: NewUser, secret?:
     throw badRequest("admin key: must be dl_ and at least 32 characters of A-Z a-z 0-9 _ -");
   const key = secret ?? generateKey(core.randomBytes);
   return transact(core, caller, async ({ apply }) => {
-    const [made] = await apply([{ type: "user.create", ...input }]);
+    const [made] = await apply([{ ...input, type: "user.create" }]);
     const user = made?.state as User;
     const first = { name: "first key", role: "admin", user_id: user.id, key_hash: hashKey(key) } as const;
-    const [given] = await apply([{ type: "key.create", ...first }]);
+    const [given] = await apply([{ ...first, type: "key.create" }]);
     return { user, key: { ...keyOf(given?.state ?? {}), key } };
   });
 }

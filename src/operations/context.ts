@@ -1,8 +1,11 @@
-// What every operation needs.
+// What every operation needs, and what a transaction on somebody's behalf has.
 
+import type { Caller } from "../model/caller.ts";
+import type { Command } from "../model/command.ts";
 import type { EventType } from "../model/event.ts";
+import type { State } from "../model/field.ts";
 import type { Destination } from "../model/link.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, Tx } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 
 export interface Core {
@@ -27,4 +30,21 @@ export interface Committed {
   readonly leafHash: Uint8Array;
   /** A link as it is now; null for everything else. */
   readonly link: Destination | null;
+}
+
+/** What became of the subject of a command. */
+export interface Outcome {
+  /** All of it, also what nobody is shown. */
+  readonly state: State;
+  /** False where the subject was so already: there is no event. */
+  readonly isChanged: boolean;
+}
+
+/** One transaction on somebody's behalf. */
+export interface Work {
+  readonly core: Core;
+  readonly caller: Caller;
+  readonly tx: Tx;
+  /** Decides and writes, in order; one outcome a command. Throws what the first refused one is refused with. */
+  apply(commands: readonly Command[]): Promise<readonly Outcome[]>;
 }

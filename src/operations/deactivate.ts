@@ -1,20 +1,23 @@
 // The end of a user, which is the end of its keys.
 
 import type { Caller } from "../model/caller.ts";
+import { checkCommand } from "../model/command.ts";
 import { USER, type User } from "../model/user.ts";
 import { lockKeys } from "../store/queries/keys.ts";
 import { lockSubjects } from "../store/queries/subjects.ts";
-import { transact, type Work } from "./apply.ts";
-import type { Core } from "./context.ts";
+import { transact } from "./apply.ts";
+import type { Core, Work } from "./context.ts";
 
 /**
  * Deactivates the user and revokes every key it has, in one transaction. Throws not_found, conflict where it is inactive already,
  * and where nobody would be left with a key of role admin.
  */
 export function deactivateUser(core: Core, caller: Caller, id: number, reason: string | undefined): Promise<User> {
+  const command = { type: "user.delete", id, ...(reason === undefined ? {} : { reason }) } as const;
+  checkCommand(command, caller, core.ownHosts());
   return transact(core, caller, async (work) => {
     await revokeKeysOf(work, id, "user deactivated");
-    const [outcome] = await work.apply([{ type: "user.delete", id, ...(reason === undefined ? {} : { reason }) }]);
+    const [outcome] = await work.apply([command]);
     return outcome?.state as User;
   });
 }

@@ -8,8 +8,8 @@ import type { Caller } from "../model/caller.ts";
 import { checkReason } from "../model/event.ts";
 import { isErased, USER, type User, userFromRow } from "../model/user.ts";
 import { eraseActors, eraseStates, listActorsToErase, listStatesToErase } from "../store/queries/events.ts";
-import { transact, type Work } from "./apply.ts";
-import type { Core } from "./context.ts";
+import { transact } from "./apply.ts";
+import type { Core, Work } from "./context.ts";
 import { revokeKeysOf } from "./deactivate.ts";
 import { mustFindUser } from "./users.ts";
 

@@ -8,7 +8,7 @@ import { changesBetween } from "../model/changes.ts";
 import { type Event, mayReadActor, showActor } from "../model/event.ts";
 import type { State } from "../model/field.ts";
 import { LINK } from "../model/link.ts";
-import { type Subject, valueIn, withoutBeside, withoutHidden } from "../model/subject.ts";
+import { type Subject, wholeState, withoutBeside, withoutHidden } from "../model/subject.ts";
 import { subjectOf } from "../model/subjects.ts";
 import { formatTime } from "../model/time.ts";
 import { type EventPage, type EventWithPrevious, findEvent, listEvents } from "../store/queries/events.ts";
@@ -120,7 +120,7 @@ function detailsOf(
     return { erased: { actors: actors.length, states: states.length } };
   }
   if (op !== "created" && op !== "imported") return { changes };
-  const { legacy_history, ...visible } = withoutHidden(subject, after);
+  const { legacy_history, ...visible } = withoutHidden(subject, wholeState(subject, after));
   if (subject.type !== LINK.type) return { changes, [subject.type]: visible };
   return {
     short_code: visible.short_code,
@@ -134,7 +134,5 @@ function detailsOf(
 /** The subject as a disclosure of its state has it, every field of today included; null where it was erased. */
 export function readState(subject: Subject, disclosure: string | null): State | null {
   const state = stateOf(disclosure);
-  if (!state) return null;
-  const names = Object.keys({ ...subject.fields, ...withoutBeside(subject, state) });
-  return Object.fromEntries(names.map((name) => [name, valueIn(subject, state, name)]));
+  return state && wholeState(subject, withoutBeside(subject, state));
 }

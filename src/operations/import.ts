@@ -11,8 +11,8 @@ import { USER } from "../model/user.ts";
 import { listFirstEvents } from "../store/queries/events.ts";
 import { findSubjects, listTaken } from "../store/queries/subjects.ts";
 import type { Tx } from "../store/store.ts";
-import { transact, type Work } from "./apply.ts";
-import type { Core } from "./context.ts";
+import { transact } from "./apply.ts";
+import type { Core, Work } from "./context.ts";
 
 type ImportCommand = Extract<Command, { readonly type: `${string}.import` }>;
 

@@ -15,7 +15,7 @@ export type KeyWithSecret = Key & { readonly key: string };
 /** Throws not_found for a missing or inactive user, conflict past LIMITS.keysPerUser live keys, bad_request. */
 export async function createKey(core: Core, caller: Caller, userId: number, input: NewKey): Promise<KeyWithSecret> {
   const secret = generateKey(core.randomBytes);
-  const command = { type: "key.create", user_id: userId, key_hash: hashKey(secret), ...input } as const;
+  const command = { ...input, type: "key.create", user_id: userId, key_hash: hashKey(secret) } as const;
   return { ...keyOf(await applyOne(core, caller, command)), key: secret };
 }
 

@@ -3,14 +3,15 @@
 import { notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller, Viewer } from "../model/caller.ts";
+import { checkCommand } from "../model/command.ts";
 import type { Event } from "../model/event.ts";
-import { checkLinkChange, LINK, type Link, type LinkChange, type LinkRow, linkFromRow } from "../model/link.ts";
+import { LINK, type Link, type LinkChange, type LinkRow, linkFromRow } from "../model/link.ts";
 import { formatTime } from "../model/time.ts";
 import { findClicks } from "../store/queries/clicks.ts";
 import { findEventAsOf, listHistory } from "../store/queries/events.ts";
 import { type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
 import type { Sql } from "../store/store.ts";
-import { applyOne } from "./apply.ts";
+import { transact } from "./apply.ts";
 import type { Core } from "./context.ts";
 import { eventFromRow, readState } from "./events.ts";
 import { type Page, pageOf } from "./page.ts";
@@ -25,26 +26,24 @@ export async function changeLink(
   codeOrId: string,
   change: LinkChangeByName,
 ): Promise<Link> {
+  // What is wrong with the change itself is said first.
+  checkCommand({ ...change, id: 1 } as LinkChange, caller, core.ownHosts());
   // Found without a lock, then locked by id: nobody can change it between its lock and the decision.
-  const [found] = await core.store.read((sql) => lookUpLink(sql, codeOrId));
-  const command = { ...change, id: found?.id ?? 0 } as LinkChange;
-  if (!found) {
-    // What is wrong with the command itself is said first.
-    checkLinkChange(command, core.ownHosts());
-    throw noLink(codeOrId);
-  }
-  return (await applyOne(core, caller, command)) as Link;
+  const { id } = await core.store.read((sql) => findLink(sql, codeOrId));
+  const [outcome] = await transact(core, caller, ({ apply }) => apply([{ ...change, id } as LinkChange]));
+  return outcome?.state as Link;
 }
 
 /** All digits read as an id, all else as a code. Throws not_found. */
 export async function findLink(sql: Sql, codeOrId: string): Promise<LinkRow> {
   const [row] = await lookUpLink(sql, codeOrId);
-  if (!row) throw noLink(codeOrId);
+  if (!row) throw notFound(`no link ${JSON.stringify(codeOrId.slice(0, 100))}`);
   return row;
 }
 
-function noLink(codeOrId: string) {
-  return notFound(`no link ${JSON.stringify(codeOrId.slice(0, 100))}`);
+/** Throws not_found. */
+export async function assertLink({ store }: Core, codeOrId: string): Promise<void> {
+  await store.read((sql) => findLink(sql, codeOrId));
 }
 
 export type LinkFilter = Omit<LinkPage, "limit" | "offset">;

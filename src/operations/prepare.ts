@@ -6,16 +6,21 @@ import { KEY } from "../model/key.ts";
 import type { Context, Drawn, Known, Stored, Subject, SubjectRow } from "../model/subject.ts";
 import { SUBJECTS } from "../model/subjects.ts";
 import { USER } from "../model/user.ts";
-import { lockKeys, readStanding } from "../store/queries/keys.ts";
+import { lockKeys, readStanding, type Standing } from "../store/queries/keys.ts";
 import { findSubjects, lockSubjects } from "../store/queries/subjects.ts";
 import type { Tx } from "../store/store.ts";
-import type { Core } from "./context.ts";
+import type { Work } from "./context.ts";
 
-export interface Prepared extends Pick<Context, "isKeyLive" | "nowMs" | "generation"> {
+export interface Prepared {
+  readonly worth: KeyWorth;
+  readonly nowMs: number;
   /** By the place of the command. */
   readonly drawn: readonly Drawn[];
   readonly known: KnownRows;
 }
+
+/** What a transaction found out when it first asked: it may end its caller's own key, and goes on all the same. */
+export type KeyWorth = Pick<Context, "isKeyLive" | "generation">;
 
 /** Rows of one transaction by kind and id, as the commands before have left them. */
 export class KnownRows implements Known {
@@ -36,51 +41,67 @@ export class KnownRows implements Known {
   }
 }
 
-/** Locks kind by kind, each in the order of ids, so that transactions wait for one another and not in a circle. */
-export async function prepare(core: Core, caller: Caller, tx: Tx, commands: readonly Command[]): Promise<Prepared> {
+/**
+ * Locks kind by kind, each in the order of ids, so that transactions wait for one another and not in a circle. The key is asked
+ * about after that, in the same transaction, and not locked: a revocation that commits at this very moment is as good as later.
+ */
+export async function prepare(
+  { core, caller, tx }: Pick<Work, "core" | "caller" | "tx">,
+  commands: readonly Command[],
+  before: KeyWorth | undefined,
+): Promise<Prepared> {
   const known = new KnownRows();
   const wanted = idsToDraw(commands);
-  const [single] = wanted.length === 1 && wanted[0]?.count === 1 ? wanted : [];
-  // Sent in one go. The key is asked about last: what was revoked while the rows were waited for is revoked.
+  // One id comes with the standing: that is one way there and back.
+  const isSingle = wanted.length === 1 && wanted[0]?.count === 1 && wanted[0].taken.size === 0;
+  const [single] = before === undefined && isSingle ? wanted : [];
   const locks = lockAll(tx, commands, known);
   const drawing = single === undefined && wanted.length > 0 ? drawAll(tx, wanted) : undefined;
-  const standing = readStanding(tx, caller.keyId, single?.subject);
-  if (locks.length > 0) await Promise.all([...locks, drawing, standing]);
-  const [found] = await standing;
+  const asking = before === undefined ? readStanding(tx, caller.keyId, single?.subject) : undefined;
+  // Sent in one go.
+  if (locks.length > 0 || drawing) await Promise.all([...locks, drawing, asking]);
+  const [standing] = (await asking) ?? [];
   const ids = await drawing;
   const nowMs = core.clock();
-  const { generation = 1, revoked_at_ms = null, expires_at_ms = null, user_is_active = null } = found ?? {};
-  const isKeyLive =
-    caller.keyId === null ||
-    (user_is_active === 1 && revoked_at_ms === null && (expires_at_ms === null || expires_at_ms > nowMs));
-  const nextId = (subject: Subject) => (single ? found?.drawn_id : ids?.get(subject)?.next().value) ?? 0;
+  const nextId = (subject: Subject) => (single ? standing?.drawn_id : ids?.get(subject)?.next().value) ?? 0;
   const drawn = commands.map((command): Drawn => {
     const { subject, rule } = ruleOf(command);
     const id = rule.makes === "drawn" ? nextId(subject) : idOf(command);
     return { id, text: subject.draw(command, core.randomBytes) };
   });
-  return { isKeyLive, nowMs, generation, drawn, known };
+  return { worth: before ?? worthOf(caller, standing, nowMs), nowMs, drawn, known };
+}
+
+function worthOf({ keyId }: Caller, standing: Standing | undefined, nowMs: number): KeyWorth {
+  const { generation = 1, revoked_at_ms = null, expires_at_ms = null, user_is_active = null } = standing ?? {};
+  const isExpired = expires_at_ms !== null && expires_at_ms <= nowMs;
+  const isKeyLive = keyId === null || (user_is_active === 1 && revoked_at_ms === null && !isExpired);
+  return { isKeyLive, generation };
 }
 
 interface Wanted {
   readonly subject: Subject;
   readonly count: number;
+  /** Ids that commands beside them bring along. */
+  readonly taken: ReadonlySet<number>;
 }
 
 /** How many ids of each kind the commands need. */
 function idsToDraw(commands: readonly Command[]): readonly Wanted[] {
   const counts = new Map<Subject, number>();
+  const own = new Map<Subject, Set<number>>();
   for (const command of commands) {
     const { subject, rule } = ruleOf(command);
     if (rule.makes === "drawn") counts.set(subject, (counts.get(subject) ?? 0) + 1);
+    if (rule.makes === "own") own.set(subject, (own.get(subject) ?? new Set()).add(idOf(command)));
   }
-  return [...counts].map(([subject, count]) => ({ subject, count }));
+  return [...counts].map(([subject, count]) => ({ subject, count, taken: own.get(subject) ?? new Set() }));
 }
 
 async function drawAll(tx: Tx, wanted: readonly Wanted[]): Promise<ReadonlyMap<Subject, Iterator<number>>> {
-  const drawn = wanted.map(async ({ subject, count }) => {
-    const ids = await tx.drawIds(subject, count);
-    return [subject, ids.values()] as const;
+  const drawn = wanted.map(async ({ subject, count, taken }) => {
+    const ids = await tx.drawIds(subject, count + taken.size);
+    return [subject, ids.filter((id) => !taken.has(id)).values()] as const;
   });
   return new Map(await Promise.all(drawn));
 }

@@ -3,7 +3,7 @@
 
 import { LIMITS } from "../limits.ts";
 import type { SideTable, Subject } from "../model/subject.ts";
-import { GENERATION, readStoreGeneration } from "../store/generation.ts";
+import { readStoreGeneration } from "../store/generation.ts";
 import {
   deleteSideRows,
   deleteStraySideRows,
@@ -33,9 +33,14 @@ export interface ReindexOptions {
 /** Fills what is not complete. Safe to repeat, to interrupt and to race. */
 export async function reindex(store: Store, options: ReindexOptions = {}): Promise<ReindexReport> {
   const { onProgress = () => {}, isStopped = () => false } = options;
-  if ((await readStoreGeneration(store)) < GENERATION) return { state: "waiting", filled: 0 };
+  const generation = await readStoreGeneration(store);
   let filled = 0;
+  let isWaiting = false;
   for (const { subject, side } of SIDE_TABLES) {
+    // Releases that do not know of the table may still write, and would not keep it.
+    isWaiting ||= generation < side.generation;
+    if (generation < side.generation) continue;
+    await restoreLine(store, side);
     for (;;) {
       const batch = await store.begin((tx) => fillBatch(tx, subject, side));
       if (batch === "busy") return { state: "busy", filled };
@@ -45,7 +50,7 @@ export async function reindex(store: Store, options: ReindexOptions = {}): Promi
       if (isStopped()) return { state: "busy", filled };
     }
   }
-  return { state: "complete", filled };
+  return { state: isWaiting ? "waiting" : "complete", filled };
 }
 
 /** Begins every side table anew: none is relied on until reindex() has filled it. */
@@ -73,16 +78,22 @@ export async function readSideTableStandings(store: Store): Promise<readonly Sid
   return rows.map((row) => ({ ...row, is_complete: row.is_complete === 1 }));
 }
 
-/** The same until all are complete, also where another process is at one of them; how many subjects were filled in here. */
-export async function reindexAll(store: Store, { onProgress = () => {} }: ReindexOptions = {}): Promise<number> {
+/** The same until all that may be filled are complete, also where another process is at one of them. */
+export async function reindexAll(store: Store, { onProgress = () => {} }: ReindexOptions = {}): Promise<ReindexReport> {
   let done = 0;
   for (;;) {
     const before = done;
     const { state, filled } = await reindex(store, { onProgress: (now) => onProgress(before + now) });
     done += filled;
-    if (state !== "busy") return done;
+    if (state !== "busy") return { state, filled: done };
     await Bun.sleep(LIMITS.sequencerPollMs);
   }
+}
+
+/** A line that somebody took away would read as one that another process has locked. */
+async function restoreLine(store: Store, { table }: SideTable): Promise<void> {
+  const isThere = (await store.read(readSideTables)).some(({ name }) => name === table);
+  if (!isThere) await store.begin((tx) => updateSideTable(tx, { name: table, through_id: 0, is_complete: 0 }));
 }
 
 /** Locks the subjects of one batch, so that what is written is what they say until it is committed. */

@@ -37,6 +37,11 @@ export function readUser({ store }: Core, viewer: Viewer, id: number, limit: num
 }
 
 /** Throws not_found. */
+export async function assertUser({ store }: Core, id: number): Promise<void> {
+  await store.read((sql) => mustFindUser(sql, id));
+}
+
+/** Throws not_found. */
 export async function mustFindUser(sql: Sql, id: number): Promise<UserRow> {
   const [row] = await findUser(sql, id);
   if (!row) throw notFound(`no user ${id}`);

@@ -1,7 +1,7 @@
 // Brings a store's schema up to this binary's, one process at a time, or says why it must not.
 
 import { DeadletterError } from "../errors.ts";
-import { finalize, GENERATION, readStoreGeneration } from "./generation.ts";
+import { finalizeWith, GENERATION, readStoreGeneration } from "./generation.ts";
 import { type Migration, migrationsFor } from "./migrations.ts";
 import { type AppliedMigration, createSchemaTable, listApplied, ping, recordMigration } from "./queries/schema.ts";
 import { type Sql, type Store, StoreError } from "./store.ts";
@@ -37,22 +37,18 @@ export async function assertAnswers(store: Store): Promise<void> {
 
 /** Applies what is pending in one transaction under a lock; returns what it applied. Safe to repeat and to race. */
 export async function migrate(store: Store, options: { readonly nowMs: number }): Promise<readonly Migration[]> {
-  const { applied, pending } = await schemaStatus(store);
-  const done = pending.length === 0 ? [] : await applyPending(store, options);
-  // Nobody else writes to it: one release runs at a time on the embedded store, and none ever has on a new one.
-  const isAlone = store.engine === "sqlite" || applied.length === 0;
-  if (isAlone && (await readStoreGeneration(store)) < GENERATION) await finalize(store);
-  return done;
-}
-
-function applyPending(store: Store, options: { readonly nowMs: number }): Promise<readonly Migration[]> {
+  const isPending = (await schemaStatus(store)).pending.length > 0;
+  const isOnlyOne = store.engine === "sqlite" && (await readStoreGeneration(store)) < GENERATION;
+  if (!isPending && !isOnlyOne) return [];
   return store.migrate(async (tx) => {
     await createSchemaTable(tx);
-    const { pending } = compare(store, await listApplied(tx));
+    const { applied, pending } = compare(store, await listApplied(tx));
     for (const { version, name, checksum, script } of pending) {
       await tx.script(script);
       await recordMigration(tx, { version, name, checksum, applied_at_ms: options.nowMs });
     }
+    // Nobody else writes to it: one release runs at a time on the embedded store, and none ever has on a new one.
+    if (store.engine === "sqlite" || applied.length === 0) await finalizeWith(tx, store.engine);
     return pending;
   });
 }

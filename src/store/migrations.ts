@@ -23,16 +23,16 @@ export interface Migration {
 
 /** Ordered by version, without gaps; both engines have the same versions. */
 export function migrationsFor(engine: Store["engine"]): readonly Migration[] {
-  const scripts =
-    engine === "postgres"
-      ? [postgres0001, postgres0002, postgres0003, postgres0004, postgres0005]
-      : [sqlite0001, sqlite0002, sqlite0003, sqlite0004, sqlite0005];
-  return scripts.map((script, index) => ({
-    version: index + 1,
-    name: NAMES[index] ?? "unnamed",
-    script,
-    checksum: createHash("sha256").update(script).digest("hex"),
-  }));
+  return MIGRATIONS.map(({ name, ...scripts }, index) => {
+    const script = scripts[engine];
+    return { version: index + 1, name, script, checksum: createHash("sha256").update(script).digest("hex") };
+  });
 }
 
-const NAMES = ["subjects_and_events", "signed_log", "click_hours", "hot_links", "room_to_grow"];
+const MIGRATIONS = [
+  { name: "subjects_and_events", postgres: postgres0001, sqlite: sqlite0001 },
+  { name: "signed_log", postgres: postgres0002, sqlite: sqlite0002 },
+  { name: "click_hours", postgres: postgres0003, sqlite: sqlite0003 },
+  { name: "hot_links", postgres: postgres0004, sqlite: sqlite0004 },
+  { name: "room_to_grow", postgres: postgres0005, sqlite: sqlite0005 },
+] as const;

@@ -171,10 +171,12 @@ async function untilUnlocked<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      if (!(error instanceof StoreError) || error.kind !== "locked") throw error;
+      // Whoever writes meanwhile may also hold what this waits for, and wait for what this holds.
+      if (!(error instanceof StoreError) || (error.kind !== "locked" && error.kind !== "serialization")) throw error;
       if (performance.now() > untilMs)
-        throw unavailable("the tables are in use by others for too long: is a verify or a backup running?", {
+        throw unavailable("the tables are in use by others for too long", {
           cause: error,
+          hint: "end what reads or changes them for long: a verify, a backup, another migration",
         });
       await Bun.sleep(LIMITS.migrationPauseMs);
     }
@@ -262,7 +264,7 @@ function fragment(raw: postgres.Sql | postgres.TransactionSql, text: string): Qu
 function transactionTag(raw: postgres.TransactionSql): MigrationTx {
   const tag = sqlTag(raw);
   return Object.assign(tag, {
-    forUpdate: fragment(raw, "for update"),
+    forUpdate: fragment(raw, "for no key update"),
     forUpdateSkipLocked: fragment(raw, "for update skip locked"),
     takesWritesInOne: true,
     nextId: ({ table }: SubjectIds) => fragment(raw, `nextval('${joinNames([`${table}_id_seq`])}')`),

@@ -244,6 +244,8 @@ const KINDS: Readonly<Record<number, StoreErrorKind>> = {
 export function mapSqliteError(error: unknown): unknown {
   const errno = (error as { errno?: unknown }).errno;
   if (!(error instanceof Error) || typeof errno !== "number") return error;
+  const check = /^deadletter check: (\w+)$/.exec(error.message)?.[1];
+  if (check !== undefined) return new StoreError("check", check, error);
   if (error.message.startsWith("no such table")) return new StoreError("missing_table", error.message.slice(15), error);
   return new StoreError(KINDS[errno] ?? "other", constraintName(error.message), error);
 }

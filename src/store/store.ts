@@ -35,7 +35,7 @@ export interface SubjectIds {
 }
 
 export interface Tx extends Sql {
-  /** `for update` where rows are locked one by one; nothing where there is one writer. */
+  /** Locks rows against changes, not against being referred to, where they are locked one by one; nothing where there is one writer. */
   readonly forUpdate: Query<unknown>;
   /** The same, but rows that somebody else has locked are left out instead of waited for. */
   readonly forUpdateSkipLocked: Query<unknown>;

@@ -187,7 +187,7 @@ describe.each([...ENGINES])("verify on %s", (engine) => {
     const { id: from } = await makeLink(`victim${id}`.slice(0, 20).replace(/-/g, "_"));
     const code = `x${id.replace("-", "_")}`;
     const findings = await findingsAfter(
-      `insert into urls select ${id}, '${code}', original_url, title, is_active, expires_at_ms, user_id, created_at_ms, updated_at_ms, version, head from urls where id = ${from}`,
+      `insert into urls (id, short_code, original_url, title, is_active, expires_at_ms, user_id, created_at_ms, updated_at_ms, version, head) select ${id}, '${code}', original_url, title, is_active, expires_at_ms, user_id, created_at_ms, updated_at_ms, version, head from urls where id = ${from}`,
     );
     expect(findings.map(({ subject }) => subject)).toContain("table of url");
     await server.store.tamper(`delete from urls where short_code = '${code}'`, { guardsOff: true });

@@ -14,9 +14,11 @@ import {
   refuseUnfinalized,
   type Subject,
   stateFromRow,
+  wholeState,
 } from "../../src/model/subject.ts";
 import { SUBJECTS } from "../../src/model/subjects.ts";
 import { formatTime } from "../../src/model/time.ts";
+import { GENERATION } from "../../src/store/generation.ts";
 
 const row = {
   id: 5,
@@ -76,29 +78,40 @@ describe("decide()", () => {
 });
 
 describe("a field that states gained in a later generation", () => {
-  const fields = { ...LINK.fields, note: optionalText({ gained: { generation: 3, absent: null } }) };
+  const fields = { ...LINK.fields, remark: optionalText({ gained: { generation: GENERATION + 1, absent: null } }) };
   const grown: Subject = { ...(LINK as Subject), fields };
-  const silent = { ...row, note: null };
-  const speaking = { ...row, note: "hello" };
+  const silent = { ...row, remark: null };
+  const speaking = { ...row, remark: "hello" };
 
   test("is refused until the store is finalized for it, unless it says what its absence says", () => {
-    expect(() => refuseUnfinalized(grown, speaking, 2)).toThrow("note: older releases may still write to this store");
-    expect(() => refuseUnfinalized(grown, silent, 2)).not.toThrow();
-    expect(() => refuseUnfinalized(grown, speaking, 3)).not.toThrow();
+    expect(() => refuseUnfinalized(grown, speaking, GENERATION)).toThrow(
+      "remark: older releases may still write to this store",
+    );
+    expect(() => refuseUnfinalized(grown, silent, GENERATION)).not.toThrow();
+    expect(() => refuseUnfinalized(grown, speaking, GENERATION + 1)).not.toThrow();
   });
 
   test("is left out of an event that an older release could have written as well, byte for byte", () => {
     expect(JSON.stringify(auditedState(grown, stateFromRow(grown, silent)))).toBe(
       JSON.stringify(stateFromRow(LINK, row)),
     );
-    expect(auditedState(grown, stateFromRow(grown, speaking))).toMatchObject({ note: "hello" });
-    expect(stateFromRow(grown, silent)).toMatchObject({ note: null });
+    expect(auditedState(grown, stateFromRow(grown, speaking))).toMatchObject({ remark: "hello" });
+    expect(stateFromRow(grown, silent)).toMatchObject({ remark: null });
   });
 
   test("is no change where it is absent before and says as much after, and a change where it says more", () => {
     const old: State = stateFromRow(LINK, row);
     expect(differingFields(grown, old, stateFromRow(grown, silent))).toEqual([]);
-    expect(differingFields(grown, old, stateFromRow(grown, speaking))).toEqual(["note"]);
+    expect(differingFields(grown, old, stateFromRow(grown, speaking))).toEqual(["remark"]);
+  });
+
+  test("is in a state that is shown, also of an event that was written before it", () => {
+    const old: State = stateFromRow(LINK, row);
+    expect(wholeState(grown, old)).toEqual({ ...old, remark: null });
+    expect(wholeState(grown, { ...old, remark: "hello", legacy_history: [] })).toMatchObject({
+      remark: "hello",
+      legacy_history: [],
+    });
   });
 
   test("of a history that began before it is folded with the rest", () => {
@@ -109,7 +122,7 @@ describe("a field that states gained in a later generation", () => {
       atMs,
       state: { ...stateFromRow(LINK, { ...row, updated_at_ms: atMs, version }), ...more },
     });
-    const last = fold(grown, [at(0, 1), at(5, 2, { note: "hello" }), at(9, 3)]);
+    const last = fold(grown, [at(0, 1), at(5, 2, { remark: "hello" }), at(9, 3)]);
     expect(last).toEqual({ ...stateFromRow(LINK, { ...row, updated_at_ms: 9, version: 3 }) });
     expect(formatTime(9)).toBe(String(last?.updated_at));
   });

@@ -105,7 +105,6 @@ function commandFor(model: Model, { kind, code, url, title, expires, expects }: 
 function expected(model: Model, command: Command, made: number): Model | string {
   const next = new Map(model);
   if (command.type === "link.create") {
-    if (command.original_url.startsWith("ftp")) return "bad_request";
     const { short_code = "", original_url: url, title = "", expires_at: expires = null } = command;
     // Decided without looking: that it is taken, the database says when all of them are written.
     next.set(model.has(short_code) ? `taken ${short_code}` : short_code, {
@@ -120,7 +119,6 @@ function expected(model: Model, command: Command, made: number): Model | string 
   }
   if (command.type !== "link.update" && command.type !== "link.delete" && command.type !== "link.restore")
     throw new Error(`the model knows no ${command.type}`);
-  if (command.type === "link.update" && command.original_url?.startsWith("ftp")) return "bad_request";
   const [code, link] = [...model].find(([, { id }]) => id === command.id) ?? [];
   if (code === undefined || link === undefined) return "not_found";
   if (command.if_version && !command.if_version.includes(link.version)) return "precondition_failed";
@@ -137,8 +135,10 @@ function expected(model: Model, command: Command, made: number): Model | string 
   return next;
 }
 
-/** All of them or none. */
+/** All of them or none; what is wrong whatever it is about is found before anything else. */
 function expectedTogether(model: Model, commands: readonly Command[]): Model | string {
+  if (commands.some((command) => "original_url" in command && command.original_url?.startsWith("ftp")))
+    return "bad_request";
   let next = model;
   for (const command of commands) {
     const after = expected(next, command, 0);

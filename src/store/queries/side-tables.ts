@@ -55,6 +55,9 @@ export function lockSideTable(tx: Tx, { table }: SideTable): Query<SideTableStan
     select name, through_id, is_complete from side_tables where name = ${table} ${tx.forUpdateSkipLocked}`;
 }
 
+/** Makes the line where it is gone. */
 export function updateSideTable(tx: Tx, { name, through_id, is_complete }: SideTableStanding): Query<unknown> {
-  return tx`update side_tables set through_id = ${through_id}, is_complete = ${is_complete} where name = ${name}`;
+  return tx`
+    insert into side_tables (name, through_id, is_complete) values (${name}, ${through_id}, ${is_complete})
+    on conflict (name) do update set through_id = excluded.through_id, is_complete = excluded.is_complete`;
 }

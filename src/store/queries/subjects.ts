@@ -62,13 +62,13 @@ export function listTaken(
   { table }: Subject,
   { column, isFolded }: Unique,
   values: readonly string[],
-): Query<{ value: string }> {
+): Query<{ value: string; id: number }> {
   if (!isFolded)
     return sql`
-      select ${sql.names(column)} as value from ${sql.names(table)} where ${sql.names(column)} in ${sql(values)}`;
+      select ${sql.names(column)} as value, id from ${sql.names(table)} where ${sql.names(column)} in ${sql(values)}`;
   const folded = values.map((value) => value.toLowerCase());
   return sql`
-    select lower(${sql.names(column)}) as value from ${sql.names(table)}
+    select lower(${sql.names(column)}) as value, id from ${sql.names(table)}
     where lower(${sql.names(column)}) in ${sql(folded)}`;
 }
 
