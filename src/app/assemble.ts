@@ -89,7 +89,8 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     silentMs: () => performance.now() - auditLog.feed.heardMs,
   });
   const database = new DatabaseProbe(store, (why) => auditLog.alarm("lost", why));
-  const keys = new KeyMemory(config.keyOutage);
+  const isHeard = () => performance.now() - auditLog.feed.heardMs <= config.cacheStaleMax;
+  const keys = new KeyMemory(config.keyOutage, isHeard);
   const limits = createRateLimits({
     "bad-keys": config.limitBadKeys,
     proofs: config.limitProofs,

@@ -1,14 +1,17 @@
-// Keys that were found to be good, for the time the store does not answer: an outage must be visible while it lasts. What is
-// remembered lets its holder read and nothing else, and is forgotten at the first word of a change of the key or its user.
+// Keys that were found to be good. While the store does not answer one lets its holder read, so that an outage is visible while it
+// lasts; while the log is heard one need not be asked about before a change that asks by itself. What is remembered is forgotten at
+// the first word of a change of the key or its user.
 
 import { LIMITS } from "../limits.ts";
 import type { EventType } from "../model/event.ts";
 import { KEY } from "../model/key.ts";
+import type { Role } from "../model/role.ts";
 import { USER } from "../model/user.ts";
 
 export interface RememberedKey {
   readonly userId: number;
   readonly keyId: number;
+  readonly role: Role;
   readonly expiresAtMs: number | null;
 }
 
@@ -16,11 +19,16 @@ export class KeyMemory {
   /** By the key's SHA-256, the one verified last at the end. At most LIMITS.rememberedKeys; only good keys get in. */
   readonly #byHash = new Map<string, RememberedKey & { readonly verifiedMs: number }>();
   readonly #outageMs: number;
+  readonly #isHeard: () => boolean;
   #changes = 0;
 
-  /** `outageMs`: how long after it was last verified a key may be used unasked; 0 for never. */
-  constructor(outageMs: number) {
+  /**
+   * `outageMs`: how long after it was last verified a key may be used unasked; 0 for never. `isHeard`: whether this process has
+   * lately heard of all that was committed.
+   */
+  constructor(outageMs: number, isHeard: () => boolean = () => false) {
     this.#outageMs = outageMs;
+    this.#isHeard = isHeard;
   }
 
   /** How many changes of keys and users were heard of: what was asked before the last of them is not remembered. */
@@ -48,6 +56,11 @@ export class KeyMemory {
     const key = this.#byHash.get(hash);
     if (key === undefined || performance.now() - key.verifiedMs > this.#outageMs) return undefined;
     return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? undefined : key;
+  }
+
+  /** The same while this process hears of changes: the key was good a moment ago. */
+  recallHeard(hash: string, nowMs: number): RememberedKey | undefined {
+    return this.#isHeard() ? this.recall(hash, nowMs) : undefined;
   }
 
   /** A listener of what has changed, here or elsewhere. */
