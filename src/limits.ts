@@ -28,6 +28,8 @@ export const LIMITS = {
   transactionRetries: 3,
   /** Commands of one transaction that are locked, decided and written in one go; the next ones after them. */
   applyRows: 250,
+  /** Ids of a kind that are drawn ahead: as many as transactions commonly run at once. */
+  idsAhead: 64,
   /** Subjects of which one transaction fills a side table, and how long its process waits before it looks again for more. */
   reindexRows: 500,
   reindexMs: 5_000,

@@ -205,7 +205,12 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
     ),
   writeInOne: (tx) =>
     tx.takesWritesInOne
-      ? changeQueries.writeInOne(tx, [event], 1, [subjectQueries.insertSubjects(tx, LINK, [row])])
+      ? [undefined, { keyId: 1, wanted: LINK }].map((unasked) =>
+          changeQueries.writeInOne(tx, [event], 1, {
+            parts: [subjectQueries.insertSubjects(tx, LINK, [row])],
+            unasked,
+          }),
+        )
       : [],
   insertSideRows: (tx) => [sideTableQueries.insertSideRows(tx, LINK_HOSTS, [{ url_id: 1, host: "a.b" }])],
   deleteSideRows: (tx) => sideTableQueries.deleteSideRows(tx, LINK_HOSTS, [1, 2]),

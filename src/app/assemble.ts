@@ -17,6 +17,7 @@ import type { Service } from "../http/service.ts";
 import { createMetrics, type Metrics } from "../metrics/registry.ts";
 import type { Caller } from "../model/caller.ts";
 import { ownHostsOf } from "../model/target.ts";
+import { Ahead } from "../operations/ahead.ts";
 import type { Core } from "../operations/context.ts";
 import { readLogTotals, readTotals } from "../operations/totals.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
@@ -132,6 +133,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     clock,
     randomBytes,
     ownHosts: () => ownHosts,
+    ahead: new Ahead(),
     writeRefusal: () => (config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined),
     onCommit: (changes) => {
       redirects.committed(changes);

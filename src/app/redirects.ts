@@ -117,6 +117,8 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
         // An import is of more links than anybody is about to follow.
         if (op === "imported") resolver.refresh(link);
         else resolver.put(link);
+        // No file names what has only now come to be.
+        if (op === "created") continue;
         strike(link.short_code);
         // The keeper of the file may not have heard of it yet.
         if (isStarted && timer === undefined) withWarmSet(() => warmSet.append(link.short_code));

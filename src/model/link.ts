@@ -13,6 +13,7 @@ import {
   type Context,
   checkVersion,
   type Decision,
+  NOTHING,
   nextVersion,
   type SideTable,
   type Stored,
@@ -153,7 +154,7 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
   counterOf: ({ is_active }) => (is_active === true ? "links:active" : "links:inactive"),
   show: (_, state) => state,
   mayReadDisclosure: () => true,
-  around: (command) => ("user_id" in command && command.user_id !== undefined ? { users: [command.user_id] } : {}),
+  around: (command) => ("user_id" in command && command.user_id !== undefined ? { users: [command.user_id] } : NOTHING),
   draw: (command, randomBytes) =>
     command.type === "link.create" && command.short_code === undefined ? generateCode(randomBytes) : "",
   check(command, caller, ownHosts) {

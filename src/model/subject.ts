@@ -81,6 +81,9 @@ export interface Around {
   readonly adminKeys?: boolean;
 }
 
+/** What a command that looks at no other row has around it. */
+export const NOTHING: Around = {};
+
 /** Rows of an unaudited table that follow from a subject's: written with it, rebuilt by `reindex`, checked by `verify`. */
 export interface SideTable<Row extends SubjectRow = SubjectRow> {
   readonly table: string;

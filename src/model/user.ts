@@ -6,7 +6,16 @@ import { LIMITS } from "../limits.ts";
 import { mayKnow, type Viewer } from "./caller.ts";
 import { checkReason } from "./event.ts";
 import { flag, integer, type RowOf, schemaOf, text, time } from "./field.ts";
-import { born, type Context, type Decision, nextVersion, type Stored, type Subject, stateFromRow } from "./subject.ts";
+import {
+  born,
+  type Context,
+  type Decision,
+  NOTHING,
+  nextVersion,
+  type Stored,
+  type Subject,
+  stateFromRow,
+} from "./subject.ts";
 import { parseTime } from "./time.ts";
 
 const fields = {
@@ -100,7 +109,7 @@ export const USER: Subject<UserRow, UserCommand> = {
   counterOf: () => undefined,
   show: (viewer, state) => (mayKnow(viewer, state.id) ? state : { ...state, email: null }),
   mayReadDisclosure: mayKnow,
-  around: () => ({}),
+  around: () => NOTHING,
   draw: (command, randomBytes) => (command.type === "user.erase" ? Buffer.from(randomBytes(4)).toString("hex") : ""),
   check(command) {
     if (command.type === "user.create") newUserOf(command);

@@ -2,7 +2,7 @@
 // places in the queue before the log and its side tables. Nothing else writes a subject.
 
 import { type SealedEvent, sealEvent } from "../audit/event.ts";
-import { DeadletterError, unavailable } from "../errors.ts";
+import { DeadletterError, unauthorized, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { type Command, checkCommand, decide, ruleOf } from "../model/command.ts";
@@ -22,7 +22,7 @@ import { writeChanges } from "../store/queries/changes.ts";
 import { listTaken } from "../store/queries/subjects.ts";
 import { StoreError, type Tx } from "../store/store.ts";
 import type { Committed, Core, Outcome, Work } from "./context.ts";
-import { type KeyWorth, prepare } from "./prepare.ts";
+import { type KeyWorth, prepare, worthOf } from "./prepare.ts";
 import { sideChangesOf } from "./side-tables.ts";
 
 /**
@@ -126,7 +126,7 @@ async function applyAll(work: Work, commands: readonly Command[], progress: Prog
   for (let at = 0; at < commands.length; at += LIMITS.applyRows) {
     const part = await applyPart(work, commands.slice(at, at + LIMITS.applyRows), progress);
     progress.writing = part.changes;
-    await write(work.tx, part.changes);
+    await write(work, part, progress);
     outcomes.push(...part.outcomes);
     progress.committed.push(...part.changes.map(committedOf));
   }
@@ -136,8 +136,8 @@ async function applyAll(work: Work, commands: readonly Command[], progress: Prog
 async function applyPart(work: Work, commands: readonly Command[], progress: Progress) {
   const { core, caller } = work;
   const prepared = await prepare(work, commands, progress.worth);
-  const { worth, nowMs, known } = prepared;
-  progress.worth = worth;
+  const { worth, nowMs, known, unasked } = prepared;
+  if (!unasked) progress.worth = worth;
   const ownHosts = core.ownHosts();
   const changes: Change[] = [];
   const outcomes = commands.map((command, at): Outcome => {
@@ -154,7 +154,7 @@ async function applyPart(work: Work, commands: readonly Command[], progress: Pro
     known.put(subject, change.after);
     return { state: change.state, isChanged: true };
   });
-  return { outcomes, changes };
+  return { outcomes, changes, unasked };
 }
 
 function seal(
@@ -185,7 +185,12 @@ function seal(
   return { subject, before, decision, isDrawn, after: { ...next, head: event.leaf_hash }, state, event };
 }
 
-async function write(tx: Tx, changes: readonly Change[]): Promise<void> {
+/** Throws unauthorized where a key that was not asked about before turns out not to be good. */
+async function write(
+  { core, caller, tx }: Work,
+  { changes, unasked }: { readonly changes: readonly Change[]; readonly unasked: Subject | undefined },
+  progress: Progress,
+): Promise<void> {
   if (changes.length === 0) return;
   const made = new Map<Subject, Stored<SubjectRow>[]>();
   for (const { subject, before, after } of changes) {
@@ -194,13 +199,18 @@ async function write(tx: Tx, changes: readonly Change[]): Promise<void> {
     if (rows) rows.push(after);
     else made.set(subject, [after]);
   }
-  await writeChanges(tx, {
+  const written = {
     events: changes.map(({ event }) => event),
     generation: GENERATION,
     made,
     changed: changes.filter(({ before }) => before).map(({ subject, after }) => ({ subject, row: after })),
     sides: sideChangesOf(changes),
-  });
+  };
+  const standing = await writeChanges(tx, written, unasked && { keyId: caller.keyId, wanted: unasked });
+  if (!unasked || !standing) return;
+  core.ahead.learn(unasked, standing);
+  progress.worth = worthOf(caller, standing, core.clock());
+  if (!progress.worth.isKeyLive) throw unauthorized("the key is not valid");
 }
 
 function committedOf({ subject, decision, state, event }: Change): Committed {
@@ -220,7 +230,10 @@ async function explain(core: Core, error: unknown, writing: readonly Change[]) {
   }
   if (!(error instanceof StoreError) || error.kind !== "unique") return { tries: 1, refusal: error };
   // An id drawn before an import took it: the next draw gives a free one.
-  if (error.constraint === "events_subject_key") return { tries: LIMITS.transactionRetries, refusal: error };
+  if (error.constraint === "events_subject_key") {
+    core.ahead.forget();
+    return { tries: LIMITS.transactionRetries, refusal: error };
+  }
   const about = await findSecond(core, error.constraint, writing);
   const unique = about?.subject.uniques[error.constraint];
   if (!about || !unique) return { tries: 1, refusal: error };

@@ -7,6 +7,7 @@ import type { State } from "../model/field.ts";
 import type { Destination } from "../model/link.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
+import type { Ahead } from "./ahead.ts";
 
 export interface Core {
   readonly store: Store;
@@ -17,6 +18,7 @@ export interface Core {
   readonly ownHosts: () => ReadonlySet<string>;
   /** Why no change is taken now, where none is: the stored log was refused. */
   readonly writeRefusal: () => string | undefined;
+  readonly ahead: Ahead;
   /** Called after changes are durably committed, before their caller is answered. */
   readonly onCommit: (changes: readonly Committed[]) => void;
 }

@@ -3,16 +3,26 @@
 import type { Caller } from "../model/caller.ts";
 import { type Command, ruleOf } from "../model/command.ts";
 import { KEY } from "../model/key.ts";
-import type { Context, Drawn, Known, Stored, Subject, SubjectRow } from "../model/subject.ts";
+import {
+  type Context,
+  type Drawn,
+  type Known,
+  NOTHING,
+  type Stored,
+  type Subject,
+  type SubjectRow,
+} from "../model/subject.ts";
 import { SUBJECTS } from "../model/subjects.ts";
 import { USER } from "../model/user.ts";
 import { lockKeys, readStanding, type Standing } from "../store/queries/keys.ts";
 import { findSubjects, lockSubjects } from "../store/queries/subjects.ts";
 import type { Tx } from "../store/store.ts";
-import type { Work } from "./context.ts";
+import type { Core, Work } from "./context.ts";
 
 export interface Prepared {
   readonly worth: KeyWorth;
+  /** Where the key was not asked about: the kind of what is made. The write asks, and draws the next id of it. */
+  readonly unasked?: Subject;
   readonly nowMs: number;
   /** By the place of the command. */
   readonly drawn: readonly Drawn[];
@@ -50,6 +60,8 @@ export async function prepare(
   commands: readonly Command[],
   before: KeyWorth | undefined,
 ): Promise<Prepared> {
+  const early = before === undefined && tx.takesWritesInOne ? prepareAhead(core, commands) : undefined;
+  if (early) return early;
   const known = new KnownRows();
   const wanted = idsToDraw(commands);
   // One id comes with the standing: that is one way there and back.
@@ -61,6 +73,7 @@ export async function prepare(
   // Sent in one go.
   if (locks.length > 0 || drawing) await Promise.all([...locks, drawing, asking]);
   const [standing] = (await asking) ?? [];
+  if (single && standing && tx.takesWritesInOne) core.ahead.learn(single.subject, { ...standing, drawn_id: null });
   const ids = await drawing;
   const nowMs = core.clock();
   const nextId = (subject: Subject) => (single ? standing?.drawn_id : ids?.get(subject)?.next().value) ?? 0;
@@ -72,7 +85,19 @@ export async function prepare(
   return { worth: before ?? worthOf(caller, standing, nowMs), nowMs, drawn, known };
 }
 
-function worthOf({ keyId }: Caller, standing: Standing | undefined, nowMs: number): KeyWorth {
+/** One command that makes something and looks at nothing: with an id that was drawn ahead there is nothing to ask first. */
+function prepareAhead(core: Core, [command, ...others]: readonly Command[]): Prepared | undefined {
+  if (command === undefined || others.length > 0) return undefined;
+  const { subject, rule } = ruleOf(command);
+  if (rule.makes !== "drawn" || subject.around(command) !== NOTHING) return undefined;
+  const ahead = core.ahead.take(subject);
+  if (!ahead) return undefined;
+  const drawn = [{ id: ahead.id, text: subject.draw(command, core.randomBytes) }];
+  const worth = { isKeyLive: true, generation: ahead.generation };
+  return { worth, unasked: subject, nowMs: core.clock(), drawn, known: new KnownRows() };
+}
+
+export function worthOf({ keyId }: Caller, standing: Standing | undefined, nowMs: number): KeyWorth {
   const { generation = 1, revoked_at_ms = null, expires_at_ms = null, user_is_active = null } = standing ?? {};
   const isExpired = expires_at_ms !== null && expires_at_ms <= nowMs;
   const isKeyLive = keyId === null || (user_is_active === 1 && revoked_at_ms === null && !isExpired);

@@ -2,8 +2,9 @@
 
 import type { EventRow } from "../../model/event.ts";
 import type { SideRow, SideTable, Stored, Subject, SubjectRow } from "../../model/subject.ts";
-import type { Query, Tx } from "../store.ts";
+import type { Query, SubjectIds, Tx } from "../store.ts";
 import { insertEvents, queueEvents } from "./events.ts";
+import { readStanding, type Standing } from "./keys.ts";
 import { deleteSideRows, insertSideRows } from "./side-tables.ts";
 import { insertSubjects, updateSubject } from "./subjects.ts";
 
@@ -29,7 +30,7 @@ export interface SideChange {
 const AT_ONCE = 6;
 
 /** Sent in one go, and where the engine can as one statement. Events first, since rows refer to them. */
-export async function writeChanges(tx: Tx, written: Written): Promise<void> {
+export async function writeChanges(tx: Tx, written: Written, unasked?: Unasked): Promise<Standing | undefined> {
   const { events, generation, made, changed, sides } = written;
   const rows = [...made].map(([subject, each]) => insertSubjects(tx, subject, each));
   const updates = changed.map(({ subject, row }) => updateSubject(tx, subject, row));
@@ -38,8 +39,15 @@ export async function writeChanges(tx: Tx, written: Written): Promise<void> {
   const parts = [...rows, ...updates, ...removed, ...added];
   // The parts of one statement do not see what the others do, and none may touch a row twice.
   const isOne = tx.takesWritesInOne && parts.length <= AT_ONCE && removed.length === 0 && isEachOnce(events);
-  if (isOne) await writeInOne(tx, events, generation, parts);
-  else await Promise.all([insertEvents(tx, events), queueEvents(tx, events, generation), ...parts]);
+  if (isOne) return (await writeInOne(tx, events, generation, { parts, unasked }))[0];
+  await Promise.all([insertEvents(tx, events), queueEvents(tx, events, generation), ...parts]);
+  return unasked && (await readStanding(tx, unasked.keyId, unasked.wanted))[0];
+}
+
+/** A key that is asked about with the write, and the kind of which another id is drawn. */
+export interface Unasked {
+  readonly keyId: number | null;
+  readonly wanted: SubjectIds;
 }
 
 /** PostgreSQL's data-modifying WITH (manual, section 7.8.4). What triggers look for is there once the whole statement has run. */
@@ -47,12 +55,16 @@ export function writeInOne(
   tx: Tx,
   events: Written["events"],
   generation: number,
-  parts: readonly Query<unknown>[],
-): Query<unknown> {
+  { parts, unasked }: { readonly parts: readonly Query<unknown>[]; readonly unasked?: Unasked | undefined },
+): Query<Standing> {
   const named = parts.map((part, at) => tx`, ${tx.names(`part_${"abcdef".charAt(at)}`)} as (${part})`);
   return tx`
     with written as (${insertEvents(tx, events)} returning id) ${named.length > 0 ? named : tx``}
-    insert into log_queue (event_id, generation) select id, cast(${generation} as integer) from written order by id`;
+    ${unasked ? tx`, queued as (${queue(tx, generation)}) ${readStanding(tx, unasked.keyId, unasked.wanted)}` : queue(tx, generation)}`;
+}
+
+function queue(tx: Tx, generation: number): Query<unknown> {
+  return tx`insert into log_queue (event_id, generation) select id, cast(${generation} as integer) from written order by id`;
 }
 
 function isEachOnce(events: Written["events"]): boolean {
