@@ -1,7 +1,7 @@
 // CPU of a redirect and of a created link in an earlier release, divided by that of this tree: both serve at once, and rounds
 // alternate. Each round is a wrk of its own; CPU is each server's own (/proc). Read the median and its interval.
 //
-//   bun bench/against.ts --base DIR [--rounds 11] [--seconds 3] [--links 1000] [--connections 32] [--only redirect,sqlite,postgres]
+//   bun bench/against.ts --base DIR [--rounds 11] [--seconds 3] [--warm 20] [--links 1000] [--connections 32] [--only redirect,sqlite,postgres]
 //
 // DIR is a checkout of the earlier release with its dependencies installed. wrk comes from apt-get install wrk.
 
@@ -21,14 +21,20 @@ const { values } = parseArgs({
     base: { type: "string" },
     rounds: { type: "string", default: "11" },
     seconds: { type: "string", default: "3" },
+    /** Before anything is measured: threads that compile what is new to them cost as much as the requests at first. */
+    warm: { type: "string", default: "20" },
     links: { type: "string", default: "1000" },
     connections: { type: "string", default: "32" },
     only: { type: "string", default: "redirect,sqlite,postgres" },
   },
 });
-const [rounds, seconds, links, connections] = [values.rounds, values.seconds, values.links, values.connections].map(
-  Number,
-) as [number, number, number, number];
+const [rounds, seconds, warm, links, connections] = [
+  values.rounds,
+  values.seconds,
+  values.warm,
+  values.links,
+  values.connections,
+].map(Number) as [number, number, number, number, number];
 const wrk = Bun.which("wrk");
 if (wrk === null || values.base === undefined) {
   console.error(wrk === null ? "wrk is missing: apt-get install wrk" : "--base is needed: a checkout to compare with");
@@ -101,16 +107,16 @@ const SCRIPTS = {
 };
 
 /** Microseconds of CPU a request, and requests a second. */
-function measure({ url, child }: Server, asked: keyof typeof SCRIPTS) {
+function measure({ url, child }: Server, asked: keyof typeof SCRIPTS, lengthS = seconds) {
   const script = join(work, `${asked}.lua`);
   writeFileSync(script, SCRIPTS[asked]);
   const before = cpuTicks(child.pid);
-  const load = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, `${url}/`];
+  const load = ["-t1", `-c${connections}`, `-d${lengthS}s`, "-s", script, `${url}/`];
   const { stdout } = Bun.spawnSync([wrk as string, ...load], { stderr: "ignore" });
   const text = stdout.toString();
   const requests = Number(/(\d+) requests in/.exec(text)?.[1]);
   if (/Non-2xx or 3xx/.test(text)) throw new Error(text);
-  return { us: ((cpuTicks(child.pid) - before) * 10_000) / requests, rate: requests / seconds };
+  return { us: ((cpuTicks(child.pid) - before) * 10_000) / requests, rate: requests / lengthS };
 }
 
 /** User and system time in ticks of 10 ms (proc(5)). */
@@ -120,7 +126,7 @@ function cpuTicks(pid: number): number {
 }
 
 async function compare(title: string, servers: readonly [Server, Server], asked: keyof typeof SCRIPTS): Promise<void> {
-  for (const server of servers) measure(server, asked);
+  for (const server of servers) measure(server, asked, warm);
   const us = { base: [] as number[], ours: [] as number[] };
   const rates = { base: [] as number[], ours: [] as number[] };
   for (let round = 0; round < rounds; round++) {

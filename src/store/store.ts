@@ -150,29 +150,26 @@ export function insertRows<Row extends object>(
   columns: readonly string[],
   rows: readonly Row[],
 ): Query<unknown> {
-  const values: Value[] = [];
-  for (const row of rows) for (const column of columns) values.push(valueIn(row, column));
-  if (rows.length !== 1) return sql(rowTexts(table, columns, rows.length), ...values);
+  const [row, ...others] = rows;
+  if (row === undefined || others.length > 0)
+    return sql`insert into ${sql.names(table)} ${sql(rows, ...(columns as readonly (keyof Row & string)[]))}`;
   // Nearly every change writes one row of each table: its text is made once.
   const byTable = ROW_TEXTS.get(columns) ?? new Map<string, TemplateStringsArray>();
-  const texts = byTable.get(table) ?? rowTexts(table, columns, 1);
+  const texts = byTable.get(table) ?? rowTexts(table, columns);
   ROW_TEXTS.set(columns, byTable.set(table, texts));
-  return sql(texts, ...values);
+  return sql(texts, ...columns.map((column) => valueIn(row, column)));
 }
 
 function valueIn(row: object, column: string): Value {
   return (row as Readonly<Record<string, Value>>)[column] ?? null;
 }
 
-function rowTexts(table: string, columns: readonly string[], rows: number): TemplateStringsArray {
-  const texts: string[] = Array.from({ length: rows * columns.length }, (_, at) =>
-    at === 0
-      ? `insert into ${joinNames([table])} (${joinNames(columns)}) values (`
-      : at % columns.length === 0
-        ? "), ("
-        : ", ",
-  );
-  texts.push(")");
+function rowTexts(table: string, columns: readonly string[]): TemplateStringsArray {
+  const texts = [
+    `insert into ${joinNames([table])} (${joinNames(columns)}) values (`,
+    ...columns.slice(1).fill(", "),
+    ")",
+  ];
   return Object.assign(texts, { raw: texts });
 }
 
