@@ -56,8 +56,15 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   expects: fc.constantFrom("any", "any", "right", "wrong"),
 });
 
+/** Of one of the links there are, whichever: a change that is not refused. */
+interface SmallChange {
+  readonly which: number;
+  readonly title: string | undefined;
+}
+
 type Step =
   | { readonly how: "alone" | "together" | "racing" | "undone"; readonly wishes: readonly Wish[] }
+  | { readonly how: "several"; readonly changes: readonly SmallChange[] }
   | { readonly how: "killed"; readonly batches: readonly (readonly Wish[])[]; readonly after: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -73,6 +80,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       how: fc.constantFrom("together" as const, "racing" as const, "undone" as const),
       wishes: fc.array(wish, { minLength: 2, maxLength: 6 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      how: fc.constant("several" as const),
+      changes: fc.array(fc.record({ which: fc.nat(3), title: fc.constantFrom(undefined, "x", "y", "z") }), {
+        minLength: 2,
+        maxLength: 8,
+      }),
     }),
   },
   {
@@ -207,7 +224,10 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 
 async function take(scene: Scene, { how, ...rest }: Step): Promise<void> {
   if ("batches" in rest) return takeKilled(scene, rest.batches, rest.after);
-  const commands = rest.wishes.map((each) => commandFor(scene.model, each));
+  const commands =
+    "changes" in rest
+      ? severalChanges(scene.model, rest.changes)
+      : rest.wishes.map((each) => commandFor(scene.model, each));
   if (how === "racing") {
     await Promise.all(commands.map((command) => scene.run([command])));
     // Which order they came in is told by what is stored; that it could have happened, by the histories.
@@ -226,6 +246,18 @@ async function take(scene: Scene, { how, ...rest }: Step): Promise<void> {
     if (typeof after !== "string") scene.model = after;
   }
   await scene.check();
+}
+
+/** Changes that follow from one another, most of them of the same few links: a title, or the other activity than it has by then. */
+function severalChanges(model: Model, changes: readonly SmallChange[]): Command[] {
+  const links = [...model.values()].map(({ id, isActive }) => ({ id, isActive }));
+  return changes.flatMap(({ which, title }): Command[] => {
+    const link = links[which % Math.max(1, links.length)];
+    if (!link) return [];
+    if (title !== undefined && link.isActive) return [{ type: "link.update", id: link.id, title }];
+    link.isActive = !link.isActive;
+    return [{ type: link.isActive ? "link.restore" : "link.delete", id: link.id }];
+  });
 }
 
 /** Kills the process after it has said so many times that it applied a batch: what it said holds, and whole batches alone. */
