@@ -21,7 +21,7 @@ import type { Core, Work } from "./context.ts";
 
 export interface Prepared {
   readonly worth: KeyWorth;
-  /** Where the key was not asked about: the kind of what is made. The write asks, and draws the next id of it. */
+  /** The kind of what is made, where the write asks about the key, for the first time or again, and draws the next id. */
   readonly unasked?: Subject;
   readonly nowMs: number;
   /** By the place of the command. */
@@ -73,7 +73,6 @@ export async function prepare(
   // Sent in one go.
   if (locks.length > 0 || drawing) await Promise.all([...locks, drawing, asking]);
   const [standing] = (await asking) ?? [];
-  if (single && standing && tx.takesWritesInOne) core.ahead.learn(single.subject, { ...standing, drawn_id: null });
   const ids = await drawing;
   const nowMs = core.clock();
   const nextId = (subject: Subject) => (single ? standing?.drawn_id : ids?.get(subject)?.next().value) ?? 0;
@@ -82,7 +81,10 @@ export async function prepare(
     const id = rule.makes === "drawn" ? nextId(subject) : idOf(command);
     return { id, text: subject.draw(command, core.randomBytes) };
   });
-  return { worth: before ?? worthOf(caller, standing, nowMs), nowMs, drawn, known };
+  const worth = before ?? worthOf(caller, standing, nowMs);
+  // The first of its kind in this process: its write draws the id for the next one.
+  const isFirst = single !== undefined && tx.takesWritesInOne && commands.length === 1 && locks.length === 0;
+  return { worth, nowMs, drawn, known, ...(isFirst ? { unasked: single.subject } : {}) };
 }
 
 /** One command that makes something and looks at nothing: with an id that was drawn ahead there is nothing to ask first. */

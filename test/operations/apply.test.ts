@@ -4,7 +4,9 @@ import { expect, test } from "bun:test";
 import { DeadletterError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Command } from "../../src/model/command.ts";
+import { LINK } from "../../src/model/link.ts";
 import { apply, transact } from "../../src/operations/apply.ts";
+import { GENERATION } from "../../src/store/generation.ts";
 import { describeEachEngine } from "../support/harness.ts";
 
 const link = (short_code?: string, title = ""): Command => ({
@@ -14,7 +16,7 @@ const link = (short_code?: string, title = ""): Command => ({
   ...(short_code === undefined ? {} : { short_code }),
 });
 
-describeEachEngine("apply()", (server) => {
+describeEachEngine("apply()", (server, engine) => {
   const run = (commands: readonly Command[]) => {
     const { core, self } = server().deadletter;
     return apply(core, self, commands);
@@ -122,6 +124,23 @@ describeEachEngine("apply()", (server) => {
     const answer = await call("DELETE", `/users/${user.id}`, { reason: "enough" }, { key });
     expect(answer).toMatchObject({ status: 200, json: { is_active: false, version: 2 } });
     expect((await call("GET", "/whoami", undefined, { key })).status).toBe(401);
+    expect(await server().verify()).toEqual([]);
+  });
+
+  test("begins with its write where an id was drawn ahead, and with another id where an import took that one", async () => {
+    const { core, self } = server().deadletter;
+    const [first] = await run([link()]);
+    const ahead = core.ahead.take(LINK);
+    if (engine === "sqlite") {
+      // Its ids follow the largest there is: none can be kept for later.
+      expect(ahead).toBeUndefined();
+      return;
+    }
+    expect(ahead?.id).toBeGreaterThan(Number(first?.state.id));
+    const standing = { generation: GENERATION, revoked_at_ms: null, expires_at_ms: null, user_is_active: null };
+    core.ahead.learn(LINK, { ...standing, drawn_id: Number(first?.state.id) });
+    const [second] = await apply(core, self, [link()]);
+    expect(Number(second?.state.id)).toBeGreaterThan(Number(first?.state.id));
     expect(await server().verify()).toEqual([]);
   });
 });
