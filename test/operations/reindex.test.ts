@@ -61,7 +61,7 @@ describeEachEngine("link_hosts", (server) => {
       { length: 2 * LIMITS.reindexRows },
       (_, at): Command => ({ type: "link.create", original_url: `https://h${at}.example/` }),
     );
-    await apply(core, self, many);
+    const ids = (await apply(core, self, many)).map(({ state }) => Number(state.id));
     await forgetSideTables(store);
     await server().store.tamper("delete from link_hosts");
     // One batch, and a process that stops after it.
@@ -71,7 +71,9 @@ describeEachEngine("link_hosts", (server) => {
     const [rest] = await Promise.all([
       reindexAll(store),
       ...Array.from({ length: 50 }, (_, at) =>
-        apply(core, self, [{ type: "link.update", id: 5 + at * 10, original_url: `https://moved${at}.example/` }]),
+        apply(core, self, [
+          { type: "link.update", id: ids[at * 10] ?? 0, original_url: `https://moved${at}.example/` },
+        ]),
       ),
       ...Array.from({ length: 50 }, () =>
         apply(core, self, [{ type: "link.create", original_url: "https://new.example/" }]),
