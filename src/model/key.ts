@@ -50,6 +50,11 @@ export function keyOf(state: State): Key {
   return withoutHidden({ fields }, state) as Key;
 }
 
+/** Neither revoked nor expired. Whether its user is active is another question. */
+export function isInForce(key: Pick<KeyRow, "revoked_at_ms" | "expires_at_ms">, nowMs: number): boolean {
+  return key.revoked_at_ms === null && (key.expires_at_ms === null || key.expires_at_ms > nowMs);
+}
+
 const strict = { additionalProperties: false } as const;
 const id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const reason = Type.Optional(Type.String());
@@ -142,10 +147,7 @@ function revoke(row: KeyRow | null, command: KeyDelete, context: Context): Decis
   const reason = checkReason(command.reason);
   if (row === null || row.user_id !== user_id) throw notFound(`user ${user_id} has no key ${id}`);
   if (row.revoked_at_ms !== null) throw conflict(`key ${id} is revoked already`);
-  const isLiveAdmin = (key: KeyRow) =>
-    key.role === "admin" &&
-    key.revoked_at_ms === null &&
-    (key.expires_at_ms === null || key.expires_at_ms > context.nowMs);
+  const isLiveAdmin = (key: KeyRow) => key.role === "admin" && isInForce(key, context.nowMs);
   if (isLiveAdmin(row) && !knownKeys(context).some((key) => key.id !== id && isLiveAdmin(key)))
     throw conflict(
       "nobody would be left with a key of role admin",

@@ -2,7 +2,17 @@
 
 import { timingSafeEqual } from "node:crypto";
 import type { Caller, Viewer } from "../model/caller.ts";
-import { generateKey, hashKey, type Key, type KeyRow, keyFromRow, keyOf, type NewKey, showKey } from "../model/key.ts";
+import {
+  generateKey,
+  hashKey,
+  isInForce,
+  type Key,
+  type KeyRow,
+  keyFromRow,
+  keyOf,
+  type NewKey,
+  showKey,
+} from "../model/key.ts";
 import { type User, userFromRow } from "../model/user.ts";
 import { findAnyAdminKey, findKeyByHash, listKeysOf } from "../store/queries/keys.ts";
 import { applyOne } from "./apply.ts";
@@ -44,11 +54,7 @@ export function readHolder(
 export async function findLiveKey({ store, clock }: Core, hash: string): Promise<KeyRow | undefined> {
   const [row] = await store.read((sql) => findKeyByHash(sql, hash));
   const isLive =
-    row !== undefined &&
-    isSameText(row.key_hash, hash) &&
-    row.revoked_at_ms === null &&
-    (row.expires_at_ms === null || row.expires_at_ms > clock()) &&
-    row.user_is_active === 1;
+    row !== undefined && isSameText(row.key_hash, hash) && isInForce(row, clock()) && row.user_is_active === 1;
   return isLive ? row : undefined;
 }
 

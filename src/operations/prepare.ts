@@ -2,7 +2,7 @@
 
 import type { Caller } from "../model/caller.ts";
 import { type Command, ruleOf } from "../model/command.ts";
-import { KEY } from "../model/key.ts";
+import { isInForce, KEY } from "../model/key.ts";
 import {
   type Context,
   type Drawn,
@@ -101,8 +101,7 @@ function prepareAhead(core: Core, [command, ...others]: readonly Command[]): Pre
 
 export function worthOf({ keyId }: Caller, standing: Standing | undefined, nowMs: number): KeyWorth {
   const { generation = 1, revoked_at_ms = null, expires_at_ms = null, user_is_active = null } = standing ?? {};
-  const isExpired = expires_at_ms !== null && expires_at_ms <= nowMs;
-  const isKeyLive = keyId === null || (user_is_active === 1 && revoked_at_ms === null && !isExpired);
+  const isKeyLive = keyId === null || (user_is_active === 1 && isInForce({ revoked_at_ms, expires_at_ms }, nowMs));
   return { isKeyLive, generation };
 }
 
