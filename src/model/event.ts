@@ -4,6 +4,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { mayKnow, type Viewer } from "./caller.ts";
+import { nullable, Timestamp, wordOf } from "./schema.ts";
 import { cleanText } from "./text.ts";
 
 /** What can happen to a subject; each kind has those in its definition. Deleting a user deactivates it, deleting a key revokes it. */
@@ -25,24 +26,77 @@ export interface Actor {
   readonly client?: string;
 }
 
-export const Event = Type.Object(
-  {
-    id: Type.Integer(),
-    subject: Type.String(),
-    url_id: Type.Union([Type.Integer(), Type.Null()]),
-    user_id: Type.Union([Type.Integer(), Type.Null()]),
-    event_type: Type.String(),
-    timestamp: Type.String(),
-    details: Type.Record(Type.String(), Type.Unknown()),
-    version: Type.Integer(),
-    actor: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
-    request_id: Type.Union([Type.String(), Type.Null()]),
-    reason: Type.Union([Type.String(), Type.Null()]),
-    leaf_hash: Type.String(),
-  },
-  { $id: "Event" },
+/** What happened, by kind of event; a release may add members. */
+const Details = Type.Unsafe<Record<string, unknown>>(
+  Type.Object(
+    {
+      changes: Type.Optional(
+        Type.Record(Type.String(), Type.Object({ from: Type.Unknown(), to: Type.Unknown() }), {
+          description: "each field that is not what it was",
+        }),
+      ),
+      reason: Type.Optional(nullable(Type.String({ description: "of a deletion" }))),
+      short_code: Type.Optional(Type.String()),
+      original_url: Type.Optional(Type.String()),
+      link: Type.Optional(Type.Unknown({ description: "created and imported: the whole link" })),
+      user: Type.Optional(Type.Unknown({ description: "created and imported: the whole user" })),
+      key: Type.Optional(Type.Unknown({ description: "created: the whole key, without its secret" })),
+      erased: Type.Optional(
+        Type.Unknown({ description: "true where the state was erased; else what this event erased" }),
+      ),
+      legacy_history: Type.Optional(Type.Unknown({ description: "imported: what the former program had recorded" })),
+    },
+    { additionalProperties: true },
+  ),
 );
+
+const ShownActor = Type.Unsafe<Record<string, unknown>>(
+  Type.Object({
+    user_id: nullable(Type.Integer()),
+    key_id: nullable(Type.Integer()),
+    via: Type.String({ description: "http, cli:uid-N, import:uid-N or serve" }),
+    client: Type.Optional(Type.String({ description: "the client's address, where the server keeps it" })),
+  }),
+);
+
+const eventMembers = {
+  id: Type.Integer(),
+  subject: Type.String({ description: "TYPE:ID, as the leaf names it" }),
+  url_id: nullable(Type.Integer()),
+  user_id: nullable(Type.Integer({ description: "who did it, not who owns the link" })),
+  event_type: wordOf(EVENT_TYPES),
+  timestamp: Timestamp,
+  details: Details,
+  version: Type.Integer({ description: "of the subject after this event; 1 is its first" }),
+  actor: nullable(ShownActor),
+  request_id: nullable(Type.String()),
+  reason: nullable(Type.String()),
+  leaf_hash: Type.String({ description: "base64url of SHA-256(0x00 || leaf), RFC 6962" }),
+};
+const eventExample = {
+  id: 99,
+  subject: "url:42",
+  url_id: 42,
+  user_id: 1,
+  event_type: "updated",
+  timestamp: "2026-11-26T09:30:00.000Z",
+  details: { changes: { title: { from: "", to: "Winter sale" } } },
+  version: 2,
+  actor: { user_id: 1, key_id: 3, via: "http" },
+  request_id: "f2a1b7e0-5d0c-4b38-9a55-0c1de0a1b2c3",
+  reason: null,
+  leaf_hash: "mJz0Wq8l3kq2m0Yb1x0J3m5l2Qe7s0o9Q8b4p1c6d2E",
+};
+
+export const Event = Type.Object(eventMembers, { $id: "Event", examples: [eventExample] });
 export type Event = Static<typeof Event>;
+
+/** An event with its place in the log. */
+export const LogEntry = Type.Object(
+  { index: Type.Integer({ minimum: 0 }), ...eventMembers },
+  { $id: "LogEntry", examples: [{ index: 98, ...eventExample }] },
+);
+export type LogEntry = Static<typeof LogEntry>;
 
 export interface EventRow {
   readonly id: number;

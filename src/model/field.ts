@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
+import { nullable, Timestamp, wordOf } from "./schema.ts";
 import { formatOptionalTime, formatTime } from "./time.ts";
 
 /** What a column of a subject holds: the types on which both engines agree. */
@@ -46,14 +47,13 @@ export type RowOf<F extends Fields> = {
 
 export const integer = (options: FieldOptions = {}) => plain(Type.Integer(), options, toNumber);
 export const optionalInteger = (options: FieldOptions = {}) =>
-  plain(Type.Union([Type.Integer(), Type.Null()]), options, toOptionalNumber);
+  plain(nullable(Type.Integer()), options, toOptionalNumber);
 export const text = (options: FieldOptions = {}) => plain(Type.String(), options, toText);
-export const optionalText = (options: FieldOptions = {}) =>
-  plain(Type.Union([Type.String(), Type.Null()]), options, toOptionalText);
+export const optionalText = (options: FieldOptions = {}) => plain(nullable(Type.String()), options, toOptionalText);
 
 /** One of a closed list of words. */
 export function word<Word extends string>(words: readonly Word[], options: FieldOptions = {}) {
-  const schema = Type.Unsafe<Word>(Type.Union(words.map((each) => Type.Literal(each))));
+  const schema = wordOf(words);
   return { ...options, schema, suffix: "", read: (cell: Word) => cell, write: (value: Word) => value } as const;
 }
 
@@ -66,12 +66,12 @@ export function flag(options: FieldOptions = {}) {
 
 /** RFC 3339 in a state, milliseconds since the epoch in its column, whose name ends in _ms. */
 export function time(options: FieldOptions = {}) {
-  return { ...options, schema: Type.String(), suffix: "_ms", read: formatTime, write: toMs } as const;
+  return { ...options, schema: Timestamp, suffix: "_ms", read: formatTime, write: toMs } as const;
 }
 
 export function optionalTime(options: FieldOptions = {}) {
   const write = (value: string | null) => (value === null ? null : toMs(value));
-  const schema = Type.Union([Type.String(), Type.Null()]);
+  const schema = nullable(Timestamp);
   return { ...options, schema, suffix: "_ms", read: formatOptionalTime, write } as const;
 }
 
@@ -103,12 +103,10 @@ function toMs(value: string): number {
   return Date.parse(value);
 }
 
-/** The schema of what is shown of a subject: all but its hidden fields. */
-export function schemaOf<F extends Fields>(name: string, fields: F): TObject<SchemasOf<F>> {
-  const schemas = Object.entries(fields).filter(([, { isHidden }]) => !isHidden);
-  return Type.Object(Object.fromEntries(schemas.map(([field, { schema }]) => [field, schema])), {
-    $id: name,
-  }) as TObject<SchemasOf<F>>;
+/** The schema of a subject as it is shown, under the name that the API's description has for it. */
+export function schemaOf<F extends Fields>(name: string, shown: F, example: State): TObject<SchemasOf<F>> {
+  const schemas = Object.entries(shown).map(([field, { schema }]) => [field, schema]);
+  return Type.Object(Object.fromEntries(schemas), { $id: name, examples: [example] }) as TObject<SchemasOf<F>>;
 }
 
 /** Structural, since a field may be a list; where a state lacks the field it says what it is taken to say. */

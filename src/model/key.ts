@@ -8,6 +8,7 @@ import { mayKnow, type Viewer } from "./caller.ts";
 import { checkReason } from "./event.ts";
 import { integer, optionalTime, type RowOf, type State, schemaOf, text, time, word } from "./field.ts";
 import { isAtLeast, ROLES, type Role } from "./role.ts";
+import { ExpiresAt, Id, Reason, strict } from "./schema.ts";
 import {
   born,
   type Context,
@@ -22,7 +23,7 @@ import { cleanText } from "./text.ts";
 import { parseTime } from "./time.ts";
 import { knownUser } from "./user.ts";
 
-const fields = {
+const shown = {
   id: integer({ isFixed: true }),
   user_id: integer({ isFixed: true }),
   name: text({ isFixed: true }),
@@ -32,12 +33,29 @@ const fields = {
   created_at: time({ isFixed: true }),
   updated_at: time(),
   version: integer(),
-  /** In the audit log as well, so that swapping it in the table is seen. */
-  key_hash: text({ isFixed: true, isHidden: true }),
 };
 
-export const Key = schemaOf("Key", fields);
-export type Key = Omit<Static<typeof Key>, "key_hash">;
+/** The hash is in the audit log as well, so that swapping it in the table is seen. */
+const fields = { ...shown, key_hash: text({ isFixed: true, isHidden: true }) };
+
+export const Key = schemaOf("Key", shown, {
+  id: 3,
+  user_id: 1,
+  name: "laptop",
+  role: "editor",
+  expires_at: null,
+  revoked_at: null,
+  created_at: "2026-11-26T09:30:00.000Z",
+  updated_at: "2026-11-26T09:30:00.000Z",
+  version: 1,
+});
+export type Key = Static<typeof Key>;
+/** With its secret: the only time anybody sees it. */
+export const KeyWithSecret = Type.Object(
+  { ...Key.properties, key: Type.String({ description: "the secret, shown this once" }) },
+  { $id: "KeyWithSecret" },
+);
+export type KeyWithSecret = Static<typeof KeyWithSecret>;
 export type KeyRow = RowOf<typeof fields>;
 export type StoredKey = Stored<KeyRow>;
 
@@ -55,17 +73,13 @@ export function isInForce(key: Pick<KeyRow, "revoked_at_ms" | "expires_at_ms">, 
   return key.revoked_at_ms === null && (key.expires_at_ms === null || key.expires_at_ms > nowMs);
 }
 
-const strict = { additionalProperties: false } as const;
-const id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
-const reason = Type.Optional(Type.String());
-
 /** What a request that makes a key says of it. */
 export const NewKey = Type.Object(
   {
-    name: Type.String(),
-    role: Type.Unsafe<Role>(Type.Union(ROLES.map((role) => Type.Literal(role)))),
-    expires_at: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-    reason,
+    name: Type.String({ description: `what it is for, 1 to ${LIMITS.keyNameChars} characters` }),
+    role: fields.role.schema,
+    expires_at: ExpiresAt,
+    reason: Reason,
   },
   strict,
 );
@@ -73,10 +87,10 @@ export type NewKey = Static<typeof NewKey>;
 
 /** With the hash of a secret that only its holder is shown. */
 const KeyCreate = Type.Object(
-  { type: Type.Literal("key.create"), user_id: id, key_hash: Type.String(), ...NewKey.properties },
+  { type: Type.Literal("key.create"), user_id: Id, key_hash: Type.String(), ...NewKey.properties },
   strict,
 );
-const KeyDelete = Type.Object({ type: Type.Literal("key.delete"), id, user_id: id, reason }, strict);
+const KeyDelete = Type.Object({ type: Type.Literal("key.delete"), id: Id, user_id: Id, reason: Reason }, strict);
 
 type KeyCreate = Static<typeof KeyCreate>;
 type KeyDelete = Static<typeof KeyDelete>;

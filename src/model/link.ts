@@ -8,6 +8,7 @@ import { checkCode, generateCode } from "./code.ts";
 import { checkDeleteReason, checkReason } from "./event.ts";
 import { flag, integer, optionalInteger, optionalTime, type RowOf, type State, schemaOf, text, time } from "./field.ts";
 import { isAtLeast } from "./role.ts";
+import { ExpiresAt, Id, Owner, Reason, strict } from "./schema.ts";
 import {
   born,
   type Context,
@@ -38,7 +39,18 @@ const fields = {
   version: integer(),
 };
 
-export const Link = schemaOf("Link", fields);
+export const Link = schemaOf("Link", fields, {
+  id: 42,
+  short_code: "sale",
+  original_url: "https://shop.example/sale",
+  title: "Winter sale",
+  is_active: true,
+  expires_at: null,
+  user_id: 1,
+  created_at: "2026-11-26T09:30:00.000Z",
+  updated_at: "2026-11-26T09:30:00.000Z",
+  version: 1,
+});
 export type Link = Static<typeof Link>;
 export type LinkRow = RowOf<typeof fields>;
 export type StoredLink = Stored<LinkRow>;
@@ -47,26 +59,20 @@ export function linkFromRow(row: LinkRow): Link {
   return stateFromRow({ fields }, row) as Link;
 }
 
-const strict = { additionalProperties: false } as const;
-const subject = {
-  id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-  if_version: Type.Optional(Type.Array(Type.Integer())),
-};
-const reason = Type.Optional(Type.String());
-const expiresAt = Type.Optional(Type.Union([Type.String(), Type.Null()]));
+const subject = { id: Id, if_version: Type.Optional(Type.Array(Type.Integer())) };
 
 /** What a command that makes a link says of it, which is also the body of a request that does. */
 export const NewLink = Type.Object(
   {
     original_url: Type.String({ description: `absolute http or https URL, at most ${LIMITS.urlBytes} bytes` }),
-    title: Type.Optional(Type.String()),
+    title: Type.Optional(Type.String({ description: `at most ${LIMITS.titleChars} characters` })),
     short_code: Type.Optional(
       Type.String({ description: "3-64 of A-Za-z0-9_-, not all digits; generated when absent" }),
     ),
-    expires_at: expiresAt,
+    expires_at: ExpiresAt,
     // Not Elysia's own integer, which would take the text "1" for the number.
-    user_id: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
-    reason,
+    user_id: Type.Optional(Owner),
+    reason: Reason,
   },
   strict,
 );
@@ -75,18 +81,18 @@ export const NewLink = Type.Object(
 export const LinkEdit = Type.Object(
   {
     original_url: Type.Optional(Type.String()),
-    title: Type.Optional(Type.String()),
-    expires_at: expiresAt,
+    title: Type.Optional(Type.String({ description: `at most ${LIMITS.titleChars} characters` })),
+    expires_at: ExpiresAt,
     is_active: Type.Optional(Type.Literal(false, { description: "deletes the link; POST .../restore brings it back" })),
-    reason,
+    reason: Reason,
   },
   strict,
 );
 
 const LinkCreate = Type.Object({ type: Type.Literal("link.create"), ...NewLink.properties }, strict);
 const LinkUpdate = Type.Object({ type: Type.Literal("link.update"), ...subject, ...LinkEdit.properties }, strict);
-const LinkDelete = Type.Object({ type: Type.Literal("link.delete"), ...subject, reason }, strict);
-const LinkRestore = Type.Object({ type: Type.Literal("link.restore"), ...subject, reason }, strict);
+const LinkDelete = Type.Object({ type: Type.Literal("link.delete"), ...subject, reason: Reason }, strict);
+const LinkRestore = Type.Object({ type: Type.Literal("link.restore"), ...subject, reason: Reason }, strict);
 /** A link as another program had it. Its old history is kept verbatim beside its state. */
 const LinkImport = Type.Object(
   {

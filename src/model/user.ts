@@ -6,6 +6,7 @@ import { LIMITS } from "../limits.ts";
 import { mayKnow, type Viewer } from "./caller.ts";
 import { checkReason } from "./event.ts";
 import { flag, integer, type RowOf, schemaOf, text, time } from "./field.ts";
+import { Id, nullable, Reason, strict } from "./schema.ts";
 import {
   born,
   type Context,
@@ -28,7 +29,15 @@ const fields = {
   version: integer(),
 };
 
-export const User = schemaOf("User", fields);
+export const User = schemaOf("User", fields, {
+  id: 1,
+  username: "ada",
+  email: "ada@example.com",
+  is_active: true,
+  created_at: "2026-11-26T09:30:00.000Z",
+  updated_at: "2026-11-26T09:30:00.000Z",
+  version: 1,
+});
 export type User = Static<typeof User>;
 export type UserRow = RowOf<typeof fields>;
 export type StoredUser = Stored<UserRow>;
@@ -37,34 +46,33 @@ export function userFromRow(row: UserRow): User {
   return stateFromRow({ fields }, row) as User;
 }
 
-const strict = { additionalProperties: false } as const;
-const id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
-const reason = Type.Optional(Type.String());
+const Username = Type.String({ description: `1 to ${LIMITS.usernameChars} ASCII characters, compared without case` });
+const Email = Type.String({ description: "compared without case" });
 
 /** What a command that makes a user says of it, which is also the body of a request that does. */
-export const NewUser = Type.Object({ username: Type.String(), email: Type.String(), reason }, strict);
+export const NewUser = Type.Object({ username: Username, email: Email, reason: Reason }, strict);
 export type NewUser = Static<typeof NewUser>;
 
 /** What a command that changes a user says, which is also the body of a request that does. */
 export const UserEdit = Type.Object(
-  { username: Type.Optional(Type.String()), email: Type.Optional(Type.String()), reason },
+  { username: Type.Optional(Username), email: Type.Optional(Email), reason: Reason },
   strict,
 );
 
 const UserCreate = Type.Object({ type: Type.Literal("user.create"), ...NewUser.properties }, strict);
-const UserUpdate = Type.Object({ type: Type.Literal("user.update"), id, ...UserEdit.properties }, strict);
-const UserDelete = Type.Object({ type: Type.Literal("user.delete"), id, reason }, strict);
-const UserRestore = Type.Object({ type: Type.Literal("user.restore"), id, reason }, strict);
+const UserUpdate = Type.Object({ type: Type.Literal("user.update"), id: Id, ...UserEdit.properties }, strict);
+const UserDelete = Type.Object({ type: Type.Literal("user.delete"), id: Id, reason: Reason }, strict);
+const UserRestore = Type.Object({ type: Type.Literal("user.restore"), id: Id, reason: Reason }, strict);
 const DisclosureNames = Type.Array(Type.String());
 /** Forgets who the user was. `actors` and `states` name the disclosures that go with it, as `url:42:3`. */
 const UserErase = Type.Object(
-  { type: Type.Literal("user.erase"), id, actors: DisclosureNames, states: DisclosureNames, reason },
+  { type: Type.Literal("user.erase"), id: Id, actors: DisclosureNames, states: DisclosureNames, reason: Reason },
   strict,
 );
 const UserImport = Type.Object(
   {
     type: Type.Literal("user.import"),
-    id,
+    id: Id,
     username: Type.String(),
     email: Type.String(),
     created_at: Type.String(),
@@ -181,7 +189,11 @@ export function knownUser({ known }: Context, id: number): UserRow | undefined {
 }
 
 /** A user as somebody may see it: without an email where that is none of theirs. */
-export type VisibleUser = Omit<User, "email"> & { readonly email: string | null };
+export const VisibleUser = Type.Object(
+  { ...User.properties, email: nullable(Type.String({ description: "null where it is none of the caller's" })) },
+  { $id: "VisibleUser" },
+);
+export type VisibleUser = Static<typeof VisibleUser>;
 
 export function showUser(viewer: Viewer, user: User): VisibleUser {
   return USER.show(viewer, user) as VisibleUser;
