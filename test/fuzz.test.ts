@@ -1,6 +1,7 @@
-// 20,000 mangled requests: never a 5xx, never a body that is not JSON where one is promised, and the server still answers.
+// 20,000 mangled requests: never a 5xx, never an answer that is not as /openapi.json describes it, and the server still answers.
 
 import { expect, test } from "bun:test";
+import { contractOf } from "./support/api-contract.ts";
 import { describeEachEngine } from "./support/harness.ts";
 
 const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 20_000);
@@ -17,6 +18,7 @@ describeEachEngine("a request fuzzer", (server) => {
     }
     const { key: fuzzKey } = (await call("POST", "/users/4/keys", { name: "fuzzer", role: "admin" })).json;
     await call("POST", "/urls", { original_url: "https://example.com/", short_code: "target" });
+    const contract = await contractOf(server().deadletter);
     const random = mulberry32(seed);
     const statuses = new Map<number, number>();
     let sent = 0;
@@ -27,7 +29,10 @@ describeEachEngine("a request fuzzer", (server) => {
         const answer = await fetch(listeners.baseUrl + path, { ...init, redirect: "manual" });
         const text = await answer.text();
         statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
-        const problem = problemOf(init.method, path, answer, text);
+        const { status, headers } = answer;
+        const problem =
+          problemOf(init.method, path, answer, text) ??
+          contract.problemOf({ method: init.method, path, status, headers, text });
         if (problem)
           throw new Error(
             `${problem} (FUZZ_SEED=${seed}, request ${number}): ${init.method} ${path} ${String(init.body).slice(0, 300)} -> ${answer.status} ${text.slice(0, 300)}`,
@@ -49,7 +54,7 @@ function problemOf(method: string, path: string, answer: Response, text: string)
   if (answer.status >= 500) return "a 5xx";
   if (answer.headers.get("x-request-id") === null) return "no X-Request-Id";
   if (method === "HEAD" || answer.status === 302) return text === "" ? undefined : "a body where there must be none";
-  if (answer.ok && /^\/(metrics|robots\.txt)/.test(path)) return undefined;
+  if (answer.ok && /^\/(metrics|robots\.txt|docs)/.test(path)) return undefined;
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -90,6 +95,7 @@ const ROUTES = [
   ["GET", "/stats"],
   ["GET", "/metrics"],
   ["GET", "/openapi.json"],
+  ["GET", "/docs"],
   ["GET", "/health"],
   ["GET", "/robots.txt"],
 ] as const;

@@ -2,6 +2,7 @@
 
 import { autocomplete, cancel, confirm, intro, isCancel, log, note, outro, select, text } from "@clack/prompts";
 import { DeadletterError } from "../errors.ts";
+import type { LinkWithHistory } from "../http/links.ts";
 import { DELETE_REASONS } from "../model/event.ts";
 import { ROLES, type Role } from "../model/role.ts";
 import { type Client, connect } from "./client.ts";
@@ -13,7 +14,6 @@ import {
   deleteLink,
   editLink,
   type LinkEdit,
-  type LinkWithHistory,
   listLinks,
   listUsers,
   restoreLink,
@@ -132,8 +132,8 @@ async function linkScreen(client: Client, code: string): Promise<void> {
 }
 
 function showInFull(client: Client, link: LinkWithHistory): void {
-  note(`${describeLink(link, client.baseUrl)}clicks     ${link.clicks}`, link.short_code);
-  note(eventTable(link.events), "history");
+  note(`${describeLink(link, client.baseUrl)}clicks     ${link.clicks ?? 0}`, link.short_code);
+  note(eventTable(link.events ?? []), "history");
 }
 
 async function createScreen(client: Client): Promise<void> {

@@ -86,32 +86,31 @@ export async function withClient(
   }
 }
 
-interface Reply<Data> {
-  readonly data: Data | null;
-  readonly error: { readonly status: unknown; readonly value: unknown } | null;
-  readonly response: Response;
-}
+/** What Eden gives for a call. */
+type Reply<Data> = { readonly response: Response } & (
+  | { readonly data: Data; readonly error: null }
+  | { readonly data: null; readonly error: { readonly status: unknown; readonly value: unknown } }
+);
 
 /** The data of an answer, or the server's own error as one of ours. */
-export async function unwrap<Data>(call: Promise<Reply<Data | Response>>): Promise<Data> {
+export async function unwrap<Data>(call: Promise<Reply<Data>>): Promise<Data> {
   return (await unwrapPage(call)).data;
 }
 
 /** The same with the cursor of the next page, if there is one. */
 export async function unwrapPage<Data>(
-  call: Promise<Reply<Data | Response>>,
+  call: Promise<Reply<Data>>,
 ): Promise<{ data: Data; cursor: string | undefined }> {
-  let reply: Reply<Data | Response>;
-  try {
-    reply = await call;
-  } catch (error) {
+  const reply = await call.catch((error: unknown) => {
     throw unavailable("the server cannot be reached", { cause: error });
+  });
+  if (reply.error === null) {
+    const cursor = /[?&]cursor=([^&>]+)/.exec(reply.response.headers.get("link") ?? "")?.[1];
+    return { data: reply.data, cursor };
   }
-  if (reply.error?.value instanceof Error)
+  if (reply.error.value instanceof Error)
     throw unavailable("the server cannot be reached", { cause: reply.error.value });
-  if (reply.error) throw asOurs(reply.error.value);
-  const cursor = /[?&]cursor=([^&>]+)/.exec(reply.response.headers.get("link") ?? "")?.[1];
-  return { data: reply.data as Data, cursor };
+  throw asOurs(reply.error.value);
 }
 
 /** The bytes of a plain answer, or the server's own error as one of ours. */

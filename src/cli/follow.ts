@@ -2,7 +2,7 @@
 
 import { badRequest, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { LogEntry } from "../operations/audit-log.ts";
+import type { LogEntry } from "../model/event.ts";
 import { type Client, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, type Io } from "./command.ts";
 import { eventLine } from "./output.ts";

@@ -98,7 +98,7 @@ export const showCommand: Command = {
         io,
         input.isJson,
         link,
-        () => `${describeLink(link, client.baseUrl)}clicks     ${link.clicks}\n\n${eventTable(link.events)}`,
+        () => `${describeLink(link, client.baseUrl)}clicks     ${link.clicks ?? 0}\n\n${eventTable(link.events ?? [])}`,
       );
     }),
 };

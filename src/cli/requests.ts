@@ -2,45 +2,43 @@
 
 import type { Static } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
+import type { LogHealth } from "../http/audit-log.ts";
+import type { LinkWithHistory } from "../http/links.ts";
 import { LIMITS } from "../limits.ts";
-import type { Event } from "../model/event.ts";
-import type { Key } from "../model/key.ts";
+import type { Event, LogEntry } from "../model/event.ts";
+import type { Key, KeyWithSecret } from "../model/key.ts";
 import type { Link, LinkEdit as LinkEditSchema, NewLink as NewLinkSchema } from "../model/link.ts";
 import type { Role } from "../model/role.ts";
 import type { User, VisibleUser } from "../model/user.ts";
-import type { LogEntry, LogStatus } from "../operations/audit-log.ts";
 import type { ClickQuery, ClickReport } from "../operations/clicks.ts";
 import type { ErasureReport } from "../operations/erase.ts";
 import { type Client, unwrap, unwrapPage } from "./client.ts";
-
-export type LinkWithHistory = Link & { readonly events: readonly Event[]; readonly clicks: number };
-export type KeyWithSecret = Key & { readonly key: string };
 
 export type NewLink = Static<typeof NewLinkSchema>;
 export type LinkEdit = Static<typeof LinkEditSchema>;
 
 export function createLink({ api }: Client, link: NewLink): Promise<Link> {
-  return unwrap<Link>(api.urls.post(link));
+  return unwrap(api.urls.post(link));
 }
 
 export function editLink({ api }: Client, name: string, edit: LinkEdit, version?: number): Promise<Link> {
-  return unwrap<Link>(api.urls({ link: segment(name) }).patch(edit, ifMatch(version)));
+  return unwrap(api.urls({ link: segment(name) }).patch(edit, ifMatch(version)));
 }
 
 export function deleteLink({ api }: Client, name: string, reason: string | undefined): Promise<Link> {
-  return unwrap<Link>(api.urls({ link: segment(name) }).delete(reason === undefined ? {} : { reason }));
+  return unwrap(api.urls({ link: segment(name) }).delete(reason === undefined ? {} : { reason }));
 }
 
 export function restoreLink({ api }: Client, name: string, reason: string | undefined): Promise<Link> {
-  return unwrap<Link>(api.urls({ link: segment(name) }).restore.post(reason === undefined ? {} : { reason }));
+  return unwrap(api.urls({ link: segment(name) }).restore.post(reason === undefined ? {} : { reason }));
 }
 
-export async function showLink({ api }: Client, name: string): Promise<LinkWithHistory> {
-  return (await unwrap(api.urls({ link: segment(name) }).get({ query: {} }))) as LinkWithHistory;
+export function showLink({ api }: Client, name: string): Promise<LinkWithHistory> {
+  return unwrap(api.urls({ link: segment(name) }).get({ query: {} }));
 }
 
-export async function showLinkAt({ api }: Client, name: string, at: string): Promise<Link> {
-  return (await unwrap(api.urls({ link: segment(name) }).get({ query: { at } }))) as Link;
+export function showLinkAt({ api }: Client, name: string, at: string): Promise<Link> {
+  return unwrap(api.urls({ link: segment(name) }).get({ query: { at } }));
 }
 
 export interface LinkFilter {
@@ -50,7 +48,7 @@ export interface LinkFilter {
 }
 
 export function listLinks({ api }: Client, filter: LinkFilter, limit: number): Promise<Link[]> {
-  return collect(limit, (page) => unwrapPage<Link[]>(api.urls.get({ query: { ...filter, ...page } })));
+  return collect(limit, (page) => unwrapPage(api.urls.get({ query: { ...filter, ...page } })));
 }
 
 export interface EventFilter {
@@ -62,23 +60,23 @@ export interface EventFilter {
 }
 
 export function listEvents({ api }: Client, filter: EventFilter, limit: number): Promise<Event[]> {
-  return collect(limit, (page) => unwrapPage<Event[]>(api.events.get({ query: { ...filter, ...page } })));
+  return collect(limit, (page) => unwrapPage(api.events.get({ query: { ...filter, ...page } })));
 }
 
 export function createUser({ api }: Client, user: { username: string; email: string }): Promise<User> {
-  return unwrap<User>(api.users.post(user));
+  return unwrap(api.users.post(user));
 }
 
 export function listUsers({ api }: Client, limit: number): Promise<VisibleUser[]> {
-  return collect(limit, (page) => unwrapPage<VisibleUser[]>(api.users.get({ query: page })));
+  return collect(limit, (page) => unwrapPage(api.users.get({ query: page })));
 }
 
 export function deactivateUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
-  return unwrap<User>(api.users({ user: segment(id) }).delete(reason === undefined ? {} : { reason }));
+  return unwrap(api.users({ user: segment(id) }).delete(reason === undefined ? {} : { reason }));
 }
 
 export function restoreUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
-  return unwrap<User>(api.users({ user: segment(id) }).restore.post(reason === undefined ? {} : { reason }));
+  return unwrap(api.users({ user: segment(id) }).restore.post(reason === undefined ? {} : { reason }));
 }
 
 export function createKey(
@@ -86,15 +84,15 @@ export function createKey(
   userId: string,
   key: { name: string; role: Role; expires_at?: string },
 ): Promise<KeyWithSecret> {
-  return unwrap<KeyWithSecret>(api.users({ user: segment(userId) }).keys.post(key));
+  return unwrap(api.users({ user: segment(userId) }).keys.post(key));
 }
 
 export function listKeys({ api }: Client, userId: string): Promise<Key[]> {
-  return unwrap<Key[]>(api.users({ user: segment(userId) }).keys.get());
+  return unwrap(api.users({ user: segment(userId) }).keys.get());
 }
 
 export function revokeKey({ api }: Client, userId: string, keyId: string, reason: string | undefined): Promise<Key> {
-  return unwrap<Key>(
+  return unwrap(
     api
       .users({ user: segment(userId) })
       .keys({ key: segment(keyId) })
@@ -131,10 +129,10 @@ function segment(name: string): string {
 }
 
 export function countClicks({ api }: Client, name: string, query: ClickQuery): Promise<ClickReport> {
-  return unwrap<ClickReport>(api.urls({ link: segment(name) }).clicks.get({ query }));
+  return unwrap(api.urls({ link: segment(name) }).clicks.get({ query }));
 }
 
-export function readLogStatus({ api }: Client): Promise<LogStatus & { readonly refused: string | null }> {
+export function readLogStatus({ api }: Client): Promise<LogHealth> {
   return unwrap(api.log.status.get());
 }
 
@@ -148,5 +146,5 @@ export function eraseUser(
   id: string,
   options: { reason?: string; dry_run?: boolean },
 ): Promise<ErasureReport> {
-  return unwrap<ErasureReport>(api.users({ user: segment(id) }).erase.post(options));
+  return unwrap(api.users({ user: segment(id) }).erase.post(options));
 }

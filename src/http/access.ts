@@ -1,9 +1,7 @@
 // Who may use which route: built from the route table itself, so that no route can be left out of it.
 
 import { DeadletterError } from "../errors.ts";
-import type { Role } from "../model/role.ts";
-
-export type Needs = Role | "public";
+import { type DeclaredRoute, factsOf, type Needs } from "./route.ts";
 
 export interface Match {
   /** The route's template, such as `/urls/:link`. */
@@ -16,25 +14,14 @@ export interface AccessTable {
   match(method: string, path: string): Match | undefined;
 }
 
-interface RouteLike {
-  readonly method: string;
-  readonly path: string;
-  readonly hooks?: { readonly detail?: unknown };
-}
-
-/** What a route needs travels in its OpenAPI detail, where it documents the route as well. */
-export function needs<N extends Needs>(role: N, summary: string) {
-  return { detail: { summary, "x-needs": role, security: role === "public" ? [] : [{ bearer: [] }] } } as const;
-}
-
 /** The first version's file routes: 404, and not "POST is not allowed" on a link that happens to be called bulk. */
 const GONE: ReadonlySet<string> = new Set(["POST /users/bulk", "POST /urls/bulk", "POST /events/bulk"]);
 
-export function createAccessTable(routes: readonly RouteLike[]): AccessTable {
+export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable {
   const entries = new Map<string, Map<string, Needs>>();
-  for (const { method, path, hooks } of routes) {
-    const needed = (hooks?.detail as { "x-needs"?: Needs } | undefined)?.["x-needs"];
-    if (needed === undefined) throw new Error(`route ${method} ${path} does not say who may use it`);
+  for (const route of routes) {
+    const { method, path } = route;
+    const { needs: needed } = factsOf(route);
     const methods = entries.get(path) ?? new Map<string, Needs>();
     entries.set(path, methods.set(method, needed));
   }

@@ -1,10 +1,12 @@
 // The signed log over HTTP: what anybody may check (checkpoint, tiles, proofs), and what readers may follow.
 
-import { type Static, t } from "elysia";
+import { type Static, Type } from "@sinclair/typebox";
 import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { LogEntry } from "../model/event.ts";
+import { nullable, strict } from "../model/schema.ts";
 import {
-  type LogEntry,
+  LogStatus,
   proveEvent,
   readEntries,
   readLogStatus,
@@ -15,21 +17,33 @@ import { parseTilePath } from "../tlog/tiles.ts";
 import { customerOf } from "./client.ts";
 import { eventId } from "./events.ts";
 import { callerOf, clientOf, takeFrom } from "./exchange.ts";
-import { readCount } from "./page.ts";
+import { readCount, spelled } from "./page.ts";
 import type { Service } from "./service.ts";
 
-export const EntriesQuery = t.Object(
+export const EntriesQuery = Type.Object(
   {
-    from: t.Optional(t.String({ description: "the index of the first entry wanted, default 0" })),
-    limit: t.Optional(t.String({ description: `1 to ${LIMITS.followPageRows}, default ${LIMITS.pageSizeDefault}` })),
-    wait: t.Optional(
-      t.String({
-        description: `seconds to wait for an entry where there is none, 0 to ${LIMITS.feedWaitS}, default 0`,
+    from: spelled(Type.Integer({ minimum: 0, default: 0, description: "the index of the first entry" })),
+    limit: spelled(Type.Integer({ minimum: 1, maximum: LIMITS.followPageRows, default: LIMITS.pageSizeDefault })),
+    wait: spelled(
+      Type.Integer({
+        minimum: 0,
+        maximum: LIMITS.feedWaitS,
+        default: 0,
+        description: "seconds to wait for an entry where there is none",
       }),
     ),
   },
-  { additionalProperties: false },
+  strict,
 );
+
+export const LogHealth = Type.Object(
+  {
+    ...LogStatus.properties,
+    refused: nullable(Type.String({ description: "why this server does not vouch for the stored log" })),
+  },
+  { $id: "LogHealth" },
+);
+export type LogHealth = Static<typeof LogHealth>;
 
 /** Mutable, but good for a moment: C2SP tlog-tiles asks that it be cached for a few seconds at the most. */
 const CHECKPOINT_HEADERS = { "content-type": "text/plain; charset=utf-8", "cache-control": "public, max-age=1" };
@@ -77,7 +91,7 @@ export function logHandlers(service: Service) {
     return read();
   }
 
-  async function status() {
+  async function status(): Promise<LogHealth> {
     return { ...(await readLogStatus(core)), refused: auditLog.refusal() ?? null };
   }
 

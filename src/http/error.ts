@@ -1,12 +1,22 @@
 // Every failing answer: `{"error": CODE, "detail": TEXT}`, whatever threw, and never the thrown text of an unknown error.
 
+import { Type } from "@sinclair/typebox";
 import type { ValueError } from "@sinclair/typebox/errors";
 import { NotFoundError, ParseError, ValidationError } from "elysia";
-import { badRequest, DeadletterError, ERROR_TABLE, notFound, unavailable } from "../errors.ts";
+import { badRequest, DeadletterError, ERROR_TABLE, type ErrorCode, notFound, unavailable } from "../errors.ts";
+import { wordOf } from "../model/schema.ts";
 import { describeError } from "../runtime/logger.ts";
 import { CheckpointError } from "../tlog/checkpoint.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Service } from "./service.ts";
+
+export const ErrorAnswer = Type.Object(
+  {
+    error: wordOf(Object.keys(ERROR_TABLE) as ErrorCode[]),
+    detail: Type.String({ description: "for people: what is wrong, and where known what to do about it" }),
+  },
+  { $id: "Error" },
+);
 
 export function errorResponse(service: Service, exchange: Exchange, thrown: unknown): Response {
   const known = classify(thrown);

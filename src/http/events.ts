@@ -1,26 +1,27 @@
 // The audit log over HTTP: read only. Only changes write it.
 
-import { type Static, t } from "elysia";
+import { type Static, Type } from "@sinclair/typebox";
 import { badRequest, notFound } from "../errors.ts";
 import { isCode, isId } from "../model/code.ts";
 import { EVENT_TYPES, type EventType } from "../model/event.ts";
+import { strict, wordOf } from "../model/schema.ts";
 import { parseTime } from "../model/time.ts";
 import { readDisclosures, readEvent, readEvents } from "../operations/events.ts";
 import { type Answer, callerOf } from "./exchange.ts";
-import { PageQuery, readCursor, readId, readPage, sendPage } from "./page.ts";
+import { dateTime, PageQuery, readCursor, readId, readPage, sendPage, spelled } from "./page.ts";
 import type { Service } from "./service.ts";
 
-export const ListEventsQuery = t.Object(
+export const ListEventsQuery = Type.Object(
   {
-    url_id: t.Optional(t.String()),
-    short_code: t.Optional(t.String()),
-    user_id: t.Optional(t.String({ description: "who did it" })),
-    event_type: t.Optional(t.String({ description: EVENT_TYPES.join(", ") })),
-    since: t.Optional(t.String({ description: "RFC 3339, included" })),
-    until: t.Optional(t.String({ description: "RFC 3339, excluded" })),
+    url_id: spelled(Type.Integer()),
+    short_code: spelled(Type.String()),
+    user_id: spelled(Type.Integer({ description: "who did it" })),
+    event_type: spelled(wordOf(EVENT_TYPES)),
+    since: spelled(Type.String({ ...dateTime, description: "included" })),
+    until: spelled(Type.String({ ...dateTime, description: "excluded" })),
     ...PageQuery,
   },
-  { additionalProperties: false },
+  strict,
 );
 
 export function eventHandlers({ core }: Service) {

@@ -8,9 +8,10 @@ export function finish(service: Service, request: Request, response: Response): 
   const { requestId, route, startedMs, caller, isFinished } = exchangeOf(request);
   if (isFinished) return response;
   response.headers.set("x-request-id", requestId);
-  // Nothing here is a page: no browser is to guess that it is one, or to run anything of it.
+  // No browser is to guess that an answer is a page, or to run anything of it; the one page there is says what it needs.
   response.headers.set("x-content-type-options", "nosniff");
-  response.headers.set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+  if (!response.headers.has("content-security-policy"))
+    response.headers.set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
   // What only some may see, and what may be mended in a moment, is for no cache on the way (RFC 9111 section 5.2.2.5).
   if ((caller !== undefined || response.status >= 400) && !response.headers.has("cache-control"))
     response.headers.set("cache-control", "no-store");

@@ -1,43 +1,64 @@
 // Links over HTTP: reads the request, calls the operation, shapes the answer.
 
-import { type Static, t } from "elysia";
+import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { DELETE_REASONS } from "../model/event.ts";
-import type { Link, LinkEdit, NewLink } from "../model/link.ts";
+import { DELETE_REASONS, Event } from "../model/event.ts";
+import { Link, type LinkEdit, type NewLink } from "../model/link.ts";
+import { strict, wordOf } from "../model/schema.ts";
 import { cleanText } from "../model/text.ts";
 import { parseTime } from "../model/time.ts";
 import { applyOne } from "../operations/apply.ts";
 import { CLICK_GROUPS, countClicks } from "../operations/clicks.ts";
 import { assertLink, changeLink, readLink, readLinkAsOf, readLinkHistory, readLinks } from "../operations/links.ts";
 import { type Answer, callerOf } from "./exchange.ts";
-import { PageQuery, readCursor, readId, readPage, sendPage } from "./page.ts";
+import { dateTime, PageQuery, readCursor, readId, readPage, sendPage, spelled } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
 import type { Service } from "./service.ts";
 
-const strict = { additionalProperties: false } as const;
-
-export const ReasonBody = t.Union([
-  t.Object({ reason: t.Optional(t.String({ description: `for a deletion: ${DELETE_REASONS.join(", ")}` })) }, strict),
-  t.Null(),
+export const ReasonBody = Type.Union([
+  Type.Object(
+    { reason: Type.Optional(Type.String({ description: `for a deletion of a link: ${DELETE_REASONS.join(", ")}` })) },
+    strict,
+  ),
+  Type.Null(),
 ]);
-export const ListLinksQuery = t.Object(
-  { user_id: t.Optional(t.String()), is_active: t.Optional(t.String()), q: t.Optional(t.String()), ...PageQuery },
-  strict,
-);
-export const ClicksQuery = t.Object(
+
+/** A link with the newest of its history. */
+export const LinkWithHistory = Type.Object(
   {
-    from: t.Optional(t.String({ description: "RFC 3339, included; by default 30 days before `to`" })),
-    to: t.Optional(t.String({ description: "RFC 3339, excluded; by default now" })),
-    by: t.Optional(t.String({ description: `${CLICK_GROUPS.join(", ")}; default day` })),
+    ...Link.properties,
+    events: Type.Optional(
+      Type.Array(Event, { maxItems: LIMITS.embeddedHistory, description: "the newest, oldest first; not with `at`" }),
+    ),
+    clicks: Type.Optional(Type.Integer({ description: "not with `at`" })),
+  },
+  { $id: "LinkWithHistory" },
+);
+export type LinkWithHistory = Static<typeof LinkWithHistory>;
+
+export const ListLinksQuery = Type.Object(
+  {
+    user_id: spelled(Type.Integer({ description: "the owner" })),
+    is_active: spelled(Type.Boolean()),
+    q: spelled(Type.String({ description: "a part of the code, the title or the target, in any case" })),
+    ...PageQuery,
   },
   strict,
 );
-export const ReadLinkQuery = t.Object(
-  { at: t.Optional(t.String({ description: "RFC 3339: the link as it stood then" })) },
+export const ClicksQuery = Type.Object(
+  {
+    from: spelled(Type.String({ ...dateTime, description: "included; by default 30 days before `to`" })),
+    to: spelled(Type.String({ ...dateTime, description: "excluded; by default now" })),
+    by: spelled(wordOf(CLICK_GROUPS, { description: "default day" })),
+  },
   strict,
 );
-export const PageOnlyQuery = t.Object(PageQuery, strict);
+export const ReadLinkQuery = Type.Object(
+  { at: spelled(Type.String({ ...dateTime, description: "the link as it stood then" })) },
+  strict,
+);
+export const PageOnlyQuery = Type.Object(PageQuery, strict);
 
 /** What a handler is given of a request that names a link. */
 interface Asked {
@@ -77,11 +98,16 @@ export function linkHandlers({ core }: Service) {
     return sendPage(set, request, await readLinks(core, filter, { limit, offset }));
   }
 
-  async function read({ params, query, request, set }: Asked & { readonly query: Static<typeof ReadLinkQuery> }) {
+  async function read({
+    params,
+    query,
+    request,
+    set,
+  }: Asked & { readonly query: Static<typeof ReadLinkQuery> }): Promise<LinkWithHistory> {
     if (query.at !== undefined) return readLinkAsOf(core, params.link, parseTime("at", query.at));
     const { link, events, clicks } = await readLink(core, callerOf(request), params.link);
     if (link.version > LIMITS.embeddedHistory) set.headers.link = `</urls/${link.short_code}/events>; rel="first"`;
-    return { ...tagged(set, link), events, clicks };
+    return { ...tagged(set, link), events: [...events], clicks };
   }
 
   async function edit({ params, body, request, set }: Asked & { readonly body: Static<typeof LinkEdit> }) {

@@ -1,14 +1,55 @@
 // What operators and machines ask: alive, ready, healthy, metrics, totals.
 
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { unavailable } from "../errors.ts";
 import { countEventsByType, type NamedCounter } from "../model/counters.ts";
+import { EVENT_TYPES } from "../model/event.ts";
+import { nullable, Timestamp, wordOf } from "../model/schema.ts";
 import { formatTime } from "../model/time.ts";
 import { readTotals } from "../operations/totals.ts";
 import type { Answer } from "./exchange.ts";
-import { addAccounting, aggregate, type Standing, standingOf } from "./report.ts";
-import type { Check, Service } from "./service.ts";
+import { addAccounting, aggregate, ClickAccounting, type Standing, standingOf } from "./report.ts";
+import { Check, type Service } from "./service.ts";
 
 export const REFUSED = "the stored log is not one this server would vouch for: see deadletter log status";
+
+export const Liveness = Type.Object({ status: Type.Literal("alive") }, { $id: "Liveness" });
+
+const CHECKS = ["database", "schema", "storage", "log", "starting", "draining"] as const;
+
+export const Readiness = Type.Object(
+  {
+    status: wordOf(["ready", "degraded", "unready"]),
+    checks: Type.Object(
+      Object.fromEntries(CHECKS.map((name) => [name, Check])) as Record<(typeof CHECKS)[number], typeof Check>,
+    ),
+  },
+  { $id: "Readiness", description: "degraded: redirects of known links work, and something else does not" },
+);
+
+export const Health = Type.Object(
+  { status: wordOf(["ok", "degraded"]), detail: Type.Optional(Type.String()) },
+  { $id: "Health" },
+);
+
+const counts = (schema: TSchema) => Type.Unsafe<Record<string, number>>(schema);
+
+export const Stats = Type.Object(
+  {
+    links: nullable(Type.Object({ total: Type.Integer(), active: Type.Integer(), inactive: Type.Integer() })),
+    events: nullable(counts(Type.Record(wordOf(EVENT_TYPES), Type.Integer()))),
+    clicks: nullable(Type.Integer()),
+    as_of: nullable(Timestamp),
+    log_refused: nullable(Type.String()),
+    click_accounting: ClickAccounting,
+    workers: Type.Integer(),
+    uptime_seconds: Type.Integer(),
+    memory_bytes: Type.Integer(),
+    version: Type.String(),
+  },
+  { $id: "Stats", description: "totals are null until the store has answered once; as_of says when they were read" },
+);
+export type Stats = Static<typeof Stats>;
 
 export function opsHandlers(service: Service) {
   const { core, metrics, version, auditLog, database } = service;
@@ -16,12 +57,12 @@ export function opsHandlers(service: Service) {
   /** The totals that were read last, for the time the store does not answer. */
   let lastCounters: { readonly counters: readonly NamedCounter[]; readonly atMs: number } | undefined;
 
-  function livez() {
+  function livez(): Static<typeof Liveness> {
     return { status: "alive" };
   }
 
   /** 503 takes this replica out of the load balancer; each check says why. */
-  async function readyz({ set }: { set: Answer }) {
+  async function readyz({ set }: { set: Answer }): Promise<Static<typeof Readiness>> {
     const standing = await database.standing();
     const draining: Check = service.isDraining() ? { ok: false, detail: "shutting down" } : { ok: true };
     const starting: Check = service.isStarting() ? { ok: false, detail: "starting" } : { ok: true };
@@ -39,11 +80,11 @@ export function opsHandlers(service: Service) {
   }
 
   /** The first version's shape. */
-  async function health({ set }: { set: Answer }) {
+  async function health({ set }: { set: Answer }): Promise<Static<typeof Health>> {
     const { ok, detail } = (await database.standing()).database;
     if (ok) return { status: "ok" };
     set.status = 503;
-    return { status: "degraded", detail };
+    return { status: "degraded", ...(detail === undefined ? {} : { detail }) };
   }
 
   async function metricsText({ set }: { set: Answer }) {
@@ -51,7 +92,7 @@ export function opsHandlers(service: Service) {
     return service.workers ? aggregate(await service.workers.collect()).metrics() : metrics.registry.metrics();
   }
 
-  async function stats() {
+  async function stats(): Promise<Stats> {
     const [collected] = await Promise.all([service.workers?.collect(), refreshCounters()]);
     const { counters, atMs } = lastCounters ?? {};
     const standings: readonly Standing[] = collected?.reports ?? [standingOf(service)];

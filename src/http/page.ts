@@ -1,5 +1,6 @@
 // Pages of a list: how big, where from, and the Link header to the next one (RFC 8288). Never without a bound.
 
+import type { TSchema } from "@sinclair/typebox";
 import { t } from "elysia";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -7,11 +8,22 @@ import { isId } from "../model/code.ts";
 import type { Page } from "../operations/page.ts";
 import type { Answer } from "./exchange.ts";
 
-/** Members of every paged query. Text, so that what is wrong with one is said in our own words. */
+/**
+ * A member of a query. To the router it is a text, so that what is wrong with one is said in our own words; to the API's
+ * description it is what that text must spell.
+ */
+export function spelled(spells: TSchema) {
+  return t.Optional(t.String({ spells }));
+}
+
+/** RFC 3339 section 5.6, as parseTime() reads it. */
+export const dateTime = { format: "date-time" } as const;
+
+/** Members of every paged query. */
 export const PageQuery = {
-  page: t.Optional(t.String({ description: "1 and up; for deep pages follow the Link header instead" })),
-  per_page: t.Optional(t.String({ description: `1 to ${LIMITS.pageSizeMax}, default ${LIMITS.pageSizeDefault}` })),
-  cursor: t.Optional(t.String({ description: "from the Link header of the page before" })),
+  page: spelled(t.Integer({ minimum: 1, description: "for deep pages follow the Link header instead" })),
+  per_page: spelled(t.Integer({ minimum: 1, maximum: LIMITS.pageSizeMax, default: LIMITS.pageSizeDefault })),
+  cursor: spelled(t.String({ description: "from the Link header of the page before" })),
 };
 
 export interface PageRequest {

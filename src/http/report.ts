@@ -1,6 +1,7 @@
 // What one serving process says of itself, and one answer made of all of theirs. Beside the routes that ask for it, and not with
 // the workers, who only carry it: a process that serves alone has a report as well.
 
+import { type Static, Type } from "@sinclair/typebox";
 import { AggregatorRegistry, Counter, Gauge, type PrometheusContentType, type Registry } from "prom-client";
 import type { Clicks } from "../clicks/clicks.ts";
 import { CLICK_DROPS, type Metrics } from "../metrics/registry.ts";
@@ -22,14 +23,21 @@ export interface Report extends Standing {
   readonly metrics: readonly object[];
 }
 
-export interface ClickAccounting {
-  readonly accepted: number;
-  readonly found: number;
-  readonly recorded: number;
-  readonly spooled: number;
-  readonly waiting: number;
-  readonly dropped: Readonly<Record<string, number>>;
-}
+export const ClickAccounting = Type.Object(
+  {
+    accepted: Type.Integer(),
+    found: Type.Integer(),
+    recorded: Type.Integer(),
+    spooled: Type.Integer(),
+    waiting: Type.Integer(),
+    dropped: Type.Record(Type.String(), Type.Integer(), { description: "by reason" }),
+  },
+  {
+    $id: "ClickAccounting",
+    description: "of the processes that serve now: accepted + found = recorded + spooled + waiting + dropped",
+  },
+);
+export type ClickAccounting = Static<typeof ClickAccounting>;
 
 export interface Collected {
   readonly reports: readonly Report[];

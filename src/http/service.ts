@@ -1,5 +1,6 @@
 // What the HTTP layer is given by whoever puts the parts together.
 
+import { type Static, Type } from "@sinclair/typebox";
 import type { LogFeed } from "../audit/feed.ts";
 import type { Clicks } from "../clicks/clicks.ts";
 import type { Metrics } from "../metrics/registry.ts";
@@ -59,11 +60,11 @@ export interface Database extends SoonReader {
   standing(): Promise<{ readonly database: Check; readonly schema: Check }>;
 }
 
-export interface Check {
-  readonly ok: boolean;
-  /** Why not, in words that may be shown to anybody. */
-  readonly detail?: string;
-}
+export const Check = Type.Object({
+  ok: Type.Boolean(),
+  detail: Type.Optional(Type.String({ description: "why not, in words that may be shown to anybody" })),
+});
+export type Check = Static<typeof Check>;
 
 /** What answers redirects. */
 export interface RedirectPlane {

@@ -1,11 +1,14 @@
 // Users and their keys over HTTP.
 
-import { type Static, t } from "elysia";
+import { type Static, Type } from "@sinclair/typebox";
 import { badRequest, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isId } from "../model/code.ts";
-import { keyOf, type NewKey } from "../model/key.ts";
-import type { NewUser, User, UserEdit } from "../model/user.ts";
+import { Key, keyOf, type NewKey } from "../model/key.ts";
+import { Link } from "../model/link.ts";
+import { ROLES } from "../model/role.ts";
+import { nullable, Reason, strict, wordOf } from "../model/schema.ts";
+import { type NewUser, User, type UserEdit, VisibleUser } from "../model/user.ts";
 import { applyOne } from "../operations/apply.ts";
 import { deactivateUser } from "../operations/deactivate.ts";
 import { eraseUser } from "../operations/erase.ts";
@@ -16,12 +19,21 @@ import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } fr
 import { readCursor, readPage, sendPage } from "./page.ts";
 import type { Service } from "./service.ts";
 
-const strict = { additionalProperties: false } as const;
-
-export const EraseBody = t.Union([
-  t.Object({ reason: t.Optional(t.String()), dry_run: t.Optional(t.Boolean()) }, strict),
-  t.Null(),
+export const EraseBody = Type.Union([
+  Type.Object({ reason: Reason, dry_run: Type.Optional(Type.Boolean()) }, strict),
+  Type.Null(),
 ]);
+
+export const UserWithLinks = Type.Object(
+  { ...VisibleUser.properties, urls: Type.Array(Link, { description: "the first page, newest first" }) },
+  { $id: "UserWithLinks" },
+);
+
+export const Holder = Type.Object(
+  { user: nullable(User), key: nullable(Key), role: wordOf(ROLES) },
+  { $id: "Holder", description: "who the caller is; without a user it is a command on the store's own host" },
+);
+export type Holder = Static<typeof Holder>;
 
 /** What a handler is given of a request that names a user. */
 interface Asked {
@@ -96,7 +108,7 @@ export function userHandlers({ core }: Service) {
     return keyOf(await applyOne(core, callerOf(request), { ...body, type: "key.delete", id, user_id }));
   }
 
-  async function whoami({ request }: { request: Request }) {
+  async function whoami({ request }: { request: Request }): Promise<Holder> {
     const { userId: id, keyId, role } = callerOf(request);
     return id === null ? { user: null, key: null, role } : { ...(await readHolder(core, id, keyId)), role };
   }

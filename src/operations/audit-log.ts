@@ -1,11 +1,13 @@
 // Reads the signed log for whoever asks: its head, its tiles, entries in order, and the proof of one event.
 
+import { type Static, Type } from "@sinclair/typebox";
 import { storedTiles } from "../audit/stored-tree.ts";
 import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Viewer } from "../model/caller.ts";
 import { countEvents } from "../model/counters.ts";
-import type { Event } from "../model/event.ts";
+import type { LogEntry } from "../model/event.ts";
+import { nullable, Timestamp } from "../model/schema.ts";
 import { formatTime } from "../model/time.ts";
 import { GENERATION } from "../store/generation.ts";
 import { findEvent, readCounters } from "../store/queries/events.ts";
@@ -28,22 +30,30 @@ import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from ".
 import type { Core } from "./context.ts";
 import { eventFromRow } from "./events.ts";
 
-export type LogEntry = Event & { readonly index: number };
-
-export interface LogStatus {
-  readonly origin: string;
-  readonly verifier_key: string;
-  readonly size: number;
-  /** Base64, as in the checkpoint; null before the first. */
-  readonly root: string | null;
-  readonly checkpoint_at: string | null;
-  readonly checkpoint_age_seconds: number | null;
-  /** Events that are committed and not yet in the log. */
-  readonly backlog: number;
-  readonly quarantined: number;
-  /** The first of them. */
-  readonly quarantine: readonly { event_id: number; subject: string; version: number; reason: string; at: string }[];
-}
+export const LogStatus = Type.Object(
+  {
+    origin: Type.String(),
+    verifier_key: Type.String({ description: "C2SP signed-note verifier key" }),
+    size: Type.Integer(),
+    root: nullable(Type.String({ description: "base64, as in the checkpoint; null before the first" })),
+    checkpoint_at: nullable(Timestamp),
+    checkpoint_age_seconds: nullable(Type.Integer()),
+    backlog: Type.Integer({ description: "events that are committed and not yet in the log" }),
+    quarantined: Type.Integer({ description: "events that are false and are kept out of the log" }),
+    quarantine: Type.Array(
+      Type.Object({
+        event_id: Type.Integer(),
+        subject: Type.String(),
+        version: Type.Integer(),
+        reason: Type.String(),
+        at: Timestamp,
+      }),
+      { description: `the first ${LIMITS.pageSizeDefault} of them` },
+    ),
+  },
+  { $id: "LogStatus" },
+);
+export type LogStatus = Static<typeof LogStatus>;
 
 /** Throws unavailable before the first checkpoint was signed. */
 export function readSignedHead({ store }: Core): Promise<LogHead> {

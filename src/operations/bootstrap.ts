@@ -2,11 +2,11 @@
 
 import { badRequest, DeadletterError } from "../errors.ts";
 import type { Caller } from "../model/caller.ts";
-import { generateKey, hashKey, isKey, keyOf } from "../model/key.ts";
+import { generateKey, hashKey, isKey, type KeyWithSecret, keyOf } from "../model/key.ts";
 import type { NewUser, User } from "../model/user.ts";
 import { transact } from "./apply.ts";
 import type { Core } from "./context.ts";
-import { hasAdminKey, type KeyWithSecret } from "./keys.ts";
+import { hasAdminKey } from "./keys.ts";
 
 export const FIRST_ADMIN: NewUser = { username: "admin", email: "admin@localhost" };
 

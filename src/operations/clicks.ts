@@ -1,9 +1,11 @@
 // Says how often a link was followed: by day, hour, referring host or device. Times are UTC.
 
+import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { Timestamp, wordOf } from "../model/schema.ts";
 import { formatTime, parseTime } from "../model/time.ts";
-import { type ClickCounts, sumClicksByLabel, sumClicksByTime } from "../store/queries/clicks.ts";
+import { sumClicksByLabel, sumClicksByTime } from "../store/queries/clicks.ts";
 import type { Core } from "./context.ts";
 import { findLink } from "./links.ts";
 
@@ -16,15 +18,29 @@ export interface ClickQuery {
   readonly by?: string;
 }
 
-export interface ClickReport {
-  readonly url_id: number;
-  readonly short_code: string;
-  readonly by: ClickGroup;
-  readonly from: string;
-  readonly to: string;
-  /** `key` is the start of the day or hour, the referring host (empty for none) or the device class. */
-  readonly rows: readonly (ClickCounts & { readonly key: string })[];
-}
+export const ClickReport = Type.Object(
+  {
+    url_id: Type.Integer(),
+    short_code: Type.String(),
+    by: wordOf(CLICK_GROUPS),
+    from: Timestamp,
+    to: Timestamp,
+    rows: Type.Array(
+      Type.Object({
+        key: Type.String({
+          description: "start of the day or hour, referring host (empty where there was none) or device class",
+        }),
+        clicks: Type.Integer({ description: "by people; the kinds below are counted apart" }),
+        bots: Type.Integer(),
+        prefetches: Type.Integer(),
+        heads: Type.Integer({ description: "HEAD requests" }),
+      }),
+      { maxItems: LIMITS.clickGroups },
+    ),
+  },
+  { $id: "ClickReport" },
+);
+export type ClickReport = Static<typeof ClickReport>;
 
 const HOUR_MS = 3_600_000;
 const DEFAULT_HOURS = 30 * 24;

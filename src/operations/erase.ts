@@ -1,23 +1,30 @@
 // Forgets a person: who they were in the user's row and history, and that it was they who did what they did. An event
 // says what was erased; leaves, hashes and proofs stay as they are. It cannot be undone.
 
+import { type Static, Type } from "@sinclair/typebox";
 import { nameOf } from "../audit/erasures.ts";
 import { badRequest, conflict } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { checkReason } from "../model/event.ts";
-import { isErased, USER, type User, userFromRow } from "../model/user.ts";
+import { isErased, USER, User, userFromRow } from "../model/user.ts";
 import { eraseActors, eraseStates, listActorsToErase, listStatesToErase } from "../store/queries/events.ts";
 import { transact } from "./apply.ts";
 import type { Core, Work } from "./context.ts";
 import { revokeKeysOf } from "./deactivate.ts";
 import { mustFindUser } from "./users.ts";
 
-export interface ErasureReport {
-  readonly user: User;
-  /** How many disclosures were erased, or would be. */
-  readonly erased: { readonly actors: number; readonly states: number };
-}
+export const ErasureReport = Type.Object(
+  {
+    user: User,
+    erased: Type.Object(
+      { actors: Type.Integer(), states: Type.Integer() },
+      { description: "how many disclosures were erased, or would be in a dry run" },
+    ),
+  },
+  { $id: "ErasureReport" },
+);
+export type ErasureReport = Static<typeof ErasureReport>;
 
 export interface EraseOptions {
   readonly reason?: string;

@@ -1,5 +1,6 @@
 // Reads what happened: events as the world sees them.
 
+import { type Static, Type } from "@sinclair/typebox";
 import type { Erasure } from "../audit/erasures.ts";
 import { actorOf, stateOf } from "../audit/event.ts";
 import { notFound } from "../errors.ts";
@@ -8,6 +9,7 @@ import { changesBetween } from "../model/changes.ts";
 import { type Event, mayReadActor, showActor } from "../model/event.ts";
 import type { State } from "../model/field.ts";
 import { LINK } from "../model/link.ts";
+import { nullable, wordOf } from "../model/schema.ts";
 import { type Subject, wholeState, withoutBeside, withoutHidden } from "../model/subject.ts";
 import { subjectOf } from "../model/subjects.ts";
 import { formatTime } from "../model/time.ts";
@@ -52,16 +54,19 @@ export async function readEvent({ store }: Core, viewer: Viewer, id: number): Pr
   return eventFromRow(row, viewer);
 }
 
-/** What an event's leaf holds digests of, verbatim; null where one was erased, or is hidden from who asks. */
-export interface Disclosures {
-  readonly id: number;
-  readonly leaf: string;
-  /** Base64. */
-  readonly leaf_hash: string;
-  readonly actor: string | null;
-  readonly state: string | null;
-  readonly hidden?: readonly string[];
-}
+/** What an event's leaf holds digests of, verbatim. */
+export const Disclosures = Type.Object(
+  {
+    id: Type.Integer(),
+    leaf: Type.String(),
+    leaf_hash: Type.String({ description: "base64" }),
+    actor: nullable(Type.String({ description: "null where it was erased, or is hidden" })),
+    state: nullable(Type.String({ description: "null where it was erased, or is hidden" })),
+    hidden: Type.Optional(Type.Array(wordOf(["actor", "state"]), { description: "those that the key may not read" })),
+  },
+  { $id: "Disclosures" },
+);
+export type Disclosures = Static<typeof Disclosures>;
 
 /** Throws not_found. */
 export async function readDisclosures({ store }: Core, viewer: Viewer, id: number): Promise<Disclosures> {
@@ -69,8 +74,8 @@ export async function readDisclosures({ store }: Core, viewer: Viewer, id: numbe
   if (!row) throw notFound(`no event ${id}`);
   const { leaf, leaf_hash, actor, state, subject_type, subject_id } = row;
   const hidden = [
-    ...(mayReadActor(viewer, actorOf(actor)) ? [] : ["actor"]),
-    ...(subjectOf(subject_type)?.mayReadDisclosure(viewer, subject_id) ? [] : ["state"]),
+    ...(mayReadActor(viewer, actorOf(actor)) ? [] : ["actor" as const]),
+    ...(subjectOf(subject_type)?.mayReadDisclosure(viewer, subject_id) ? [] : ["state" as const]),
   ];
   return {
     id,

@@ -8,6 +8,7 @@ import {
   isInForce,
   type Key,
   type KeyRow,
+  type KeyWithSecret,
   keyFromRow,
   keyOf,
   type NewKey,
@@ -18,9 +19,6 @@ import { findAnyAdminKey, findKeyByHash, listKeysOf } from "../store/queries/key
 import { applyOne } from "./apply.ts";
 import type { Core } from "./context.ts";
 import { mustFindUser } from "./users.ts";
-
-/** The key with its secret: the only time anybody sees it. */
-export type KeyWithSecret = Key & { readonly key: string };
 
 /** Throws not_found for a missing or inactive user, conflict past LIMITS.keysPerUser live keys, bad_request. */
 export async function createKey(core: Core, caller: Caller, userId: number, input: NewKey): Promise<KeyWithSecret> {

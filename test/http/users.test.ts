@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { factsOf } from "../../src/http/route.ts";
 import { describeEachEngine, findFalsehoods } from "../support/harness.ts";
 
 describeEachEngine("users and keys", (server) => {
@@ -129,7 +130,7 @@ describeEachEngine("users and keys", (server) => {
     for (const role of ["reader", "creator", "editor", "admin"]) keys[role] = (await createKey(id, role)).key;
     const ranks = ["public", "reader", "creator", "editor", "admin"];
     for (const route of deadletter.api.routes) {
-      const needs = (route.hooks as { detail?: { "x-needs"?: string } }).detail?.["x-needs"] ?? "reader";
+      const { needs } = factsOf(route);
       const path = route.path.replace(/:[a-z]+/g, "999999999");
       // Mangled JSON: with the right key it is 400 or 404, never 401 or 403; without it is never even read.
       const body = ["GET", "HEAD"].includes(route.method) ? undefined : "{";

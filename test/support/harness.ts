@@ -19,6 +19,7 @@ import { readSignedHead } from "../../src/operations/audit-log.ts";
 import { createFirstAdmin } from "../../src/operations/bootstrap.ts";
 import { createLogger, type Logger } from "../../src/runtime/logger.ts";
 import { createLogKey, encodeLogKey } from "../../src/tlog/log-key.ts";
+import { contractOf } from "./api-contract.ts";
 import { copyDatabase, createDatabase, replaceDatabase } from "./postgres.ts";
 
 export type Engine = "sqlite" | "postgres";
@@ -157,7 +158,10 @@ export interface TestServer {
   readonly adminId: number;
   readonly logLines: () => Record<string, unknown>[];
   readonly setClock: (clock: () => number) => void;
-  /** Sends JSON (or a body as it is) with the admin's key, unless `key` says otherwise. Never follows a redirect. */
+  /**
+   * Sends JSON (or a body as it is) with the admin's key, unless `key` says otherwise. Never follows a redirect. Throws where the
+   * answer is not as /openapi.json describes it.
+   */
   readonly call: (method: string, path: string, body?: unknown, options?: CallOptions) => Promise<Answer>;
   readonly verify: () => Promise<Finding[]>;
   /** Puts all that waits into the log, as `serve` does by itself, and returns the checkpoint then. */
@@ -191,7 +195,11 @@ export async function startServer(store: TestStore, environment: Record<string, 
     setClock: (next) => {
       clock = next;
     },
-    call: (method, path, body, options = {}) => callServer(listeners.apiUrl, adminKey, method, path, body, options),
+    async call(method, path, body, options = {}) {
+      const answer = await callServer(listeners.apiUrl, adminKey, method, path, body, options);
+      (await contractOf(deadletter)).check({ ...answer, method, path });
+      return answer;
+    },
     verify: () => findFalsehoods(deadletter),
     async sequence() {
       sequencer ??= deadletter.auditLog.createSequencer();

@@ -1,0 +1,82 @@
+// What a route says of itself: who may use it, what it answers, how it fails. Guards (access.ts) and the API's description
+// (openapi.ts) read it; nothing is checked against it when an answer is sent.
+
+import { type TSchema, Type } from "@sinclair/typebox";
+import type { ErrorCode } from "../errors.ts";
+import type { Role } from "../model/role.ts";
+
+export type Needs = Role | "public";
+
+/** Response headers that a client may rely on; openapi.ts says what each means. */
+export type AnswerHeader = "ETag" | "Link" | "Location" | "Cache-Control";
+
+export interface Reply {
+  readonly description: string;
+  /** Of a JSON body; with `mediaType`, of another one. Undefined where the body is empty. */
+  readonly schema?: TSchema;
+  readonly mediaType?: string;
+  readonly headers?: readonly AnswerHeader[];
+}
+
+export type Replies = Readonly<Record<number, Reply>>;
+
+export interface RouteFacts {
+  readonly summary: string;
+  readonly needs: Needs;
+  readonly replies: Replies;
+  /** Beside those that follow from the route's path, method and `needs` (openapi.ts). */
+  readonly errors: readonly ErrorCode[];
+}
+
+/** They travel in the route's `detail`, which Elysia passes on as it is. */
+export function needs(role: Needs, summary: string, replies: Replies, ...errors: ErrorCode[]): { detail: RouteFacts } {
+  return { detail: { summary, needs: role, replies, errors } };
+}
+
+/** What a route says of itself; throws where it says nothing, since then nobody could say who may use it. */
+export function factsOf({ method, path, hooks }: DeclaredRoute): RouteFacts {
+  const facts = hooks?.detail as RouteFacts | undefined;
+  if (facts?.needs === undefined) throw new Error(`route ${method} ${path} does not say who may use it`);
+  return facts;
+}
+
+/** A route as Elysia lists it. */
+export interface DeclaredRoute {
+  readonly method: string;
+  readonly path: string;
+  readonly hooks?: { readonly detail?: unknown; readonly body?: unknown; readonly query?: unknown };
+}
+
+export function ok(schema: TSchema, ...headers: AnswerHeader[]): Replies {
+  return { 200: { description: "OK", schema, headers } };
+}
+
+/** The same members, with the status that a load balancer goes by. */
+export function okOr503(schema: TSchema): Replies {
+  return { ...ok(schema), 503: { description: "Not now", schema } };
+}
+
+export function created(schema: TSchema, ...headers: AnswerHeader[]): Replies {
+  return { 201: { description: "Created", schema, headers } };
+}
+
+export function list(schema: TSchema): Replies {
+  return ok(Type.Array(schema));
+}
+
+/** A list whose `Link` header leads to the rest. */
+export function page(schema: TSchema): Replies {
+  return ok(Type.Array(schema), "Link");
+}
+
+export function text(mediaType: string, description: string): Replies {
+  return { 200: { description, schema: Type.String(), mediaType } };
+}
+
+export function binary(description: string): Replies {
+  return { 200: { description, schema: Type.Unknown(), mediaType: "application/octet-stream" } };
+}
+
+export const REDIRECT: Replies = {
+  302: { description: "To the link's target", headers: ["Location", "Cache-Control"] },
+};
