@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openStore } from "../src/app/open-store.ts";
 import { reindexAll } from "../src/operations/reindex.ts";
+import { systemClock } from "../src/runtime/clock.ts";
 import { finalize } from "../src/store/generation.ts";
 import { migrate } from "../src/store/migrate.ts";
 import { migrationsFor } from "../src/store/migrations.ts";
@@ -75,7 +76,7 @@ for (const engine of ENGINES) {
   const before = megabytes();
   const migrating = await seconds(() => migrate(store, { nowMs: 0 }));
   const finalizing = await seconds(() => finalize(store));
-  const filling = await seconds(() => reindexAll(store));
+  const filling = await seconds(() => reindexAll(store, systemClock));
   const size = engine === "sqlite" ? `; file ${before.toFixed(0)} MB before, ${megabytes().toFixed(0)} MB after` : "";
   report.print(
     `${engine.padEnd(9)} migrate ${migrating.toFixed(2)} s, finalize ${finalizing.toFixed(2)} s, fill side tables ${filling.toFixed(1)} s${size}`,

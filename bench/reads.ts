@@ -51,7 +51,7 @@ async function waysOf(deadletter: Deadletter, links: number): Promise<Record<str
     "redirect not in the cache": async () => {
       const one = code();
       redirects.cache.evict(one);
-      const { outcome } = await redirects.resolver.resolve(one, core.clock);
+      const { outcome } = await redirects.resolver.resolve(one);
       if (outcome !== "found") throw new Error(`${one}: ${outcome}`);
     },
     "first page, bare query": () => core.store.read((sql) => listLinks(sql, { limit: PAGE + 1, offset: 0 })),

@@ -12,6 +12,7 @@ import { newClickCounts } from "../src/metrics/registry.ts";
 import { RedirectCache } from "../src/redirect/cache.ts";
 import { Resolver } from "../src/redirect/resolve.ts";
 import { createLogger } from "../src/runtime/logger.ts";
+import { SYSTEM } from "../src/runtime/outside.ts";
 import type { Store } from "../src/store/store.ts";
 import { STEPS } from "./steps.ts";
 
@@ -32,6 +33,7 @@ for (let id = 1; id <= count; id++) {
 // Nothing here is looked up in a store, nor recorded in one.
 const store = undefined as unknown as Store;
 const resolver = new Resolver({
+  clock: SYSTEM.clock,
   store,
   cache,
   silentMs: () => performance.now() - performance.now(),
@@ -52,7 +54,7 @@ const clicks = new Clicks({
   counts: newClickCounts(),
   folder: mkdtempSync(join(tmpdir(), "deadletter-bench-clicks-")),
   retentionDays: 0,
-  clock: Date.now,
+  outside: SYSTEM,
   onError: console.error,
 });
 const log = createLogger("info", Bun.file("/dev/null").writer());

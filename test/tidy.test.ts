@@ -137,6 +137,26 @@ describe("files", () => {
     );
   });
 
+  const beside = (allowed: readonly string[], own: RegExp) =>
+    sources("src")
+      .filter((path) => !path.startsWith("src/runtime/") && !allowed.includes(path))
+      .flatMap((path) => [...read(path).matchAll(own)].map(([what]) => `${path}: ${what}`));
+
+  test("outside runtime/ take the time, timers and chance from what they are given", () => {
+    const time = /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bBun\.sleep\b|"node:timers/g;
+    const timers = /\b(?:set|clear)(?:Timeout|Interval|Immediate)\(/g;
+    const chance =
+      /\brandomUUID\b|\bMath\.random\b|\bgetRandomValues\b|import \{[^}]*\brandom\w+[^}]*\} from "node:crypto"/g;
+    expect([...beside([], time), ...beside([], timers), ...beside([], chance)]).toEqual([]);
+  });
+
+  test("outside runtime/ write files through what they are given", () => {
+    // An export's folder is its reader's own, and is checked by its own signature.
+    expect(
+      beside(["src/audit/export.ts"], /\b(?:write|append|rename|link|unlink|ftruncate|copyFile)\w*Sync\(/g),
+    ).toEqual([]);
+  });
+
   test("of the two engines' migrations have the same names", () => {
     const [postgres, sqlite] = ["postgres", "sqlite"].map((engine) =>
       readdirSync(join(ROOT, "migrations", engine)).sort(),

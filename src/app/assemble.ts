@@ -1,6 +1,5 @@
 // Puts the parts of one process together, and takes them apart again in the right order.
 
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { ClickRecorder } from "../clicks/click-recorder.ts";
 import { Clicks } from "../clicks/clicks.ts";
@@ -21,6 +20,7 @@ import { Ahead } from "../operations/ahead.ts";
 import type { Core } from "../operations/context.ts";
 import { readLogTotals, readTotals } from "../operations/totals.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
+import { type Outside, SYSTEM } from "../runtime/outside.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
@@ -36,7 +36,8 @@ export interface OpenOptions {
   /** See Service. */
   readonly via: string;
   readonly operatorSecret?: string;
-  readonly clock?: () => number;
+  /** The system's own where it is not given. */
+  readonly outside?: Outside;
   /** Whether to begin without the database where it is down and this host has a warm set of links. */
   readonly mayServeWarmSet?: boolean;
   /** This process's place among those that serve together. */
@@ -76,7 +77,9 @@ export interface Deadletter {
 }
 
 export function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
-  const { log, via, operatorSecret, seat } = options;
+  const { log, via, operatorSecret, seat, outside = SYSTEM } = options;
+  const { clock, randomBytes } = outside;
+  const startedMs = clock.monotonic();
   const metrics = createMetrics(VERSION, {
     pool: () => store.load(),
     droppedLogLines: () => log.dropped,
@@ -87,41 +90,50 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     isDatabaseUp: () => !database.isSilent,
     wal: () => store.wal(),
     isLogRefused: () => auditLog.refusal() !== undefined,
-    silentMs: () => performance.now() - auditLog.feed.heardMs,
+    silentMs: () => Math.min(clock.monotonic() - auditLog.feed.heardMs, clock.monotonic() - startedMs),
   });
-  const database = new DatabaseProbe(store, (why) => auditLog.alarm("lost", why));
-  const isHeard = () => performance.now() - auditLog.feed.heardMs <= config.cacheStaleMax;
-  const keys = new KeyMemory(config.keyOutage, isHeard);
-  const limits = createRateLimits({
-    "bad-keys": config.limitBadKeys,
-    proofs: config.limitProofs,
-    changes: config.limitChanges,
-    redirects: config.limitRedirects,
-  });
+  const database = new DatabaseProbe(store, clock, (why) => auditLog.alarm("lost", why));
+  const isHeard = () => clock.monotonic() - auditLog.feed.heardMs <= config.cacheStaleMax;
+  const keys = new KeyMemory(config.keyOutage, clock, isHeard);
+  const limits = createRateLimits(
+    {
+      "bad-keys": config.limitBadKeys,
+      proofs: config.limitProofs,
+      changes: config.limitChanges,
+      redirects: config.limitRedirects,
+    },
+    clock,
+  );
   for (const limit of LIMIT_NAMES) metrics.rateLimited.inc({ limit }, 0);
   for (const act of GUARD_ACTS) metrics.guardActs.inc({ act }, 0);
-  const clock = options.clock ?? Date.now;
   const auditLog = createAuditLog(config, {
     store,
     key: logKey,
     metrics,
     log,
-    clock,
+    outside,
     refusalElsewhere: () => seat?.refusal,
   });
-  const redirects = createRedirects(config, { store, feed: auditLog.feed, metrics, log, origin: logKey.origin });
+  const redirects = createRedirects(config, {
+    outside,
+    store,
+    feed: auditLog.feed,
+    metrics,
+    log,
+    origin: logKey.origin,
+  });
   const { databaseDeadlineMs: deadlineMs, clickReferrers: referrers } = config;
   const recorder =
     store.engine === "sqlite"
       ? new ThreadedRecorder({ path: store.place, deadlineMs, referrers })
-      : new ClickRecorder(store, referrers);
+      : new ClickRecorder(store, referrers, clock);
   const clicks = new Clicks({
     store,
     recorder,
     counts: metrics.clicks,
     folder: join(config.dataDir, "clicks"),
     retentionDays: config.clickRetentionDays,
-    clock,
+    outside,
     onError: (error) => log.warn("clicks wait for the store", describeError(error)),
   });
   let ownHosts = ownHostsOf(baseUrlOf(config), listenersOf(config), config.ownHosts);
@@ -147,7 +159,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   auditLog.feed.onEntries((entries) => {
     for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
   });
-  const reindexing = new Reindexing(store, log);
+  const reindexing = new Reindexing(store, log, clock);
   const service: Service = {
     core,
     metrics,
@@ -164,7 +176,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
       isAudited: config.auditClient,
     },
     version: VERSION,
-    startedMs: Date.now(),
+    startedMs: clock.now(),
     via,
     operatorSecret,
     workers: seat,

@@ -12,6 +12,7 @@ import type { AuditLog } from "../http/service.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Committed } from "../operations/context.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
+import type { Outside } from "../runtime/outside.ts";
 import type { Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 
@@ -20,7 +21,7 @@ export interface AuditLogParts {
   readonly key: LogKey;
   readonly metrics: Metrics;
   readonly log: Logger;
-  readonly clock: () => number;
+  readonly outside: Outside;
   /** What the process of this host that sequences would not vouch for, where that is another one; null for nothing, undefined before it has looked. */
   readonly refusalElsewhere: () => string | null | undefined;
 }
@@ -51,19 +52,21 @@ export function checkpointPath(config: Config): string {
 
 export function createAuditLog(
   config: Config,
-  { store, key, metrics, log, clock, refusalElsewhere }: AuditLogParts,
+  { store, key, metrics, log, outside, refusalElsewhere }: AuditLogParts,
 ): RunningAuditLog {
+  const { clock } = outside;
   for (const kind of ALARM_KINDS) metrics.logAlarms.inc({ kind }, 0);
   const alarm: Alarm = (kind, message, fields = {}) => {
     metrics.logAlarms.inc({ kind });
     log.error(`audit log alarm: ${message}`, { alarm: kind, ...fields });
   };
   const feed = new LogFeed({
+    clock,
     store,
     key,
     onFailure: (error) => log.warn("the log cannot be followed now", describeError(error)),
   });
-  const ownWrites = new OwnWrites(store, alarm);
+  const ownWrites = new OwnWrites(store, alarm, clock);
   feed.onEntries(ownWrites.settle);
   let sequencer: Sequencer | undefined;
   /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */
@@ -73,14 +76,14 @@ export function createAuditLog(
   /** Undefined where it cannot be read, or is of another log: a command need not care, and start() says so. */
   function rememberedOrNone(): CheckpointMemory | undefined {
     try {
-      return new CheckpointMemory(checkpointPath(config), key);
+      return new CheckpointMemory(checkpointPath(config), key, outside);
     } catch (error) {
       if (error instanceof DeadletterError) return undefined;
       throw error;
     }
   }
 
-  function createSequencer(memory = new CheckpointMemory(checkpointPath(config), key)): Sequencer {
+  function createSequencer(memory = new CheckpointMemory(checkpointPath(config), key, outside)): Sequencer {
     const onPublished: EntryListener = (entries) => {
       feed.take(entries);
       // Others find out by polling where this does not reach them.

@@ -1,7 +1,6 @@
 // Backups of the embedded store: a copy that is verified, and a data directory made from one. Neither holds the log key.
 
-import { randomBytes } from "node:crypto";
-import { chmodSync, constants, copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readCheckpoint } from "../audit/checkpoint-memory.ts";
 import type { Finding } from "../audit/finding.ts";
@@ -9,13 +8,16 @@ import { type VerifyReport, verify } from "../audit/verify.ts";
 import { readWitnesses } from "../audit/witnesses.ts";
 import type { Config } from "../config/settings.ts";
 import { badRequest, conflict, messageOf } from "../errors.ts";
+import type { Files } from "../runtime/files.ts";
+import { type Outside, SYSTEM } from "../runtime/outside.ts";
+import { randomName } from "../runtime/random.ts";
 import { migrate } from "../store/migrate.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import { copySqlite } from "../store/sqlite-backup.ts";
 import type { Store } from "../store/store.ts";
 import { encodeLogKey, type LogKey } from "../tlog/log-key.ts";
 import { checkpointPath } from "./audit.ts";
-import { findLogKey, loadLogKey, logKeyPath, writeNewFile } from "./log-key-file.ts";
+import { findLogKey, loadLogKey, logKeyPath } from "./log-key-file.ts";
 import { embeddedPath, ensureDataDir, openStore, refuseMissingStore } from "./open-store.ts";
 
 export interface Progress {
@@ -32,29 +34,35 @@ export interface BackupReport extends VerifyReport {
  * Copies the store, which may be served meanwhile, and verifies the copy. Throws bad_request on PostgreSQL, conflict where the
  * file exists. A copy of what is false is kept all the same: the report says so.
  */
-export async function backUp(config: Config, file: string, progress: Progress): Promise<BackupReport> {
+export async function backUp(
+  config: Config,
+  file: string,
+  progress: Progress,
+  outside: Outside = SYSTEM,
+): Promise<BackupReport> {
   refusePostgres(config, "backup");
   refuseMissingStore(config);
   if (existsSync(file)) throw conflict(`${file} exists already`, "a backup never replaces another: choose a new name");
-  const store = await openStore(config);
-  const key = await findKey(config, store);
-  const draft = `${file}.${randomBytes(4).toString("hex")}`;
+  const { clock, files, randomBytes } = outside;
+  const store = await openStore(config, clock);
+  const key = await findKey(config, store, outside);
+  const draft = `${file}.${randomName(randomBytes, 4)}`;
   try {
     copySqlite(store.place, draft);
-    const report = await verifyFile(draft, key, progress);
-    placeNew(draft, file);
+    const report = await verifyFile(draft, key, outside, progress);
+    placeNew(files, draft, file);
     return { ...report, file, bytes: statSync(file).size };
   } catch (error) {
     if (isFileError(error)) throw badRequest(`cannot write ${file}: ${messageOf(error)}`);
     throw error;
   } finally {
-    removeStore(draft);
+    removeStore(files, draft);
   }
 }
 
-async function findKey(config: Config, store: Store): ReturnType<typeof findLogKey> {
+async function findKey(config: Config, store: Store, outside: Outside): ReturnType<typeof findLogKey> {
   try {
-    return await findLogKey(config, store);
+    return await findLogKey(config, store, outside);
   } finally {
     await store.close();
   }
@@ -77,7 +85,13 @@ export interface RestoreReport extends VerifyReport {
  * Makes a data directory that has no store from a backup, and verifies it first: what is false is not put in place. Throws
  * conflict where there is a store or a newer checkpoint, bad_request where the log key is missing.
  */
-export async function restoreBackup(config: Config, file: string, options: RestoreOptions): Promise<RestoreReport> {
+export async function restoreBackup(
+  config: Config,
+  file: string,
+  options: RestoreOptions,
+  outside: Outside = SYSTEM,
+): Promise<RestoreReport> {
+  const { clock, files, randomBytes } = outside;
   refusePostgres(config, "restore");
   if (!existsSync(file)) throw badRequest(`there is no backup ${file}`);
   ensureDataDir(config.dataDir);
@@ -97,11 +111,10 @@ export async function restoreBackup(config: Config, file: string, options: Resto
       "the log key is needed: no backup holds it",
       `set DEADLETTER_LOG_KEY_FILE to a copy of it, or put that at ${logKeyPath(config)}`,
     );
-  const draft = `${target}.${randomBytes(4).toString("hex")}`;
+  const draft = `${target}.${randomName(randomBytes, 4)}`;
   try {
-    copyFileSync(file, draft);
-    chmodSync(draft, 0o600);
-    const { key, size } = await prepare(config, draft);
+    files.copy(file, draft);
+    const { key, size } = await prepare(config, draft, outside);
     const remembered = checkpointPath(config);
     const places = [...options.checkpoints, ...(existsSync(remembered) ? [remembered] : [])];
     const saved = places.map((place) => ({ place, checkpoint: readCheckpoint(place, key).checkpoint }));
@@ -111,35 +124,35 @@ export async function restoreBackup(config: Config, file: string, options: Resto
         `the backup has ${size} entries of the log, and had ${newer[0]?.checkpoint.size} when ${newer[0]?.place} was saved`,
         "what came after it would be lost: find a newer backup, or say --allow-rollback",
       );
-    const report = await verifyFile(
-      draft,
-      { key, objection: undefined },
-      { ...options, saved: saved.filter((each) => !newer.includes(each)) },
-    );
+    const report = await verifyFile(draft, { key, objection: undefined }, outside, {
+      ...options,
+      saved: saved.filter((each) => !newer.includes(each)),
+    });
     if (!report.isTrue) return { ...report, dataDir: config.dataDir, formerCheckpoint: undefined };
     // Whatever was put there meanwhile stays.
-    placeNew(draft, target);
+    placeNew(files, draft, target);
     const isBehind = newer.some(({ place }) => place === remembered);
-    const formerCheckpoint = isBehind ? `${remembered}.before-restore-${Date.now()}` : undefined;
-    if (formerCheckpoint !== undefined) renameSync(remembered, formerCheckpoint);
+    const formerCheckpoint = isBehind ? `${remembered}.before-restore-${clock.now()}` : undefined;
+    if (formerCheckpoint !== undefined) files.rename(remembered, formerCheckpoint);
     // Links as they were known at another time.
-    rmSync(join(config.dataDir, "warm-links"), { force: true });
-    if (!existsSync(logKeyPath(config))) writeNewFile(logKeyPath(config), `${encodeLogKey(key)}\n`);
+    files.removeIfThere(join(config.dataDir, "warm-links"));
+    if (!existsSync(logKeyPath(config))) files.create(logKeyPath(config), `${encodeLogKey(key)}\n`);
     return { ...report, dataDir: config.dataDir, formerCheckpoint };
   } catch (error) {
     if (isFileError(error)) throw badRequest(`cannot restore ${file}: ${messageOf(error)}`);
     throw error;
   } finally {
-    removeStore(draft);
+    removeStore(files, draft);
   }
 }
 
 /** Brings an older schema up to date; the log key, judged, and the log's size. */
-async function prepare(config: Config, draft: string): Promise<{ key: LogKey; size: number }> {
-  const store = await openSqlite(draft, { deadlineMs: config.databaseDeadlineMs });
+async function prepare(config: Config, draft: string, outside: Outside): Promise<{ key: LogKey; size: number }> {
+  const { clock } = outside;
+  const store = await openSqlite(draft, { deadlineMs: config.databaseDeadlineMs, clock });
   try {
-    await migrate(store, { nowMs: Date.now() });
-    const key = await loadLogKey(config, store);
+    await migrate(store, { nowMs: clock.now() });
+    const key = await loadLogKey(config, store, outside);
     return { key, size: (await readWitnesses(store)).size };
   } finally {
     await store.close();
@@ -149,9 +162,10 @@ async function prepare(config: Config, draft: string): Promise<{ key: LogKey; si
 async function verifyFile(
   path: string,
   { key, objection }: { readonly key: LogKey; readonly objection: string | undefined },
+  { clock }: Outside,
   options: Parameters<typeof verify>[2],
 ): Promise<VerifyReport> {
-  const store = await openSqlite(path, { deadlineMs: 0 });
+  const store = await openSqlite(path, { deadlineMs: 0, clock });
   try {
     return await verify(store, key, { ...options, objection });
   } finally {
@@ -159,21 +173,20 @@ async function verifyFile(
   }
 }
 
-/** Where there is nothing yet. File systems without hard links get a copy. Throws conflict where there is something. */
-function placeNew(draft: string, path: string): void {
+/** Where there is nothing yet. Throws conflict where there is something. */
+function placeNew(files: Files, draft: string, path: string): void {
   try {
-    linkSync(draft, path);
+    files.link(draft, path);
   } catch (error) {
     if ((error as { code?: string }).code === "EEXIST") throw conflict(`${path} exists already`);
-    copyFileSync(draft, path, constants.COPYFILE_EXCL);
-    chmodSync(path, 0o600);
+    throw error;
   }
 }
 
 const STORE_SUFFIXES = ["", "-wal", "-shm", "-journal"];
 
-function removeStore(path: string): void {
-  for (const suffix of STORE_SUFFIXES) rmSync(path + suffix, { force: true });
+function removeStore(files: Files, path: string): void {
+  for (const suffix of STORE_SUFFIXES) files.removeIfThere(path + suffix);
 }
 
 function isFileError(error: unknown): boolean {

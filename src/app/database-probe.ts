@@ -3,6 +3,7 @@
 import { DeadletterError, unavailable } from "../errors.ts";
 import type { Check, Database } from "../http/service.ts";
 import { LIMITS } from "../limits.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { countPending } from "../store/migrate.ts";
 import { type Sql, type Store, StoreError } from "../store/store.ts";
@@ -21,27 +22,29 @@ const SILENT: DatabaseStanding = {
 export class DatabaseProbe implements Database {
   readonly #store: Store;
   readonly #onLost: (why: string) => void;
+  readonly #clock: Clock;
   #isLost = false;
   #last: DatabaseStanding | undefined;
-  /** The question that has not been answered yet, and performance.now() when it was asked. */
+  /** The question that has not been answered yet, and the clock's monotonic() when it was asked. */
   #asking: { readonly answer: Promise<void>; readonly sinceMs: number } | undefined;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: Timer | undefined;
 
   /** `onLost` is told once where the store's file is not where it was. */
-  constructor(store: Store, onLost: (why: string) => void) {
+  constructor(store: Store, clock: Clock, onLost: (why: string) => void) {
     this.#store = store;
+    this.#clock = clock;
     this.#onLost = onLost;
   }
 
   /** Asks every LIMITS.probeMs from now on, one question at a time. */
   start(): void {
     void this.#ask();
-    this.#timer ??= setInterval(() => void this.#ask(), LIMITS.probeMs);
+    this.#timer ??= this.#clock.every(LIMITS.probeMs, () => void this.#ask());
     this.#timer.unref();
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#clock.cancel(this.#timer);
   }
 
   /** Whether the database is known not to answer; false before anybody has asked. */
@@ -52,7 +55,9 @@ export class DatabaseProbe implements Database {
   /** At once, but for a process that has not asked before: it asks first. */
   async standing(): Promise<DatabaseStanding> {
     if (this.#timer === undefined || (this.#last === undefined && !this.#isLate))
-      await withDeadline(this.#ask(), LIMITS.readinessMs, () => unavailable("late")).catch(() => undefined);
+      await withDeadline(this.#clock, this.#ask(), { ms: LIMITS.readinessMs, late: () => unavailable("late") }).catch(
+        () => undefined,
+      );
     return this.#isLate ? SILENT : (this.#last ?? SILENT);
   }
 
@@ -60,7 +65,7 @@ export class DatabaseProbe implements Database {
     if (this.isSilent) return undefined;
     const late = () => unavailable("the database did not answer in time");
     try {
-      return await withDeadline(this.#store.read(run), LIMITS.scrapeReadMs, late);
+      return await withDeadline(this.#clock, this.#store.read(run), { ms: LIMITS.scrapeReadMs, late });
     } catch (error) {
       if (error instanceof DeadletterError && error.code === "unavailable") return undefined;
       throw error;
@@ -68,11 +73,11 @@ export class DatabaseProbe implements Database {
   }
 
   get #isLate(): boolean {
-    return this.#asking !== undefined && performance.now() - this.#asking.sinceMs > LIMITS.storeLateMs;
+    return this.#asking !== undefined && this.#clock.monotonic() - this.#asking.sinceMs > LIMITS.storeLateMs;
   }
 
   #ask(): Promise<void> {
-    this.#asking ??= { answer: this.#askOnce(), sinceMs: performance.now() };
+    this.#asking ??= { answer: this.#askOnce(), sinceMs: this.#clock.monotonic() };
     return this.#asking.answer;
   }
 

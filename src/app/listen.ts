@@ -7,6 +7,7 @@ import { ConnectionGuard } from "../http/connection-guard.ts";
 import { listen as bind, type Listener } from "../http/server.ts";
 import type { Service } from "../http/service.ts";
 import { ownHostsOf } from "../model/target.ts";
+import { sleep } from "../runtime/clock.ts";
 
 export interface Listeners {
   /** Where redirects are reached, as printed to people. */
@@ -45,12 +46,14 @@ export interface ListenOptions {
 
 export function listen(config: Config, { service, api, isShared, useOwnHosts }: ListenOptions): Listeners {
   const { host, port, adminListen, metricsListen } = config;
+  const { clock } = service.core;
   const main = bind(service, adminListen ? createPublic(service) : api, { host, port, isShared });
   const admin = adminListen && bind(service, api, { ...adminListen, isShared });
   const watch =
     metricsListen && bind(service, createWatch(service), { ...metricsListen, isShared, hasRedirects: false });
   const servers = [main, admin, watch].filter((server) => server !== undefined);
   const guard = new ConnectionGuard({
+    clock,
     maxConnections: config.maxConnections,
     reserved: config.databaseUrl === undefined ? 0 : config.poolSize,
     // The private ones stay: whoever looks after this process must reach it while strangers fill the public one.
@@ -87,7 +90,7 @@ export function listen(config: Config, { service, api, isShared, useOwnHosts }: 
     stop: async (drainMs) => {
       guard.close();
       const drained = Promise.all(servers.map((server) => server.stop()));
-      await Promise.race([drained, Bun.sleep(drainMs)]);
+      await Promise.race([drained, sleep(clock, drainMs)]);
       await Promise.all(servers.map((server) => server.stop(true)));
     },
   };

@@ -1,11 +1,12 @@
 // Where the audit log's key comes from and where it is kept: the configuration, or a 0600 file in the data directory.
 
-import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isBorneOutBy, readWitnesses } from "../audit/witnesses.ts";
 import type { Config } from "../config/settings.ts";
 import { badRequest, messageOf } from "../errors.ts";
+import type { Outside } from "../runtime/outside.ts";
+import { randomName } from "../runtime/random.ts";
 import type { Store } from "../store/store.ts";
 import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "../tlog/log-key.ts";
 
@@ -13,8 +14,8 @@ import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "../tlog/lo
  * From the configuration, or from the data directory of the embedded store, which makes one on its first start. Throws
  * where the key is missing or is another than the one the store was written with: its events would fail every verification.
  */
-export async function loadLogKey(config: Config, store: Store): Promise<LogKey> {
-  const { key, objection } = await findLogKey(config, store);
+export async function loadLogKey(config: Config, store: Store, outside: Outside): Promise<LogKey> {
+  const { key, objection } = await findLogKey(config, store, outside);
   if (objection !== undefined) throw badRequest(objection, "start with the log key this store was made with");
   return key;
 }
@@ -23,14 +24,16 @@ export async function loadLogKey(config: Config, store: Store): Promise<LogKey> 
 export async function findLogKey(
   config: Config,
   store: Store,
+  outside: Outside,
 ): Promise<{ readonly key: LogKey; readonly objection: string | undefined }> {
   const witnesses = await readWitnesses(store);
-  const key = config.logKey === undefined ? loadEmbeddedKey(config, witnesses.isInUse) : parseLogKey(config.logKey);
+  const key =
+    config.logKey === undefined ? loadEmbeddedKey(config, witnesses.isInUse, outside) : parseLogKey(config.logKey);
   const objection = `the log key ${key.origin} is not the one that ${store.place} was written with`;
   return { key, objection: isBorneOutBy(witnesses, key) ? undefined : objection };
 }
 
-function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
+function loadEmbeddedKey(config: Config, isInUse: boolean, { randomBytes, files }: Outside): LogKey {
   if (config.databaseUrl !== undefined)
     throw badRequest(
       "PostgreSQL needs the audit log's key: set DEADLETTER_LOG_KEY_FILE",
@@ -40,9 +43,9 @@ function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
   if (existsSync(path)) return parseLogKey(readOrExplain(path));
   if (isInUse)
     throw badRequest(`the log key ${path} is missing, but the store was written with one`, "restore it from a backup");
-  const key = createLogKey(`deadletter.local/${randomBytes(4).toString("hex")}`, randomBytes(32));
+  const key = createLogKey(`deadletter.local/${randomName(randomBytes, 4)}`, randomBytes(32));
   try {
-    writeNewFile(path, `${encodeLogKey(key)}\n`);
+    files.create(path, `${encodeLogKey(key)}\n`);
     return key;
   } catch (error) {
     if ((error as { code?: string }).code === "EEXIST") return parseLogKey(readOrExplain(path));
@@ -53,17 +56,6 @@ function loadEmbeddedKey(config: Config, isInUse: boolean): LogKey {
 /** Where the embedded store's key is kept, where the configuration does not bring one. */
 export function logKeyPath(config: Config): string {
   return join(config.dataDir, "log.key");
-}
-
-/** Whole or not at all, and only where there is none: of processes that start at once, one makes it and the others read it. */
-export function writeNewFile(path: string, text: string): void {
-  const draft = `${path}.${randomBytes(4).toString("hex")}`;
-  writeFileSync(draft, text, { mode: 0o600, flag: "wx" });
-  try {
-    linkSync(draft, path);
-  } finally {
-    unlinkSync(draft);
-  }
 }
 
 function readOrExplain(path: string): string {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Config } from "../config/settings.ts";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { type Clock, sleep, systemClock } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import { assertAnswers, migrate, schemaStatus } from "../store/migrate.ts";
 import { openPostgres } from "../store/postgres.ts";
@@ -12,10 +13,10 @@ import { openSqlite } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 
 /** The store alone, reachable but perhaps not migrated: for `migrate`. */
-export async function openStore(config: Config): Promise<Store> {
-  const store = await connectStore(config);
+export async function openStore(config: Config, clock: Clock = systemClock): Promise<Store> {
+  const store = await connectStore(config, clock);
   try {
-    await waitUntilReachable(store, config);
+    await waitUntilReachable(store, config, clock);
     await assertReachable(store);
     return store;
   } catch (error) {
@@ -24,25 +25,26 @@ export async function openStore(config: Config): Promise<Store> {
   }
 }
 
-export async function connectStore(config: Config): Promise<Store> {
+export async function connectStore(config: Config, clock: Clock): Promise<Store> {
   const deadlineMs = config.databaseDeadlineMs;
   if (config.databaseUrl === undefined) {
     ensureDataDir(config.dataDir);
-    return openSqlite(embeddedPath(config), { deadlineMs, walBytes: config.walMegabytes * 2 ** 20 });
+    return openSqlite(embeddedPath(config), { deadlineMs, clock, walBytes: config.walMegabytes * 2 ** 20 });
   }
-  return openPostgres(config.databaseUrl, { poolSize: config.poolSize, deadlineMs, isPooled: config.pgbouncer });
+  const { poolSize, pgbouncer: isPooled } = config;
+  return openPostgres(config.databaseUrl, { poolSize, deadlineMs, isPooled, clock });
 }
 
 /** As long as the configuration says; what is wrong after that is for whoever asks next to find out. */
-export async function waitUntilReachable(store: Store, config: Config, log?: Logger): Promise<void> {
-  const untilMs = performance.now() + config.waitForDatabase;
-  for (let isFirst = true; performance.now() < untilMs; isFirst = false) {
+export async function waitUntilReachable(store: Store, config: Config, clock: Clock, log?: Logger): Promise<void> {
+  const untilMs = clock.monotonic() + config.waitForDatabase;
+  for (let isFirst = true; clock.monotonic() < untilMs; isFirst = false) {
     try {
       return await assertReachable(store);
     } catch (error) {
       if (!isUnavailable(error)) throw error;
       if (isFirst) log?.warn("waiting for the database", { ms: config.waitForDatabase, ...describeError(error) });
-      await Bun.sleep(Math.min(LIMITS.probeMs, Math.max(0, untilMs - performance.now())));
+      await sleep(clock, Math.min(LIMITS.probeMs, Math.max(0, untilMs - clock.monotonic())));
     }
   }
 }
@@ -65,9 +67,9 @@ export async function assertReachable(store: Store): Promise<void> {
   }
 }
 
-export async function bringSchemaUp(store: Store, config: Config, clock: () => number): Promise<void> {
+export async function bringSchemaUp(store: Store, config: Config, clock: Clock): Promise<void> {
   if (config.migrate) {
-    await migrate(store, { nowMs: clock() });
+    await migrate(store, { nowMs: clock.now() });
     return;
   }
   const { pending } = await schemaStatus(store);

@@ -2,7 +2,9 @@
 
 import type { Config } from "../config/settings.ts";
 import { LIMITS } from "../limits.ts";
+import { type Clock, sleep } from "../runtime/clock.ts";
 import { describeError } from "../runtime/logger.ts";
+import { type Outside, SYSTEM } from "../runtime/outside.ts";
 import { type LogKey, parseLogKey } from "../tlog/log-key.ts";
 import { assemble, type Deadletter, type OpenOptions } from "./assemble.ts";
 import { loadLogKey } from "./log-key-file.ts";
@@ -11,48 +13,51 @@ import { readUsableWarmSet } from "./redirects.ts";
 
 /** Throws with a hint when the store cannot be reached, is not migrated, or belongs to another log key. */
 export async function open(config: Config, options: OpenOptions): Promise<Deadletter> {
-  const store = await connectStore(config);
+  const { log, outside = SYSTEM } = options;
+  const { clock } = outside;
+  const store = await connectStore(config, clock);
   const check = async () => {
     await assertReachable(store);
-    await bringSchemaUp(store, config, options.clock ?? Date.now);
-    return loadLogKey(config, store);
+    await bringSchemaUp(store, config, clock);
+    return loadLogKey(config, store, outside);
   };
   try {
-    if (!(options.mayServeWarmSet && keyForWarmSet(config))) await waitUntilReachable(store, config, options.log);
-    const deadletter = assemble(config, store, await check(), options);
+    if (!(options.mayServeWarmSet && keyForWarmSet(config, outside)))
+      await waitUntilReachable(store, config, clock, log);
+    const deadletter = assemble(config, store, await check(), { ...options, outside });
     await deadletter.auditLog.checkHead();
     return deadletter;
   } catch (error) {
-    const key = options.mayServeWarmSet && isUnavailable(error) ? keyForWarmSet(config) : undefined;
+    const key = options.mayServeWarmSet && isUnavailable(error) ? keyForWarmSet(config, outside) : undefined;
     if (key === undefined) {
       await store.close();
       throw error;
     }
-    options.log.warn("the database is down: serving the warm set of links until it is back", describeError(error));
-    const deadletter = assemble(config, store, key, options);
+    log.warn("the database is down: serving the warm set of links until it is back", describeError(error));
+    const deadletter = assemble(config, store, key, { ...options, outside });
     const checkAll = async () => {
       await check();
       await deadletter.auditLog.checkHead();
     };
-    return { ...deadletter, checkLater: () => retryWhileUnavailable(checkAll) };
+    return { ...deadletter, checkLater: () => retryWhileUnavailable(clock, checkAll) };
   }
 }
 
 /** The log key, where this process could serve links of its host's warm set without having asked the database. */
-function keyForWarmSet(config: Config): LogKey | undefined {
+function keyForWarmSet(config: Config, outside: Outside): LogKey | undefined {
   if (config.logKey === undefined) return undefined;
   const key = parseLogKey(config.logKey);
-  return readUsableWarmSet(config, key.origin) && key;
+  return readUsableWarmSet(config, key.origin, outside) && key;
 }
 
-async function retryWhileUnavailable(check: () => Promise<unknown>): Promise<void> {
+async function retryWhileUnavailable(clock: Clock, check: () => Promise<unknown>): Promise<void> {
   for (;;) {
     try {
       await check();
       return;
     } catch (error) {
       if (!isUnavailable(error)) throw error;
-      await Bun.sleep(LIMITS.sequencerRetryMs);
+      await sleep(clock, LIMITS.sequencerRetryMs);
     }
   }
 }

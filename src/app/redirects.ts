@@ -10,7 +10,9 @@ import { RedirectCache } from "../redirect/cache.ts";
 import { readHotLinks, tellHotLinks } from "../redirect/hot-links.ts";
 import { Resolver } from "../redirect/resolve.ts";
 import { type WarmLinks, WarmSet } from "../redirect/warm-set.ts";
+import type { Timer } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
+import type { Outside } from "../runtime/outside.ts";
 import type { Store } from "../store/store.ts";
 
 export interface Redirects {
@@ -26,6 +28,7 @@ export interface Redirects {
 }
 
 export interface RedirectsParts {
+  readonly outside: Outside;
   readonly store: Store;
   readonly feed: LogFeed;
   readonly metrics: Metrics;
@@ -34,16 +37,20 @@ export interface RedirectsParts {
 }
 
 /** The warm set of this host, where it was written recently enough to be served without the database. */
-export function readUsableWarmSet(config: Config, origin: string): WarmLinks | undefined {
-  const warm = new WarmSet(warmPath(config)).read(origin);
-  return warm && Date.now() - warm.heard_at_ms <= config.cacheOutage ? warm : undefined;
+export function readUsableWarmSet(config: Config, origin: string, outside: Outside): WarmLinks | undefined {
+  const warm = new WarmSet(warmPath(config), outside).read(origin);
+  return warm && outside.clock.now() - warm.heard_at_ms <= config.cacheOutage ? warm : undefined;
 }
 
 function warmPath(config: Config): string {
   return join(config.dataDir, "warm-links");
 }
 
-export function createRedirects(config: Config, { store, feed, metrics, log, origin }: RedirectsParts): Redirects {
+export function createRedirects(
+  config: Config,
+  { outside, store, feed, metrics, log, origin }: RedirectsParts,
+): Redirects {
+  const { clock } = outside;
   const cache = new RedirectCache({
     entries: config.cacheEntries,
     missing: config.cacheMissing,
@@ -52,9 +59,10 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
       metrics.cache.rekey += 1;
     },
   });
-  const warmSet = new WarmSet(warmPath(config));
-  const silentMs = () => performance.now() - feed.heardMs;
+  const warmSet = new WarmSet(warmPath(config), outside);
+  const silentMs = () => clock.monotonic() - feed.heardMs;
   const resolver = new Resolver({
+    clock,
     store,
     cache,
     silentMs,
@@ -63,8 +71,8 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     outageMs: config.cacheOutage,
     counts: metrics.cache,
   });
-  let timer: ReturnType<typeof setInterval> | undefined;
-  let hotTimer: ReturnType<typeof setInterval> | undefined;
+  let timer: Timer | undefined;
+  let hotTimer: Timer | undefined;
   let isStarted = false;
   const strike = (code: string) => {
     if (timer !== undefined) withWarmSet(() => warmSet.strike(code));
@@ -91,7 +99,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     if (isSharing || feed.next === undefined) return;
     isSharing = true;
     try {
-      if (isTelling) await tellHotLinks(store, cache);
+      if (isTelling) await tellHotLinks(store, cache, clock.now());
       await resolver.learn(() => readHotLinks(store));
     } catch (error) {
       log.debug("hot links cannot be shared now", describeError(error));
@@ -102,7 +110,7 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
   const writeWarmSet = () => {
     // The file says until when the log was heard, so that another start is bound by the same time.
     if (feed.next === undefined || silentMs() > config.cacheOutage) return;
-    const heard_at_ms = Math.floor(Date.now() - silentMs());
+    const heard_at_ms = Math.floor(clock.now() - silentMs());
     const { next } = feed;
     withWarmSet(() => warmSet.write({ origin, next, heard_at_ms }, cache));
   };
@@ -126,20 +134,20 @@ export function createRedirects(config: Config, { store, feed, metrics, log, ori
     },
     start(isKeeper) {
       isStarted = true;
-      const warm = readUsableWarmSet(config, origin);
+      const warm = readUsableWarmSet(config, origin, outside);
       if (warm) {
         for (const [code, link] of [...warm.links].reverse()) cache.set(code, link);
-        feed.resume(warm.next, performance.now() - (Date.now() - warm.heard_at_ms));
+        feed.resume(warm.next, clock.monotonic() - (clock.now() - warm.heard_at_ms));
         log.info("warm links read", { links: warm.links.length });
       }
-      if (isKeeper) timer = setInterval(writeWarmSet, LIMITS.warmWriteMs);
+      if (isKeeper) timer = clock.every(LIMITS.warmWriteMs, writeWarmSet);
       feed.onFirstLook(() => void shareHotLinks(false));
-      hotTimer = setInterval(() => void shareHotLinks(isKeeper), LIMITS.hotMs);
+      hotTimer = clock.every(LIMITS.hotMs, () => void shareHotLinks(isKeeper));
       hotTimer.unref();
     },
     close() {
-      clearInterval(timer);
-      clearInterval(hotTimer);
+      clock.cancel(timer);
+      clock.cancel(hotTimer);
       if (timer !== undefined) writeWarmSet();
       timer = undefined;
     },

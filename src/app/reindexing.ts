@@ -3,18 +3,21 @@
 import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { reindex } from "../operations/reindex.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Store } from "../store/store.ts";
 
 export class Reindexing {
   readonly #store: Store;
   readonly #log: Logger;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #clock: Clock;
+  #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(store: Store, log: Logger) {
+  constructor(store: Store, log: Logger, clock: Clock) {
     this.#store = store;
+    this.#clock = clock;
     this.#log = log;
   }
 
@@ -22,14 +25,14 @@ export class Reindexing {
   start(): void {
     this.#running = this.#run().then((isDone) => {
       if (this.#isClosed) return;
-      this.#timer = setTimeout(() => this.start(), isDone ? LIMITS.reindexIdleMs : LIMITS.reindexMs);
+      this.#timer = this.#clock.after(isDone ? LIMITS.reindexIdleMs : LIMITS.reindexMs, () => this.start());
       this.#timer.unref();
     });
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#clock.cancel(this.#timer);
     await this.#running;
   }
 

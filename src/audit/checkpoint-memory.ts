@@ -1,9 +1,10 @@
 // The newest checkpoint this process has seen, in memory and in a file outside of the database: what a restored backup or
 // a second history cannot agree with. The file is replaced whole, at most every LIMITS.rememberMs, and at the end.
 
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { Outside } from "../runtime/outside.ts";
 import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
 import { isConsistent } from "../tlog/merkle.ts";
@@ -12,14 +13,16 @@ import { proveConsistency, type TileReader } from "../tlog/tiles.ts";
 export class CheckpointMemory {
   readonly #path: string;
   readonly #key: VerifierKey;
+  readonly #outside: Outside;
   #newest: (Checkpoint & { readonly note: string }) | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
   #isWritten = true;
 
   /** Throws bad_request where the file cannot be read, or holds another log's checkpoint. */
-  constructor(path: string, key: VerifierKey) {
+  constructor(path: string, key: VerifierKey, outside: Outside) {
     this.#path = path;
     this.#key = key;
+    this.#outside = outside;
     if (!existsSync(path)) return;
     const { checkpoint, note } = readCheckpoint(path, key, OWN_DIRECTORY);
     this.#newest = { ...checkpoint, note };
@@ -52,25 +55,17 @@ export class CheckpointMemory {
   }
 
   flushWhenDue(): void {
-    if (performance.now() - this.#writtenMs >= LIMITS.rememberMs) this.flush();
+    if (this.#outside.clock.monotonic() - this.#writtenMs >= LIMITS.rememberMs) this.flush();
   }
 
   /** Throws where the file cannot be written. */
   flush(): void {
     if (this.#isWritten || !this.#newest) return;
     this.#isWritten = true;
-    this.#writtenMs = performance.now();
+    this.#writtenMs = this.#outside.clock.monotonic();
     // Another process that shares this directory may have seen more.
     if (existsSync(this.#path) && readCheckpoint(this.#path, this.#key).checkpoint.size >= this.#newest.size) return;
-    const draft = `${this.#path}.${process.pid}`;
-    const file = openSync(draft, "w", 0o600);
-    try {
-      writeSync(file, this.#newest.note);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(draft, this.#path);
+    this.#outside.files.replace(this.#path, this.#newest.note, { isSynced: true });
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { type LogHead, listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
 import type { Sql, Store } from "../store/store.ts";
@@ -14,6 +15,7 @@ const MAX_LOOKS = 32;
 export type EntryListener = (entries: readonly TailRow[]) => void;
 
 export interface FeedOptions {
+  readonly clock: Clock;
   readonly store: Store;
   readonly key: VerifierKey;
   /** Told of a failed look at the log, once until the next that succeeds. */
@@ -28,9 +30,9 @@ export class LogFeed {
   readonly #waiters = new Set<{ readonly index: number; readonly wake: () => void }>();
   /** The index of the next entry; undefined until the log's size is known. */
   #next: number | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
-  /** performance.now() when the look that is under way asked its present question; undefined where none is. */
+  /** By the clock's monotonic(), when the look that is under way asked its present question; undefined where none is. */
   #askedMs: number | undefined;
   /** The last looks, oldest first: when each began and the newest queue row it saw. */
   readonly #looks: { readonly startedMs: number; readonly newest: number }[] = [];
@@ -60,14 +62,17 @@ export class LogFeed {
     this.#onFirstLook = listener;
   }
 
-  /** performance.now() of a moment before which every committed event has been told; minus infinity before the first look. */
+  /** By the clock's monotonic(), a moment before which every committed event has been told; minus infinity before the first look. */
   get heardMs(): number {
     return this.#heardMs;
   }
 
   /** Whether the store does not answer now: the last look at the log failed, or the present one waits for long. */
   get isFailing(): boolean {
-    return this.#isFailing || (this.#askedMs !== undefined && performance.now() - this.#askedMs > LIMITS.storeLateMs);
+    return (
+      this.#isFailing ||
+      (this.#askedMs !== undefined && this.#options.clock.monotonic() - this.#askedMs > LIMITS.storeLateMs)
+    );
   }
 
   /** The index of the next entry that will be told; undefined before the first look. */
@@ -102,11 +107,12 @@ export class LogFeed {
     if (!this.#isStarted || this.#isClosed) return;
     this.#isPoked = true;
     if (this.#looking) return;
-    clearTimeout(this.#timer);
+    const { clock } = this.#options;
+    clock.cancel(this.#timer);
     this.#looking = this.#look().finally(() => {
       this.#looking = undefined;
       if (this.#isClosed) return;
-      this.#timer = setTimeout(() => this.poke(), this.#isPoked ? 0 : LIMITS.feedPollMs);
+      this.#timer = clock.after(this.#isPoked ? 0 : LIMITS.feedPollMs, () => this.poke());
     });
   }
 
@@ -115,15 +121,16 @@ export class LogFeed {
     if (this.#waiters.size >= LIMITS.feedWaiters) return false;
     this.start();
     if (this.#next !== undefined && this.#next > index) return true;
+    const { clock } = this.#options;
     await new Promise<void>((resolve) => {
       const done = () => {
-        clearTimeout(timer);
+        clock.cancel(timer);
         signal.removeEventListener("abort", done);
         this.#waiters.delete(waiter);
         resolve();
       };
       const waiter = { index, wake: done };
-      const timer = setTimeout(done, ms);
+      const timer = clock.after(ms, done);
       signal.addEventListener("abort", done);
       this.#waiters.add(waiter);
       if (signal.aborted || this.#isReleased) done();
@@ -140,7 +147,7 @@ export class LogFeed {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.releaseWaiters();
-    clearTimeout(this.#timer);
+    this.#options.clock.cancel(this.#timer);
     await this.#looking;
     const listening = await this.#listening?.catch(() => undefined);
     await listening?.close();
@@ -160,13 +167,13 @@ export class LogFeed {
   }
 
   async #lookOnce(): Promise<void> {
-    const { store } = this.#options;
-    const startedMs = performance.now();
+    const { store, clock } = this.#options;
+    const startedMs = clock.monotonic();
     const ask = async <T>(run: (sql: Sql) => PromiseLike<T>) => {
-      this.#askedMs = performance.now();
+      this.#askedMs = clock.monotonic();
       try {
         const late = () => unavailable("the log did not answer in time");
-        return await withDeadline(store.read(run), LIMITS.feedLookMs, late);
+        return await withDeadline(clock, store.read(run), { ms: LIMITS.feedLookMs, late });
       } finally {
         this.#askedMs = undefined;
       }

@@ -2,6 +2,7 @@
 // together with its queue row and its subject's change. In memory only; at most LIMITS.ownWrites events at a time.
 
 import { LIMITS } from "../limits.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { listStanding, type TailRow } from "../store/queries/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Alarm } from "./alarm.ts";
@@ -19,12 +20,14 @@ export interface OwnWrite {
 export class OwnWrites {
   readonly #store: Store;
   readonly #alarm: Alarm;
+  readonly #clock: Clock;
   /** By leaf hash, oldest first. */
   readonly #waiting = new Map<string, OwnWrite & { readonly sinceMs: number }>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: Timer | undefined;
   #isChecking = false;
 
-  constructor(store: Store, alarm: Alarm) {
+  constructor(store: Store, alarm: Alarm, clock: Clock) {
+    this.#clock = clock;
     this.#store = store;
     this.#alarm = alarm;
   }
@@ -34,16 +37,16 @@ export class OwnWrites {
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => void this.check(), LIMITS.sequencerRetryMs);
+    this.#timer ??= this.#clock.every(LIMITS.sequencerRetryMs, () => void this.check());
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#clock.cancel(this.#timer);
   }
 
   /** Takes note of committed events. */
   add(writes: readonly OwnWrite[]): void {
-    const sinceMs = performance.now();
+    const sinceMs = this.#clock.monotonic();
     for (const write of writes) {
       if (this.#waiting.size < LIMITS.ownWrites) this.#waiting.set(keyOf(write.leafHash), { ...write, sinceMs });
     }
@@ -56,7 +59,7 @@ export class OwnWrites {
 
   /** Raises an alarm for each event that has waited longer than `ownWriteMs` and is really not in the log. */
   async check(ownWriteMs: number = LIMITS.ownWriteMs): Promise<void> {
-    const oldestMs = performance.now() - ownWriteMs;
+    const oldestMs = this.#clock.monotonic() - ownWriteMs;
     const late: (OwnWrite & { readonly sinceMs: number })[] = [];
     for (const write of this.#waiting.values()) {
       if (write.sinceMs > oldestMs || late.length >= LIMITS.feedRows) break;
@@ -71,7 +74,7 @@ export class OwnWrites {
       for (const { type, id, leafHash, sinceMs } of late) {
         const key = keyOf(leafHash);
         const row = found.get(key);
-        const waitedMs = performance.now() - sinceMs;
+        const waitedMs = this.#clock.monotonic() - sinceMs;
         // A backlog is long before it is a lie; what waits is asked about again.
         if (row?.log_index == null && row?.queue_id != null && waitedMs < ownWriteMs * QUEUED_PATIENCE) continue;
         this.#waiting.delete(key);

@@ -3,6 +3,7 @@
 
 import { LIMITS } from "../limits.ts";
 import { destinationFromState } from "../model/link.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { GENERATION } from "../store/generation.ts";
 import {
   dequeue,
@@ -40,7 +41,7 @@ export interface SequencerParts {
   readonly store: Store;
   readonly key: LogKey;
   readonly memory: CheckpointMemory;
-  readonly clock: () => number;
+  readonly clock: Clock;
   readonly alarm: Alarm;
   /** Called after a batch is committed; never inside its transaction. */
   readonly onPublished: (entries: readonly TailRow[]) => void;
@@ -79,7 +80,7 @@ export class Sequencer {
   /** Since when another process has held the head's lock at each try. */
   #busySinceMs: number | undefined;
   #sweptMs = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #isClosed = false;
   #refusal: string | undefined;
@@ -118,13 +119,13 @@ export class Sequencer {
 
   /** Polls until close(). */
   start(): void {
-    this.#sweptMs = performance.now();
+    this.#sweptMs = this.#parts.clock.monotonic();
     this.#schedule(0);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#parts.clock.cancel(this.#timer);
     await this.#running;
     try {
       this.#parts.memory.flush();
@@ -183,7 +184,7 @@ export class Sequencer {
     const { store, alarm } = this.#parts;
     // Queue rows that were drawn early and committed late are found from here on.
     this.#lowWater = 0;
-    this.#nextLowWater = { atMs: performance.now(), id: 0 };
+    this.#nextLowWater = { atMs: this.#parts.clock.monotonic(), id: 0 };
     let found = 0;
     for (let afterId = fromId, isMore = true; isMore; ) {
       const part = await store.begin(async (tx) => {
@@ -270,7 +271,7 @@ export class Sequencer {
     const isGrown = leaves.length > 0 || head.note === "";
     const checkpoint: Checkpoint = { size: frontier.size, root: frontier.root };
     const note = isGrown ? signCheckpoint(key, checkpoint) : head.note;
-    const atMs = clock();
+    const atMs = clock.now();
     const settled = [...integrated, ...strays, ...falsehoods.map(({ event }) => event)].map(({ queue_id }) => queue_id);
     await Promise.all([
       ...(leaves.length > 0 ? [insertLeaves(tx, leaves)] : []),
@@ -345,7 +346,7 @@ export class Sequencer {
   }
 
   #moveLowWater(lastQueueId: number): void {
-    const nowMs = performance.now();
+    const nowMs = this.#parts.clock.monotonic();
     if (nowMs - this.#nextLowWater.atMs < LIMITS.sequencerLowWaterMs) return;
     this.#lowWater = this.#nextLowWater.id;
     this.#nextLowWater = { atMs: nowMs, id: lastQueueId };
@@ -353,17 +354,17 @@ export class Sequencer {
 
   #schedule(ms: number): void {
     if (this.#isClosed) return;
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#parts.clock.after(ms, () => {
       this.#running = this.#poll().then((next) => this.#schedule(next));
-    }, ms);
+    });
   }
 
   /** How long to wait before the next poll. */
   async #poll(): Promise<number> {
     const { alarm, memory } = this.#parts;
     try {
-      if (performance.now() - this.#sweptMs >= LIMITS.sweepMs) {
-        this.#sweptMs = performance.now();
+      if (this.#parts.clock.monotonic() - this.#sweptMs >= LIMITS.sweepMs) {
+        this.#sweptMs = this.#parts.clock.monotonic();
         await this.sweep();
         await this.recheck();
       }
@@ -386,8 +387,8 @@ export class Sequencer {
 
   #noteBusy(state: BatchReport["state"]): void {
     if (state === "done") this.#busySinceMs = undefined;
-    else this.#busySinceMs ??= performance.now();
-    if (this.#busySinceMs !== undefined && performance.now() - this.#busySinceMs > LIMITS.sweepMs) {
+    else this.#busySinceMs ??= this.#parts.clock.monotonic();
+    if (this.#busySinceMs !== undefined && this.#parts.clock.monotonic() - this.#busySinceMs > LIMITS.sweepMs) {
       this.#busySinceMs = undefined;
       this.#parts.alarm("failed", "another process holds the log's head, and did so at every try for a minute");
     }

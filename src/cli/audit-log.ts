@@ -1,14 +1,14 @@
 // The log's own commands: its key, its state, sequencing it where nobody serves, copying it out. (Following it: follow.ts.)
 
-import { randomBytes } from "node:crypto";
-import { writeNewFile } from "../app/log-key-file.ts";
 import { localOperator, open } from "../app/open.ts";
 import { refuseMissingStore } from "../app/open-store.ts";
 import { exportLog } from "../audit/export.ts";
 import type { Sequencer } from "../audit/sequencer.ts";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { type LogStatus, retryQuarantined } from "../operations/audit-log.ts";
+import { systemFiles } from "../runtime/files.ts";
 import { createLogger } from "../runtime/logger.ts";
+import { randomName, systemRandom } from "../runtime/random.ts";
 import { createLogKey, encodeLogKey, encodeVerifierKey } from "../tlog/log-key.ts";
 import { getBytes, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
@@ -30,11 +30,11 @@ export const keygenCommand: Command = {
     if (out === undefined)
       throw badRequest("--out is needed: the file to write the key to", "see: deadletter log keygen --help");
     const key = createLogKey(
-      input.value("origin") ?? `deadletter.local/${randomBytes(4).toString("hex")}`,
-      randomBytes(32),
+      input.value("origin") ?? `deadletter.local/${randomName(systemRandom, 4)}`,
+      systemRandom(32),
     );
     try {
-      writeNewFile(out, `${encodeLogKey(key)}\n`);
+      systemFiles.create(out, `${encodeLogKey(key)}\n`);
     } catch (error) {
       throw (error as { code?: string }).code === "EEXIST"
         ? new DeadletterError("conflict", `${out} exists already`, {

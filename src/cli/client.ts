@@ -1,7 +1,6 @@
 // A client of the API for commands: over the network to --server, or to the same app mounted in this process on the
 // configured store. Either way every request passes the same key check.
 
-import { randomBytes } from "node:crypto";
 import { type Treaty, treaty } from "@elysiajs/eden";
 import { baseUrlOf } from "../app/listen.ts";
 import { localOperator, open } from "../app/open.ts";
@@ -11,7 +10,9 @@ import { DeadletterError, ERROR_TABLE, type ErrorCode, messageOf, unavailable } 
 import type { Api } from "../http/app.ts";
 import { LIMITS } from "../limits.ts";
 import { generateKey } from "../model/key.ts";
+import { sleep, systemClock } from "../runtime/clock.ts";
 import { createLogger } from "../runtime/logger.ts";
+import { systemRandom } from "../runtime/random.ts";
 import type { Input } from "./command.ts";
 
 export interface Client {
@@ -56,7 +57,7 @@ function connectRemote(config: Config, server: string, { isPublic = false }: Con
 async function connectLocal(config: Config, { mayCreate = false }: ConnectOptions): Promise<Client> {
   if (!mayCreate) refuseMissingStore(config);
   // The secret never leaves this process: who may open the store and the log key is its operator already.
-  const operatorSecret = generateKey(randomBytes);
+  const operatorSecret = generateKey(systemRandom);
   const deadletter = await open(config, {
     log: createLogger(config.logLevel === "info" ? "error" : config.logLevel),
     via: localOperator("cli"),
@@ -118,7 +119,7 @@ export async function getBytes(client: Client, path: string): Promise<Uint8Array
   let response = await client.get(path);
   // An export asks more often than some servers let one address ask.
   for (let tries = 0; response.status === 429 && tries < LIMITS.clientRetries; tries++) {
-    await Bun.sleep(Math.min(Number(response.headers.get("retry-after") ?? 1) * 1000, LIMITS.clientMs));
+    await sleep(systemClock, Math.min(Number(response.headers.get("retry-after") ?? 1) * 1000, LIMITS.clientMs));
     response = await client.get(path);
   }
   if (response.ok) return new Uint8Array(await response.arrayBuffer());

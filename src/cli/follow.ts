@@ -3,6 +3,7 @@
 import { badRequest, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { LogEntry } from "../model/event.ts";
+import { sleep, systemClock } from "../runtime/clock.ts";
 import { type Client, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, type Io } from "./command.ts";
 import { eventLine } from "./output.ts";
@@ -49,14 +50,14 @@ async function follow(
       if (!isPassing || isOnce) throw error;
       if (!isDown) io.err(`deadletter: ${error.message}; trying again until it answers\n`);
       isDown = true;
-      await Bun.sleep(LIMITS.sequencerRetryMs);
+      await sleep(systemClock, LIMITS.sequencerRetryMs);
       continue;
     }
     isDown = false;
     for (const entry of entries) io.out(show(entry));
     if (entries.length > 0 && !(await isRead(io))) return;
     // A server that does not let anybody wait (it is stopping, say) must not be asked in a hurry.
-    if (entries.length === 0 && !isOnce) await Bun.sleep(LIMITS.sequencerPollMs);
+    if (entries.length === 0 && !isOnce) await sleep(systemClock, LIMITS.sequencerPollMs);
     from = (entries.at(-1)?.index ?? from - 1) + 1;
     if (isOnce && entries.length < LIMITS.followPageRows) return;
   }

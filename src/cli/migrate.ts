@@ -3,6 +3,7 @@
 import { openStore, refuseMissingStore } from "../app/open-store.ts";
 import { badRequest } from "../errors.ts";
 import { reindexAll } from "../operations/reindex.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { finalize, GENERATION, readStoreGeneration } from "../store/generation.ts";
 import { migrate, schemaStatus } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
@@ -35,7 +36,7 @@ export const migrateCommand: Command = {
     const store = await openStore(input.config);
     try {
       const before = await schemaStatus(store);
-      const applied = isLookingOnly ? [] : await migrate(store, { nowMs: Date.now() });
+      const applied = isLookingOnly ? [] : await migrate(store, { nowMs: systemClock.now() });
       const indexed = input.isOn("finalize") ? await finalizeAndFill(store, io) : undefined;
       const { applied: known, pending } = isLookingOnly ? before : await schemaStatus(store);
       const rows = [
@@ -69,7 +70,7 @@ export const migrateCommand: Command = {
 async function finalizeAndFill(store: Store, io: Io): Promise<number> {
   await finalize(store);
   const meter = progress(io, "indexed");
-  const { filled } = await reindexAll(store, { onProgress: (done) => meter.update(done, done) });
+  const { filled } = await reindexAll(store, systemClock, { onProgress: (done) => meter.update(done, done) });
   meter.end();
   return filled;
 }

@@ -3,6 +3,7 @@
 import { openStore, refuseMissingStore } from "../app/open-store.ts";
 import { DeadletterError } from "../errors.ts";
 import { forgetSideTables, readSideTableStandings, reindexAll } from "../operations/reindex.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { schemaStatus } from "../store/migrate.ts";
 import { type Command, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, progress, table } from "./output.ts";
@@ -28,7 +29,7 @@ export const reindexCommand: Command = {
       if (!isLookingOnly) {
         const meter = progress(io, "indexed");
         await forgetSideTables(store);
-        const report = await reindexAll(store, { onProgress: (done) => meter.update(done, done) });
+        const report = await reindexAll(store, systemClock, { onProgress: (done) => meter.update(done, done) });
         meter.end();
         filled = report.filled;
         if (report.state === "waiting")

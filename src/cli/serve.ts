@@ -12,6 +12,7 @@ import { cannotListen } from "../http/server.ts";
 import { LIMITS } from "../limits.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
 import { hasAdminKey } from "../operations/keys.ts";
+import { sleep, systemClock } from "../runtime/clock.ts";
 import { createLogger, describeError } from "../runtime/logger.ts";
 import { onStopSignals, surviveUncaught, untilShutdown } from "../runtime/shutdown.ts";
 import { VERSION } from "../runtime/version.ts";
@@ -176,7 +177,7 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
     },
   );
   const exitCode = await supervisor.run(({ greeting }) => io.err(greeting));
-  await Promise.race([log.flush(), Bun.sleep(LIMITS.workerFlushMs)]);
+  await Promise.race([log.flush(), sleep(systemClock, LIMITS.workerFlushMs)]);
   return exitCode;
 }
 

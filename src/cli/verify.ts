@@ -10,6 +10,7 @@ import { verify } from "../audit/verify.ts";
 import { verifyExport } from "../audit/verify-export.ts";
 import type { SavedCheckpoint } from "../audit/verify-log.ts";
 import { badRequest, DeadletterError } from "../errors.ts";
+import { SYSTEM } from "../runtime/outside.ts";
 import { schemaStatus } from "../store/migrate.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
 import { type Command, type Input, type Io, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
@@ -56,7 +57,7 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
       throw new DeadletterError("unavailable", `the schema of ${store.place} is not up to date`, {
         hint: "run: deadletter migrate",
       });
-    const { key, objection } = await findLogKey(config, store);
+    const { key, objection } = await findLogKey(config, store, SYSTEM);
     const remembered = checkpointPath(config);
     const saved = readSaved(input, key, objection === undefined && existsSync(remembered) ? [remembered] : []);
     const talk = conversation(input, io, "verified events");

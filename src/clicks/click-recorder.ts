@@ -2,6 +2,7 @@
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { type Clock, sleep } from "../runtime/clock.ts";
 import {
   addClickHours,
   addClickTotals,
@@ -35,7 +36,7 @@ export interface Recorder {
   start(): Promise<void>;
   /** Whether redirects come in so fast that recording should step back. */
   setBusy(isBusy: boolean): void;
-  /** No more pauses from now on, and no further chunk once Date.now() is past `deadlineMs`. */
+  /** No more pauses from now on, and no further chunk once the clock's now() is past `deadlineMs`. */
   hurry(deadlineMs: number): void;
   close(): Promise<void>;
 }
@@ -43,13 +44,15 @@ export interface Recorder {
 export class ClickRecorder implements Recorder {
   readonly #store: Store;
   readonly #cap: ReferrerCap;
+  readonly #clock: Clock;
   #isBusy = false;
   #deadlineMs = Number.POSITIVE_INFINITY;
   readonly #hurried = Promise.withResolvers<void>();
 
   /** `referrers`: how many of a link are told apart in an hour. */
-  constructor(store: Store, referrers: number) {
+  constructor(store: Store, referrers: number, clock: Clock) {
     this.#store = store;
+    this.#clock = clock;
     this.#cap = new ReferrerCap(referrers);
   }
 
@@ -90,15 +93,15 @@ export class ClickRecorder implements Recorder {
   }
 
   async #recordChunk(name: string, rows: readonly ClickHour[], forget: readonly string[]): Promise<void> {
-    if (Date.now() > this.#deadlineMs) throw unavailable("the process is stopping");
-    const startedMs = performance.now();
+    if (this.#clock.now() > this.#deadlineMs) throw unavailable("the process is stopping");
+    const startedMs = this.#clock.monotonic();
     // Within the chunk: what it is of must be the same when it is tried again, after a restart as well.
     const capped = this.#cap.apply(rows).sort(inKeyOrder);
     const options = { deadlineMs: LIMITS.clickWriteMs, isRelaxed: true };
     await this.#store.begin((tx) => recordChunk(tx, name, capped, forget), options);
     // Redirects come first: recording takes its share of the time and no more, and the rest waits on disk.
-    const pauseMs = (performance.now() - startedMs) * (this.#isBusy ? LIMITS.clickBusyShare : 2);
-    await Promise.race([Bun.sleep(Math.min(pauseMs, LIMITS.clickPauseMs)), this.#hurried.promise]);
+    const pauseMs = (this.#clock.monotonic() - startedMs) * (this.#isBusy ? LIMITS.clickBusyShare : 2);
+    await Promise.race([sleep(this.#clock, Math.min(pauseMs, LIMITS.clickPauseMs)), this.#hurried.promise]);
   }
 }
 

@@ -4,6 +4,8 @@
 
 import { LIMITS } from "../limits.ts";
 import type { Metrics } from "../metrics/registry.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Outside } from "../runtime/outside.ts";
 import { deleteOldHours } from "../store/queries/clicks.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import { writeFrame } from "./click-frames.ts";
@@ -20,7 +22,7 @@ export interface ClicksOptions {
   readonly folder: string;
   /** How long hours are kept, in days; 0 keeps them for ever. */
   readonly retentionDays: number;
-  readonly clock: () => number;
+  readonly outside: Outside;
   readonly onError: (error: unknown) => void;
 }
 
@@ -28,9 +30,10 @@ const HOUR_MS = 3_600_000;
 
 export class Clicks {
   readonly #options: ClicksOptions;
+  readonly #clock: Clock;
   readonly #spool: Spool;
   readonly #visitors = new VisitorTable();
-  #visitorsMs = performance.now();
+  #visitorsMs: number;
   /** Clicks since the last frame. */
   readonly #table = new ClickTable();
   /** The batch that frames are appended to. */
@@ -41,17 +44,19 @@ export class Clicks {
   /** Of the batches recorded last, whose files are gone. */
   #finishedChunks: readonly string[] = [];
   #draining: Promise<void> | undefined;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #retentionTimer: ReturnType<typeof setInterval> | undefined;
+  #timer: Timer | undefined;
+  #retentionTimer: Timer | undefined;
   #asked = { accepted: 0, atMs: 0 };
   #retryAtMs = 0;
   #isFailing = false;
-  /** performance.now() past which no more is recorded; infinite until close(). */
+  /** By the clock's monotonic(), past which no more is recorded; infinite until close(). */
   #closeByMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ClicksOptions) {
     this.#options = options;
-    this.#spool = new Spool(options.folder, options.clock);
+    this.#clock = options.outside.clock;
+    this.#visitorsMs = this.#clock.monotonic();
+    this.#spool = new Spool(options.folder, options.outside);
   }
 
   /** Clicks accepted and not yet journalled. */
@@ -66,7 +71,7 @@ export class Clicks {
       this.#adopt();
       void this.deleteOld().catch(() => undefined);
     };
-    this.#retentionTimer = setInterval(sweep, HOUR_MS);
+    this.#retentionTimer = this.#clock.every(HOUR_MS, sweep);
     this.#retentionTimer.unref();
     sweep();
   }
@@ -93,12 +98,12 @@ export class Clicks {
 
   async close(): Promise<void> {
     const { recorder } = this.#options;
-    clearInterval(this.#timer);
-    clearInterval(this.#retentionTimer);
+    this.#clock.cancel(this.#timer);
+    this.#clock.cancel(this.#retentionTimer);
     this.#journal();
     this.#seal();
-    this.#closeByMs = performance.now() + LIMITS.clickCloseMs;
-    recorder.hurry(Date.now() + LIMITS.clickCloseMs);
+    this.#closeByMs = this.#clock.monotonic() + LIMITS.clickCloseMs;
+    recorder.hurry(this.#clock.now() + LIMITS.clickCloseMs);
     await this.#draining;
     this.#retryAtMs = 0;
     await this.flush();
@@ -107,9 +112,9 @@ export class Clicks {
 
   /** Deletes hours that are older than they are kept; totals stay. */
   async deleteOld(): Promise<void> {
-    const { store, clock, retentionDays } = this.#options;
+    const { store, retentionDays } = this.#options;
     if (retentionDays === 0) return;
-    const hour = Math.floor(clock() / HOUR_MS) - retentionDays * 24;
+    const hour = Math.floor(this.#clock.now() / HOUR_MS) - retentionDays * 24;
     for (;;) {
       const deleted = await store.begin((tx) => deleteOldHours(tx, hour, LIMITS.clickSweepRows));
       if (deleted.length === 0) return;
@@ -117,7 +122,7 @@ export class Clicks {
   }
 
   #keepTime(): void {
-    this.#timer ??= setInterval(() => void this.flush(), LIMITS.clickFlushMs);
+    this.#timer ??= this.#clock.every(LIMITS.clickFlushMs, () => void this.flush());
     this.#timer.unref();
   }
 
@@ -136,8 +141,10 @@ export class Clicks {
   #journal(): void {
     const { clicks } = this.#table;
     if (clicks === 0) return;
-    const { clock, counts } = this.#options;
-    const frame = writeFrame(Math.floor(clock() / HOUR_MS), this.#table, (number) => this.#visitors.visitor(number));
+    const { counts } = this.#options;
+    const frame = writeFrame(Math.floor(this.#clock.now() / HOUR_MS), this.#table, (number) =>
+      this.#visitors.visitor(number),
+    );
     this.#table.clear();
     this.#emptyVisitors();
     const open = this.#batchFor(frame.length);
@@ -152,7 +159,7 @@ export class Clicks {
 
   /** Where it is full, or has not been emptied for long; nothing counts by its numbers now. */
   #emptyVisitors(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#clock.monotonic();
     if (!this.#visitors.isFull && nowMs - this.#visitorsMs < LIMITS.visitorTableMs) return;
     this.#visitors.empty();
     this.#visitorsMs = nowMs;
@@ -191,16 +198,16 @@ export class Clicks {
   }
 
   async #drain(): Promise<void> {
-    if (performance.now() < this.#retryAtMs) return;
+    if (this.#clock.monotonic() < this.#retryAtMs) return;
     for (let batch = this.#batches[0]; batch; batch = this.#batches[0]) {
       // What is journalled is safe: the next start takes it up.
-      if (performance.now() > this.#closeByMs) return;
+      if (this.#clock.monotonic() > this.#closeByMs) return;
       try {
         await this.#record(batch);
       } catch (error) {
         if (!this.#isFailing) this.#options.onError(error);
         this.#isFailing = true;
-        this.#retryAtMs = performance.now() + LIMITS.clickRetryMs;
+        this.#retryAtMs = this.#clock.monotonic() + LIMITS.clickRetryMs;
         if (!(error instanceof StoreError)) return;
         // What breaks a rule of the database's would break it for ever; all else is tried again, after the others.
         if (!["check", "foreign_key", "unique"].includes(error.kind)) {
@@ -239,7 +246,7 @@ export class Clicks {
   /** Whether redirects have come in, since the last time this was asked, faster than recording should get in their way. */
   #isBusy(): boolean {
     const { accepted } = this.#options.counts;
-    const nowMs = performance.now();
+    const nowMs = this.#clock.monotonic();
     const rate = ((accepted - this.#asked.accepted) / (nowMs - this.#asked.atMs)) * 1000;
     this.#asked = { accepted, atMs: nowMs };
     // Before the spool is full recording comes first.

@@ -1,5 +1,6 @@
 // A thread that records clicks in the embedded store on a connection of its own. threaded-recorder.ts talks to it.
 
+import { systemClock as clock } from "../runtime/clock.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import { type ClickBatch, ClickRecorder } from "./click-recorder.ts";
@@ -35,8 +36,8 @@ self.onmessage = async ({ data }: MessageEvent<Question>) => {
 };
 
 async function open({ path, deadlineMs, referrers }: RecorderOptions) {
-  const store = await openSqlite(path, { deadlineMs });
-  return { store, recorder: new ClickRecorder(store, referrers) };
+  const store = await openSqlite(path, { deadlineMs, clock });
+  return { store, recorder: new ClickRecorder(store, referrers, clock) };
 }
 
 async function record(batch: ClickBatch): Promise<Answer> {

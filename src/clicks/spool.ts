@@ -1,19 +1,12 @@
 // Files in which clicks wait for the store. A file belongs to the process whose id ends its name; when that one is no more,
 // whoever renames the file first takes it over.
 
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Files, OpenFile } from "../runtime/files.ts";
+import type { Outside } from "../runtime/outside.ts";
 import { isAlive } from "../runtime/program.ts";
+import { randomName } from "../runtime/random.ts";
 import { framesOf } from "./click-frames.ts";
 
 /** The clicks of one flush interval: in its file, and in memory what could not be written to it. */
@@ -24,15 +17,17 @@ export class Batch {
   /** Of those, what is in memory only. */
   unwrittenBytes = 0;
   readonly #path: string;
+  readonly #files: Files;
   readonly #hasFile: boolean;
-  #file: number | undefined;
+  #file: OpenFile | undefined;
   #written = 0;
   #unwritten: Uint8Array[] = [];
 
   /** `file` is what frames are appended to, "sealed" where it is complete, nothing where there is none. */
-  constructor(id: string, path: string, file?: number | "sealed") {
+  constructor(id: string, place: { readonly path: string; readonly files: Files }, file?: OpenFile | "sealed") {
     this.id = id;
-    this.#path = path;
+    this.#path = place.path;
+    this.#files = place.files;
     this.#hasFile = file !== undefined;
     this.#file = file === "sealed" ? undefined : file;
   }
@@ -46,7 +41,7 @@ export class Batch {
       return;
     }
     try {
-      if (writeSync(this.#file, frame) < frame.length) throw new Error("the disk took only a part");
+      if (this.#file.append(frame) < frame.length) throw new Error("the disk took only a part");
       this.#written += frame.length;
     } catch (error) {
       this.#keep(frame);
@@ -63,7 +58,7 @@ export class Batch {
   seal(): void {
     const file = this.#file;
     this.#file = undefined;
-    if (file !== undefined) closeSync(file);
+    file?.close();
   }
 
   /** All of it; less where the file has gone. Throws where it is there and cannot be read. */
@@ -74,7 +69,7 @@ export class Batch {
   /** False where there was no file to remove. Throws where it stays: the next start would then take it up again. */
   remove(): boolean {
     try {
-      if (this.#hasFile) unlinkSync(this.#path);
+      if (this.#hasFile) this.#files.remove(this.#path);
       return this.#hasFile;
     } catch (error) {
       if (isMissing(error)) return false;
@@ -85,7 +80,7 @@ export class Batch {
   /** A part of a frame would make what follows unreadable. */
   #cutBack(): void {
     try {
-      if (this.#file !== undefined) ftruncateSync(this.#file, this.#written);
+      this.#file?.truncate(this.#written);
     } finally {
       this.seal();
     }
@@ -99,23 +94,24 @@ export class Batch {
 
 export class Spool {
   readonly #folder: string;
-  readonly #clock: () => number;
+  readonly #outside: Outside;
 
-  constructor(folder: string, clock: () => number) {
+  constructor(folder: string, outside: Outside) {
     this.#folder = folder;
-    this.#clock = clock;
+    this.#outside = outside;
   }
 
   /** Throws where no file can be made; `inMemory` does without. */
   create(): Batch {
+    const { files } = this.#outside;
     const { id, path } = this.#name();
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    return new Batch(id, path, openSync(path, "wx", 0o600));
+    files.makeFolder(this.#folder);
+    return new Batch(id, { path, files }, files.open(path));
   }
 
   inMemory(): Batch {
     const { id, path } = this.#name();
-    return new Batch(id, path);
+    return new Batch(id, { path, files: this.#outside.files });
   }
 
   /** Takes over what processes that are no more have left, oldest first; `own` are the ids that this one has in hand. */
@@ -127,7 +123,8 @@ export class Spool {
 
   /** Names sort by time, so that what was left is taken up in order. */
   #name(): { id: string; path: string } {
-    const id = `${this.#clock().toString(36).padStart(9, "0")}-${crypto.randomUUID().slice(0, 13)}`;
+    const { clock, randomBytes } = this.#outside;
+    const id = `${clock.now().toString(36).padStart(9, "0")}-${randomName(randomBytes, 6)}`;
     return { id, path: this.#pathOf(id) };
   }
 
@@ -140,15 +137,16 @@ export class Spool {
     if (id === undefined || own.has(id)) return undefined;
     // In a container an earlier process may well have had this one's id.
     if (Number(pid) !== process.pid && isAlive(Number(pid))) return undefined;
+    const { files } = this.#outside;
     const path = this.#pathOf(id);
     try {
-      renameSync(join(this.#folder, name), path);
+      files.rename(join(this.#folder, name), path);
     } catch {
       // Another process was first.
       return undefined;
     }
     try {
-      return readBatch(id, path);
+      return readBatch(id, { path, files });
     } catch {
       // It stays, under this process's name, and is tried again with the next look.
       return undefined;
@@ -156,8 +154,8 @@ export class Spool {
   }
 }
 
-function readBatch(id: string, path: string): Batch {
-  const batch = new Batch(id, path, "sealed");
+function readBatch(id: string, place: { readonly path: string; readonly files: Files }): Batch {
+  const batch = new Batch(id, place, "sealed");
   const bytes = batch.read();
   batch.bytes = bytes.length;
   for (const { clicks } of framesOf(bytes)) batch.clicks += clicks;

@@ -54,9 +54,11 @@ async function authenticate(service: Service, request: Request, exchange: Exchan
     return { userId: null, keyId: null, role: "admin", via, requestId };
   if (!isKey(presented)) throw unauthorized("the key is not valid");
   const hash = hashKey(presented);
-  const heard = ASKING_THEMSELVES.has(`${request.method} ${route}`) ? keys.recallHeard(hash, core.clock()) : undefined;
+  const heard = ASKING_THEMSELVES.has(`${request.method} ${route}`)
+    ? keys.recallHeard(hash, core.clock.now())
+    : undefined;
   if (heard) return { userId: heard.userId, keyId: heard.keyId, role: heard.role, via, requestId };
-  const known = request.method === "GET" ? keys.recall(hash, core.clock()) : undefined;
+  const known = request.method === "GET" ? keys.recall(hash, core.clock.now()) : undefined;
   // While the store does not answer, a key that was good lets its holder look, and do nothing.
   const reader: Caller | undefined = known && {
     userId: known.userId,
@@ -70,7 +72,7 @@ async function authenticate(service: Service, request: Request, exchange: Exchan
   try {
     const lookup = lookUpKey(service, hash);
     const late = () => unavailable("the database did not answer in time");
-    const row = await (mayHurry ? withDeadline(lookup, LIMITS.keyLateMs, late) : lookup);
+    const row = await (mayHurry ? withDeadline(core.clock, lookup, { ms: LIMITS.keyLateMs, late }) : lookup);
     // One answer for all reasons: which of them it was is nobody's business without a key.
     if (!row) throw unauthorized("the key is not valid");
     return { userId: row.user_id, keyId: row.id, role: row.role, via, requestId };

@@ -17,7 +17,7 @@ export function createBase(service: Service, table: RouteTable) {
     errorResponse(service, exchangeOf(request), error);
   return new Elysia({ strictPath: true, normalize: false, handler: { standardHostname: false } })
     .wrap((answer) => async (request: Request) => {
-      const exchange = openExchange(request);
+      const exchange = openExchange(request, service.core.clock.monotonic());
       let response: Response;
       try {
         checkHost(request);
@@ -27,7 +27,7 @@ export function createBase(service: Service, table: RouteTable) {
       }
       const { route } = exchange;
       service.metrics.httpRequests.inc({ method: knownMethod(request.method), route, status: response.status });
-      service.metrics.httpSeconds.observe({ route }, (performance.now() - exchange.startedMs) / 1000);
+      service.metrics.httpSeconds.observe({ route }, (service.core.clock.monotonic() - exchange.startedMs) / 1000);
       return finish(service, request, response);
     })
     .onRequest(async ({ request }) => {

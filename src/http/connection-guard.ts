@@ -4,6 +4,7 @@
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 
 export interface GuardedListener {
   closeIdle(): void;
@@ -14,6 +15,7 @@ export interface GuardedListener {
 }
 
 export interface ConnectionGuardOptions {
+  readonly clock: Clock;
   /** Connections that are let in at the most; fewer where the limit on descriptors is lower. 0 for as many as that allows. */
   readonly maxConnections: number;
   /** Descriptors that something else than connections may still open, such as a pool to a database. */
@@ -30,7 +32,7 @@ export class ConnectionGuard {
   readonly #options: ConnectionGuardOptions;
   readonly #mostOpen: number;
   #isPaused = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
   /** Once all else that needs a descriptor is open, and before anybody connects. */
   constructor(options: ConnectionGuardOptions) {
@@ -42,19 +44,20 @@ export class ConnectionGuard {
   }
 
   start(): void {
+    const { clock } = this.#options;
     const look = () => {
-      const startedMs = performance.now();
+      const startedMs = clock.monotonic();
       this.check();
       // On systems where counting is slow it is done less often: a fiftieth of the time at the most.
-      const tookMs = performance.now() - startedMs;
-      this.#timer = setTimeout(look, Math.max(LIMITS.connectionCheckMs, tookMs * 50));
+      const tookMs = clock.monotonic() - startedMs;
+      this.#timer = clock.after(Math.max(LIMITS.connectionCheckMs, tookMs * 50), look);
       this.#timer.unref();
     };
     look();
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#options.clock.cancel(this.#timer);
   }
 
   check(): void {

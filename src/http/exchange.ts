@@ -2,6 +2,7 @@
 
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
+import { randomRequestId } from "../runtime/random.ts";
 import { clientAddress } from "./client.ts";
 import type { LimitName } from "./rate-limit.ts";
 import type { Service } from "./service.ts";
@@ -27,10 +28,10 @@ export interface Exchange {
 
 const exchanges = new WeakMap<Request, Exchange>();
 
-export function openExchange(request: Request): Exchange {
+export function openExchange(request: Request, startedMs: number): Exchange {
   const exchange: Exchange = {
     requestId: requestIdOf(request),
-    startedMs: performance.now(),
+    startedMs,
     route: "unknown",
     caller: undefined,
     client: undefined,
@@ -41,7 +42,9 @@ export function openExchange(request: Request): Exchange {
 }
 
 export function exchangeOf(request: Request): Exchange {
-  return exchanges.get(request) ?? openExchange(request);
+  const exchange = exchanges.get(request);
+  if (!exchange) throw new Error("a request was handled that was never taken up");
+  return exchange;
 }
 
 /** Which connection a request came over: whoever takes it off the wire says so, and who wants its address asks. */
@@ -80,5 +83,5 @@ export function callerOf(request: Request): Caller {
 export function requestIdOf(request: Request): string {
   const given = request.headers.get("x-request-id");
   const isUsable = given !== null && given.length <= LIMITS.requestIdChars && /^[\x21-\x7e]+$/.test(given);
-  return isUsable ? given : crypto.randomUUID();
+  return isUsable ? given : randomRequestId();
 }

@@ -22,7 +22,7 @@ export function finish(service: Service, request: Request, response: Response): 
     method: request.method.slice(0, 20),
     route,
     status: response.status,
-    ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
+    ms: Math.round((service.core.clock.monotonic() - startedMs) * 1000) / 1000,
     ...(caller ? { user_id: caller.userId, key_id: caller.keyId } : {}),
     client: service.clients.inLog?.(clientOf(service, request)) || undefined,
   });

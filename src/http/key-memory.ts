@@ -7,6 +7,7 @@ import type { EventType } from "../model/event.ts";
 import { KEY } from "../model/key.ts";
 import type { Role } from "../model/role.ts";
 import { USER } from "../model/user.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 export interface RememberedKey {
   readonly userId: number;
@@ -20,13 +21,15 @@ export class KeyMemory {
   readonly #byHash = new Map<string, RememberedKey & { readonly verifiedMs: number }>();
   readonly #outageMs: number;
   readonly #isHeard: () => boolean;
+  readonly #clock: Clock;
   #changes = 0;
 
   /**
    * `outageMs`: how long after it was last verified a key may be used unasked; 0 for never. `isHeard`: whether this process has
    * lately heard of all that was committed.
    */
-  constructor(outageMs: number, isHeard: () => boolean = () => false) {
+  constructor(outageMs: number, clock: Clock, isHeard: () => boolean = () => false) {
+    this.#clock = clock;
     this.#outageMs = outageMs;
     this.#isHeard = isHeard;
   }
@@ -40,7 +43,7 @@ export class KeyMemory {
   remember(hash: string, key: RememberedKey, changes: number): void {
     if (changes !== this.#changes) return;
     this.#byHash.delete(hash);
-    this.#byHash.set(hash, { ...key, verifiedMs: performance.now() });
+    this.#byHash.set(hash, { ...key, verifiedMs: this.#clock.monotonic() });
     for (const oldest of this.#byHash.keys()) {
       if (this.#byHash.size <= LIMITS.rememberedKeys) return;
       this.#byHash.delete(oldest);
@@ -54,7 +57,7 @@ export class KeyMemory {
   /** The key, where it was verified recently enough and has not expired by `nowMs`. */
   recall(hash: string, nowMs: number): RememberedKey | undefined {
     const key = this.#byHash.get(hash);
-    if (key === undefined || performance.now() - key.verifiedMs > this.#outageMs) return undefined;
+    if (key === undefined || this.#clock.monotonic() - key.verifiedMs > this.#outageMs) return undefined;
     return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? undefined : key;
   }
 

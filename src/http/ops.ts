@@ -112,7 +112,7 @@ export function opsHandlers(service: Service) {
       /** Of the processes that serve now: accepted + found = recorded + spooled + waiting + dropped. */
       click_accounting: standings.map(({ clicks }) => clicks).reduce(addAccounting),
       workers: standings.length,
-      uptime_seconds: Math.floor((Date.now() - (collected?.startedMs ?? service.startedMs)) / 1000),
+      uptime_seconds: Math.floor((core.clock.now() - (collected?.startedMs ?? service.startedMs)) / 1000),
       memory_bytes: standings.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
       version,
     };
@@ -120,7 +120,7 @@ export function opsHandlers(service: Service) {
 
   async function refreshCounters(): Promise<void> {
     const counters = await readTotals(database);
-    if (counters) lastCounters = { counters, atMs: Date.now() };
+    if (counters) lastCounters = { counters, atMs: core.clock.now() };
   }
 
   function robots() {

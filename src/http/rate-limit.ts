@@ -4,19 +4,20 @@
 import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { drawHashKey, keyedHash } from "../redirect/keyed-hash.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 const WINDOW_MS = 60_000;
 
 export class RateLimit {
   readonly #name: string;
   readonly #perMinute: number;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   readonly #key = drawHashKey();
   readonly #tokens: Float64Array;
   readonly #filledMs: Float64Array;
 
-  /** `perMinute` at once at the most, and as many again in each minute. `clock` in milliseconds, never backwards. */
-  constructor(name: string, perMinute: number, clock: () => number = () => performance.now()) {
+  /** `perMinute` at once at the most, and as many again in each minute. */
+  constructor(name: string, perMinute: number, clock: Clock) {
     this.#name = name;
     this.#perMinute = perMinute;
     this.#clock = clock;
@@ -27,7 +28,7 @@ export class RateLimit {
   /** Throws too_many_requests where `who` has none left, with Retry-After and the RateLimit fields of IETF httpapi. */
   take(who: string): void {
     const bucket = keyedHash(this.#key, who) & (LIMITS.rateBuckets - 1);
-    const nowMs = this.#clock();
+    const nowMs = this.#clock.monotonic();
     const refilled = ((nowMs - (this.#filledMs[bucket] as number)) * this.#perMinute) / WINDOW_MS;
     const tokens = Math.min(this.#perMinute, (this.#tokens[bucket] as number) + refilled);
     this.#filledMs[bucket] = nowMs;
@@ -56,8 +57,11 @@ export type LimitName = (typeof LIMIT_NAMES)[number];
 export type RateLimits = Partial<Record<LimitName, RateLimit>>;
 
 /** `perMinute`: 0 turns a limit off. */
-export function createRateLimits(perMinute: Readonly<Record<LimitName, number>>): RateLimits {
+export function createRateLimits(perMinute: Readonly<Record<LimitName, number>>, clock: Clock): RateLimits {
   return Object.fromEntries(
-    LIMIT_NAMES.filter((name) => perMinute[name] > 0).map((name) => [name, new RateLimit(name, perMinute[name])]),
+    LIMIT_NAMES.filter((name) => perMinute[name] > 0).map((name) => [
+      name,
+      new RateLimit(name, perMinute[name], clock),
+    ]),
   );
 }

@@ -35,7 +35,7 @@ export function rawRedirect(
   const { redirects, core, limits } = service;
   // Only where it is needed is it asked who comes: that costs a microsecond.
   if (limits.redirects !== undefined) return rawRedirectSlowly(service, { request, server }, name, naming);
-  const known = naming === "code" ? redirects.resolver.resolveNow(name, core.clock()) : undefined;
+  const known = naming === "code" ? redirects.resolver.resolveNow(name, core.clock.now()) : undefined;
   return known?.outcome === "found"
     ? found(service, request, known)
     : rawRedirectSlowly(service, { request, server }, name, naming);
@@ -54,7 +54,7 @@ async function rawRedirectSlowly(
   naming: Naming,
 ): Promise<Response> {
   rememberPeer(request, () => server.requestIP(request)?.address ?? "");
-  const exchange = openExchange(request);
+  const exchange = openExchange(request, service.core.clock.monotonic());
   exchange.route = "redirect";
   try {
     takeFrom(service, "redirects", customerOf(clientOf(service, request)));
@@ -68,10 +68,10 @@ async function rawRedirectSlowly(
 async function find({ redirects, core, metrics }: Service, name: string, naming: Naming): Promise<Destination> {
   const { resolver } = redirects;
   try {
-    if (naming === "code-or-id") return await resolver.resolveAny(name, core.clock);
+    if (naming === "code-or-id") return await resolver.resolveAny(name);
     // What cannot be a code is not looked up.
     if (!isCode(name)) return { outcome: "missing" };
-    return resolver.resolveNow(name, core.clock()) ?? (await resolver.resolve(name, core.clock));
+    return resolver.resolveNow(name, core.clock.now()) ?? (await resolver.resolve(name));
   } catch (error) {
     metrics.redirects.error += 1;
     throw error;

@@ -56,7 +56,7 @@ export function listen(service: Service, app: App, { host, port, isShared, hasRe
       error: (error) => {
         // Nothing should come here; if it does, the answer still has the one shape.
         const request = new Request("http://unknown/");
-        return errorResponse(service, openExchange(request), error);
+        return errorResponse(service, openExchange(request, service.core.clock.monotonic()), error);
       },
     });
   try {

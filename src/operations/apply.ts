@@ -209,7 +209,7 @@ async function write(
   const standing = await writeChanges(tx, written, unasked && { keyId: caller.keyId, wanted: unasked });
   if (!unasked || !standing) return;
   core.ahead.learn(unasked, standing);
-  progress.worth = worthOf(caller, standing, core.clock());
+  progress.worth = worthOf(caller, standing, core.clock.now());
   if (!progress.worth.isKeyLive) throw unauthorized("the key is not valid");
 }
 

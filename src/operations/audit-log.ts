@@ -128,7 +128,7 @@ async function notInLog(sql: Sql, id: number) {
 }
 
 export function readLogStatus({ store, logKey, clock }: Core): Promise<LogStatus> {
-  return store.read((sql) => statusOf(sql, logKey, clock()));
+  return store.read((sql) => statusOf(sql, logKey, clock.now()));
 }
 
 async function statusOf(sql: Sql, key: VerifierKey, nowMs: number): Promise<LogStatus> {

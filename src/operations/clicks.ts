@@ -52,7 +52,7 @@ const DEFAULT_HOURS = 30 * 24;
 export async function countClicks(core: Core, codeOrId: string, query: ClickQuery): Promise<ClickReport> {
   const by = (query.by ?? "day") as ClickGroup;
   if (!CLICK_GROUPS.includes(by)) throw badRequest(`by: must be one of ${CLICK_GROUPS.join(", ")}`);
-  const toHour = Math.ceil((query.to === undefined ? core.clock() + 1 : parseTime("to", query.to)) / HOUR_MS);
+  const toHour = Math.ceil((query.to === undefined ? core.clock.now() + 1 : parseTime("to", query.to)) / HOUR_MS);
   const fromHour =
     query.from === undefined
       ? Math.max(0, toHour - DEFAULT_HOURS)

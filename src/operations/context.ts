@@ -5,6 +5,8 @@ import type { Command } from "../model/command.ts";
 import type { EventType } from "../model/event.ts";
 import type { State } from "../model/field.ts";
 import type { Destination } from "../model/link.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { RandomBytes } from "../runtime/random.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 import type { Ahead } from "./ahead.ts";
@@ -12,8 +14,8 @@ import type { Ahead } from "./ahead.ts";
 export interface Core {
   readonly store: Store;
   readonly logKey: LogKey;
-  readonly clock: () => number;
-  readonly randomBytes: (size: number) => Uint8Array;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
   /** Hosts (with port, where it is not the scheme's own) that answer redirects: a link to one of them is refused. */
   readonly ownHosts: () => ReadonlySet<string>;
   /** Why no change is taken now, where none is: the stored log was refused. */

@@ -52,7 +52,7 @@ export function readHolder(
 export async function findLiveKey({ store, clock }: Core, hash: string): Promise<KeyRow | undefined> {
   const [row] = await store.read((sql) => findKeyByHash(sql, hash));
   const isLive =
-    row !== undefined && isSameText(row.key_hash, hash) && isInForce(row, clock()) && row.user_is_active === 1;
+    row !== undefined && isSameText(row.key_hash, hash) && isInForce(row, clock.now()) && row.user_is_active === 1;
   return isLive ? row : undefined;
 }
 

@@ -74,7 +74,7 @@ export async function prepare(
   if (locks.length > 0 || drawing) await Promise.all([...locks, drawing, asking]);
   const [standing] = (await asking) ?? [];
   const ids = await drawing;
-  const nowMs = core.clock();
+  const nowMs = core.clock.now();
   const nextId = (subject: Subject) => (single ? standing?.drawn_id : ids?.get(subject)?.next().value) ?? 0;
   const drawn = commands.map((command): Drawn => {
     const { subject, rule } = ruleOf(command);
@@ -96,7 +96,7 @@ function prepareAhead(core: Core, [command, ...others]: readonly Command[]): Pre
   if (!ahead) return undefined;
   const drawn = [{ id: ahead.id, text: subject.draw(command, core.randomBytes) }];
   const worth = { isKeyLive: true, generation: ahead.generation };
-  return { worth, unasked: subject, nowMs: core.clock(), drawn, known: new KnownRows() };
+  return { worth, unasked: subject, nowMs: core.clock.now(), drawn, known: new KnownRows() };
 }
 
 export function worthOf({ keyId }: Caller, standing: Standing | undefined, nowMs: number): KeyWorth {

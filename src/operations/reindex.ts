@@ -3,6 +3,7 @@
 
 import { LIMITS } from "../limits.ts";
 import type { SideTable, Subject } from "../model/subject.ts";
+import { type Clock, sleep } from "../runtime/clock.ts";
 import { readStoreGeneration } from "../store/generation.ts";
 import {
   deleteSideRows,
@@ -79,14 +80,18 @@ export async function readSideTableStandings(store: Store): Promise<readonly Sid
 }
 
 /** The same until all that may be filled are complete, also where another process is at one of them. */
-export async function reindexAll(store: Store, { onProgress = () => {} }: ReindexOptions = {}): Promise<ReindexReport> {
+export async function reindexAll(
+  store: Store,
+  clock: Clock,
+  { onProgress = () => {} }: ReindexOptions = {},
+): Promise<ReindexReport> {
   let done = 0;
   for (;;) {
     const before = done;
     const { state, filled } = await reindex(store, { onProgress: (now) => onProgress(before + now) });
     done += filled;
     if (state !== "busy") return { state, filled: done };
-    await Bun.sleep(LIMITS.sequencerPollMs);
+    await sleep(clock, LIMITS.sequencerPollMs);
   }
 }
 

@@ -11,9 +11,8 @@ export function readHotLinks(store: Store): Promise<readonly Destination[]> {
   return store.scan((sql) => listHotLinks(sql, LIMITS.warmLinks));
 }
 
-/** Names the links that were used last here, and forgets all but the latest LIMITS.warmLinks. */
-export async function tellHotLinks(store: Store, cache: RedirectCache): Promise<void> {
-  const used_at_ms = Date.now();
+/** Names the links that were used last here, as used now (`used_at_ms`), and forgets all but the latest LIMITS.warmLinks. */
+export async function tellHotLinks(store: Store, cache: RedirectCache, used_at_ms: number): Promise<void> {
   const ids = new Set<number>();
   for (const [, { urlId, outcome }] of cache.recent(LIMITS.warmLinks)) if (outcome === "found") ids.add(urlId);
   const links = [...ids].sort((a, b) => a - b).map((url_id) => ({ url_id, used_at_ms }));

@@ -1,11 +1,14 @@
 // SipHash-1-3 of a short Latin-1 text (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): who does not know the key
 // cannot make texts that collide. In 32-bit halves, since JavaScript's own integers end there.
 
+import { systemRandom } from "../runtime/random.ts";
+
 /** 128 bits. */
 export type HashKey = Uint32Array;
 
 export function drawHashKey(): HashKey {
-  return crypto.getRandomValues(new Uint32Array(4));
+  const bytes = systemRandom(16);
+  return Uint32Array.from({ length: 4 }, (_, word) => Buffer.from(bytes).readUInt32LE(word * 4));
 }
 
 /** The high 32 bits of the SipHash-1-3 of the text's characters, each below U+0100. */

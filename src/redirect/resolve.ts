@@ -7,6 +7,7 @@ import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Destination as StoredDestination } from "../model/link.ts";
 import { locationOf } from "../model/target.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { findLinkByCode, lookUpLink } from "../store/queries/links.ts";
 import type { Store } from "../store/store.ts";
@@ -24,6 +25,7 @@ export interface Found {
 export type Destination = Found | { readonly outcome: "missing" | "inactive" | "expired" };
 
 export interface ResolverOptions {
+  readonly clock: Clock;
   readonly store: Store;
   readonly cache: RedirectCache;
   /** Milliseconds since the log was last heard: the cache knows of all that was committed before then. */
@@ -69,7 +71,7 @@ export class Resolver {
   readonly #flightKey = drawHashKey();
   /** Of each learning that is under way, the codes that were heard of meanwhile. */
   readonly #heardMeanwhile = new Set<Set<string>>();
-  /** performance.now() until which the store is taken to be down: only one lookup at a time finds out. */
+  /** By the clock's monotonic(), until which the store is taken to be down: only one lookup at a time finds out. */
   #downUntilMs = 0;
 
   constructor(options: ResolverOptions) {
@@ -87,8 +89,8 @@ export class Resolver {
   }
 
   /** Throws unavailable where the store must be asked and does not answer. */
-  async resolve(code: string, clock: () => number): Promise<Destination> {
-    const { cache, counts } = this.#options;
+  async resolve(code: string): Promise<Destination> {
+    const { cache, counts, clock } = this.#options;
     const isKnown = cache.get(code) !== undefined;
     if (isKnown) counts.recheck += 1;
     else counts.miss += 1;
@@ -96,10 +98,13 @@ export class Resolver {
     try {
       const lookup = this.#lookUp(code);
       // A lookup that is waited for no longer goes on, and finds out for everybody.
-      return destinationOf(await (isKnown ? withDeadline(lookup, LIMITS.storeLateMs, late) : lookup), clock());
+      return destinationOf(
+        await (isKnown ? withDeadline(clock, lookup, { ms: LIMITS.storeLateMs, late }) : lookup),
+        clock.now(),
+      );
     } catch (error) {
       const isDown = error instanceof DeadletterError && error.code === "unavailable";
-      const destination = isDown ? this.#known(code, clock()) : undefined;
+      const destination = isDown ? this.#known(code, clock.now()) : undefined;
       if (destination === undefined) throw error;
       return destination;
     }
@@ -115,13 +120,14 @@ export class Resolver {
   }
 
   #isStoreSilent(): boolean {
-    return performance.now() < this.#downUntilMs || this.#options.isStoreSilent();
+    return this.#options.clock.monotonic() < this.#downUntilMs || this.#options.isStoreSilent();
   }
 
   /** By id or code, straight from the store: the rare path `/urls/{code or id}/redirect`. */
-  async resolveAny(codeOrId: string, clock: () => number): Promise<Destination> {
-    const [row] = await this.#options.store.read((sql) => lookUpLink(sql, codeOrId));
-    return destinationOf(row ? cachedFrom(row) : null, clock());
+  async resolveAny(codeOrId: string): Promise<Destination> {
+    const { store, clock } = this.#options;
+    const [row] = await store.read((sql) => lookUpLink(sql, codeOrId));
+    return destinationOf(row ? cachedFrom(row) : null, clock.now());
   }
 
   /** Takes up at once what this process has made of a link. */
@@ -170,7 +176,8 @@ export class Resolver {
     const hash = keyedHash(this.#flightKey, code);
     const running = this.#flights.get(hash);
     if (running?.code === code) return running.link;
-    if (performance.now() < this.#downUntilMs) return Promise.reject(unavailable("the database is unavailable"));
+    if (this.#options.clock.monotonic() < this.#downUntilMs)
+      return Promise.reject(unavailable("the database is unavailable"));
     if (this.#flights.size >= LIMITS.redirectLookups)
       return Promise.reject(unavailable("too many links are being looked up"));
     const link = this.#read(code);
@@ -189,16 +196,17 @@ export class Resolver {
   }
 
   async #read(code: string): Promise<CachedLink | null> {
-    const { store } = this.#options;
+    const { store, clock } = this.#options;
     try {
       const reading = store.read((sql) => findLinkByCode(sql, code));
-      const [row] = await withDeadline(reading, LIMITS.redirectLookupMs, () =>
-        unavailable("the database did not answer in time"),
-      );
+      const [row] = await withDeadline(clock, reading, {
+        ms: LIMITS.redirectLookupMs,
+        late: () => unavailable("the database did not answer in time"),
+      });
       return row ? cachedFrom(row) : null;
     } catch (error) {
       if (error instanceof DeadletterError && error.code === "unavailable")
-        this.#downUntilMs = performance.now() + LIMITS.redirectDownMs;
+        this.#downUntilMs = clock.monotonic() + LIMITS.redirectDownMs;
       throw error;
     }
   }

@@ -1,9 +1,10 @@
 // The hottest links in a small file outside of the database, so that a process that starts while the database is down still
 // serves them. Written now and then and at the end; a code that is evicted meanwhile is struck out at once.
 
-import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
 import { locationOf } from "../model/target.ts";
+import type { Outside } from "../runtime/outside.ts";
 import type { RedirectCache } from "./cache.ts";
 import type { CachedLink } from "./link-table.ts";
 
@@ -21,11 +22,13 @@ export interface WarmLinks extends WarmHeader {
 
 export class WarmSet {
   readonly #path: string;
+  readonly #outside: Outside;
   /** Codes that the file names now. */
   #codes = new Set<string>();
 
-  constructor(path: string) {
+  constructor(path: string, outside: Outside) {
     this.#path = path;
+    this.#outside = outside;
   }
 
   /** Undefined where there is no file, or none that can be read as this log's. */
@@ -54,7 +57,7 @@ export class WarmSet {
       }
       this.#codes = new Set(links.keys());
       // A time to come would let an outage last for ever: the clock was set back, or somebody wrote it.
-      return { ...header, heard_at_ms: Math.min(header.heard_at_ms, Date.now()), links: [...links] };
+      return { ...header, heard_at_ms: Math.min(header.heard_at_ms, this.#outside.clock.now()), links: [...links] };
     } catch {
       // A file cut short by a crash: what cannot be read is not believed, and the next write replaces it.
       return undefined;
@@ -69,9 +72,7 @@ export class WarmSet {
       codes.add(code);
       lines.push(JSON.stringify([code, urlId, expiresAtMs, location, version]));
     }
-    const draft = `${this.#path}.${process.pid}`;
-    writeFileSync(draft, `${lines.join("\n")}\n`, { mode: 0o600 });
-    renameSync(draft, this.#path);
+    this.#outside.files.replace(this.#path, `${lines.join("\n")}\n`);
     this.#codes = codes;
   }
 
@@ -82,6 +83,6 @@ export class WarmSet {
 
   /** The same for a process that does not keep the file and so cannot know whether it names the code. */
   append(code: string): void {
-    if (existsSync(this.#path)) appendFileSync(this.#path, `${JSON.stringify([code])}\n`);
+    if (existsSync(this.#path)) this.#outside.files.append(this.#path, `${JSON.stringify([code])}\n`);
   }
 }

@@ -1,16 +1,21 @@
-// The longest anybody waits for something. Pure but for its timer.
+// The longest anybody waits for something.
 
 import type { DeadletterError } from "../errors.ts";
+import type { Clock, Timer } from "./clock.ts";
 
 /** Settles as `work` does, or rejects with `late()` after `ms`. The work itself is not stopped: its own timeout must end it. */
-export async function withDeadline<T>(work: Promise<T>, ms: number, late: () => DeadletterError): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+export async function withDeadline<T>(
+  clock: Clock,
+  work: Promise<T>,
+  { ms, late }: { readonly ms: number; readonly late: () => DeadletterError },
+): Promise<T> {
+  let timer: Timer | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), Math.max(0, ms));
+    timer = clock.after(Math.max(0, ms), () => reject(late()));
   });
   try {
     return await Promise.race([work, deadline]);
   } finally {
-    clearTimeout(timer);
+    clock.cancel(timer);
   }
 }

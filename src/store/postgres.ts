@@ -5,6 +5,7 @@ import postgres from "postgres";
 import { type DatabaseAddress, parseDatabaseUrl, placeOf } from "../config/database-url.ts";
 import { badRequest, DeadletterError, messageOf, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { type Clock, sleep } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import {
   joinNames,
@@ -18,6 +19,7 @@ import {
 } from "./store.ts";
 
 export interface PostgresOptions {
+  readonly clock: Clock;
   readonly poolSize: number;
   /** The longest a call may take, waiting for a connection included; also the server's statement timeout. */
   readonly deadlineMs: number;
@@ -33,6 +35,7 @@ const LOG_CHANNEL = "deadletter_log";
 
 export async function openPostgres(url: string, options: PostgresOptions): Promise<Store> {
   const address = parseDatabaseUrl(url);
+  const { clock } = options;
   const sql = postgres({
     ...connectionTo(address),
     max: options.poolSize,
@@ -63,7 +66,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
       throw unavailable("too many calls are waiting for the database");
     calls += 1;
     try {
-      return await withDeadline(work(), deadlineMs, late);
+      return await withDeadline(clock, work(), { ms: deadlineMs, late });
     } catch (error) {
       throw mapPostgresError(error);
     } finally {
@@ -118,7 +121,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     // Nothing is relaxed here: a server that crashes would lose what it had acknowledged.
     begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
     migrate: (run) =>
-      untilUnlocked(() =>
+      untilUnlocked(clock, () =>
         transact(async (tx) => {
           // Whoever waits for a table keeps all who come after waiting: not for long, and then again.
           await tx`select set_config('lock_timeout', ${String(LIMITS.migrationLockMs)}, true)`;
@@ -165,20 +168,20 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
 }
 
 /** Tries again while somebody else holds what is needed. Throws unavailable after LIMITS.migrationMs. */
-async function untilUnlocked<T>(run: () => Promise<T>): Promise<T> {
-  const untilMs = performance.now() + LIMITS.migrationMs;
+async function untilUnlocked<T>(clock: Clock, run: () => Promise<T>): Promise<T> {
+  const untilMs = clock.monotonic() + LIMITS.migrationMs;
   for (;;) {
     try {
       return await run();
     } catch (error) {
       // Whoever writes meanwhile may also hold what this waits for, and wait for what this holds.
       if (!(error instanceof StoreError) || (error.kind !== "locked" && error.kind !== "serialization")) throw error;
-      if (performance.now() > untilMs)
+      if (clock.monotonic() > untilMs)
         throw unavailable("the tables are in use by others for too long", {
           cause: error,
           hint: "end what reads or changes them for long: a verify, a backup, another migration",
         });
-      await Bun.sleep(LIMITS.migrationPauseMs);
+      await sleep(clock, LIMITS.migrationPauseMs);
     }
   }
 }

@@ -4,6 +4,7 @@
 
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { threadUrl } from "../runtime/program.ts";
 import { StoreError, type StoreErrorKind, type Value } from "./store.ts";
 
@@ -27,12 +28,13 @@ interface Scan {
   readonly values: readonly Value[];
   readonly resolve: (rows: unknown[]) => void;
   readonly reject: (error: unknown) => void;
-  timer?: ReturnType<typeof setTimeout>;
+  timer?: Timer;
 }
 
 export class ScanThread {
   readonly #path: string;
   readonly #deadlineMs: number;
+  readonly #clock: Clock;
   #thread: Worker | undefined;
   /** Oldest first; the first one is with the thread. At most LIMITS.scansWaiting. */
   readonly #scans: Scan[] = [];
@@ -41,9 +43,10 @@ export class ScanThread {
   #nextId = 0;
 
   /** `deadlineMs`: how long a query may take, the wait for its turn counted. */
-  constructor(path: string, deadlineMs: number) {
+  constructor(path: string, deadlineMs: number, clock: Clock) {
     this.#path = path;
     this.#deadlineMs = deadlineMs;
+    this.#clock = clock;
   }
 
   /** Resolves when the thread runs, or cannot. */
@@ -59,7 +62,7 @@ export class ScanThread {
     const { promise, resolve, reject } = Promise.withResolvers<unknown[]>();
     const scan: Scan = { id: this.#nextId++, text, values, resolve, reject };
     this.#scans.push(scan);
-    scan.timer = setTimeout(() => this.#expire(scan), this.#deadlineMs);
+    scan.timer = this.#clock.after(this.#deadlineMs, () => this.#expire(scan));
     if (this.#scans.length === 1) this.#next();
     return promise;
   }
@@ -67,7 +70,7 @@ export class ScanThread {
   close(): void {
     this.#thread?.terminate();
     this.#thread = undefined;
-    for (const scan of this.#scans.splice(0)) fail(scan, unavailable("the process is stopping"));
+    for (const scan of this.#scans.splice(0)) this.#fail(scan, unavailable("the process is stopping"));
   }
 
   #open(onReady: () => void = () => {}): void {
@@ -104,7 +107,7 @@ export class ScanThread {
     }
     const scan = this.#scans.shift();
     if (scan?.id !== answer.id) return;
-    clearTimeout(scan.timer);
+    this.#clock.cancel(scan.timer);
     if (answer.kind === "rows") scan.resolve(answer.rows);
     else
       scan.reject(
@@ -130,12 +133,12 @@ export class ScanThread {
     const isWorking = this.#abandoned === undefined;
     this.#abandoned = undefined;
     const scan = isWorking ? this.#scans.shift() : undefined;
-    if (scan) fail(scan, unavailable("the store cannot be read: its thread has ended"));
+    if (scan) this.#fail(scan, unavailable("the store cannot be read: its thread has ended"));
     this.#next();
   }
-}
 
-function fail(scan: Scan, error: unknown): void {
-  clearTimeout(scan.timer);
-  scan.reject(error);
+  #fail(scan: Scan, error: unknown): void {
+    this.#clock.cancel(scan.timer);
+    scan.reject(error);
+  }
 }

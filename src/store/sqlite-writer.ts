@@ -5,13 +5,14 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { type Clock, sleep } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { isBusy, mapSqliteError, type SqliteConnection } from "./sqlite-connection.ts";
 import type { MigrationTx } from "./store.ts";
 
 interface Job {
   readonly run: (tx: MigrationTx) => Promise<unknown>;
-  /** performance.now() past which the caller no longer waits. */
+  /** By the clock's monotonic(), when the caller no longer waits. */
   readonly deadline: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
@@ -23,6 +24,7 @@ const NOT_SAVED = "the change was not saved: the database could not write it";
 export class SqliteWriter {
   #connection: SqliteConnection;
   readonly #reopen: () => Promise<SqliteConnection>;
+  readonly #clock: Clock;
   /** Transactions that wait, oldest first; at most LIMITS.sqliteQueuedWrites. Only #drain() takes from it. */
   readonly #queue: Job[] = [];
   /** Marks code that runs inside a transaction, so that a nested one is refused instead of waiting for itself. */
@@ -34,8 +36,9 @@ export class SqliteWriter {
   #isBroken = false;
 
   /** `reopen` replaces a connection that can no longer be brought to a clean state. */
-  constructor(connection: SqliteConnection, reopen: () => Promise<SqliteConnection>) {
+  constructor(connection: SqliteConnection, reopen: () => Promise<SqliteConnection>, clock: Clock) {
     this.#connection = connection;
+    this.#clock = clock;
     this.#reopen = reopen;
   }
 
@@ -57,11 +60,11 @@ export class SqliteWriter {
     if (this.#queue.length >= LIMITS.sqliteQueuedWrites)
       return Promise.reject(unavailable("too many changes are waiting for the database"));
     return new Promise<T>((resolve, reject) => {
-      const deadline = performance.now() + deadlineMs;
+      const deadline = this.#clock.monotonic() + deadlineMs;
       this.#queue.push({ run, deadline, resolve: resolve as (value: unknown) => void, reject });
       // Deferred, so that every request read in this turn of the event loop joins the group: in a microtask the
       // first transaction would be committed alone before the second request is even parsed.
-      this.#draining ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#drain());
+      this.#draining ??= new Promise<void>((done) => this.#clock.soon(done)).then(() => this.#drain());
     });
   }
 
@@ -101,14 +104,14 @@ export class SqliteWriter {
       } catch (error) {
         if (!isBusy(error)) throw error;
         this.#rejectLate(error);
-        await Bun.sleep(LIMITS.sqliteBusyRetryMs);
+        await sleep(this.#clock, LIMITS.sqliteBusyRetryMs);
       }
     }
     return false;
   }
 
   async #runGroup(): Promise<void> {
-    const started = performance.now();
+    const started = this.#clock.monotonic();
     const group: Job[] = [];
     /** What each is told once the group is committed; until then even a refusal may rest on what is not there. */
     const outcomes: (() => void)[] = [];
@@ -116,7 +119,7 @@ export class SqliteWriter {
       for (;;) {
         const job = this.#queue.shift();
         if (!job) break;
-        if (job.deadline <= performance.now()) {
+        if (job.deadline <= this.#clock.monotonic()) {
           job.reject(unavailable(LATE));
           continue;
         }
@@ -124,7 +127,7 @@ export class SqliteWriter {
         outcomes.push(await this.#runJob(job));
         // Lets callers that this very result woke up join the group.
         if (this.#queue.length === 0) await Promise.resolve();
-        if (group.length >= LIMITS.sqliteGroupSize || performance.now() - started > LIMITS.sqliteGroupMs) break;
+        if (group.length >= LIMITS.sqliteGroupSize || this.#clock.monotonic() - started > LIMITS.sqliteGroupMs) break;
       }
       this.#connection.database.run("commit");
     } catch (error) {
@@ -148,7 +151,10 @@ export class SqliteWriter {
           }),
         ),
       );
-      const value = await withDeadline(work, job.deadline - performance.now(), () => unavailable(LATE));
+      const value = await withDeadline(this.#clock, work, {
+        ms: job.deadline - this.#clock.monotonic(),
+        late: () => unavailable(LATE),
+      });
       database.run("release job");
       return () => job.resolve(value);
     } catch (error) {
@@ -186,7 +192,7 @@ export class SqliteWriter {
 
   /** Tells those whose deadline has passed while they waited, so that nothing is done for them any more. */
   #rejectLate(cause: unknown): void {
-    const now = performance.now();
+    const now = this.#clock.monotonic();
     const late = this.#queue.filter((job) => job.deadline <= now);
     if (late.length === 0) return;
     this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));

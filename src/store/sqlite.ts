@@ -5,6 +5,7 @@ import { SQLiteError } from "bun:sqlite";
 import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { type Clock, sleep } from "../runtime/clock.ts";
 import { ScanThread } from "./scan-thread.ts";
 import { isBusy, mapSqliteError, SqliteConnection, sqliteTag } from "./sqlite-connection.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
@@ -18,27 +19,28 @@ const OPEN_TRIES = 100;
 
 export interface SqliteOptions {
   readonly deadlineMs: number;
+  readonly clock: Clock;
   /** Size past which the write-ahead log begins anew. */
   readonly walBytes?: number;
 }
 
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Store> {
-  const { deadlineMs, walBytes = LIMITS.walBytes } = options;
-  const connection = await openWriter(path, { synchronous: "full", walBytes });
-  const file = new StoreFile(path);
+  const { deadlineMs, clock, walBytes = LIMITS.walBytes } = options;
+  const connection = await openWriter(path, { synchronous: "full", walBytes, clock });
+  const file = new StoreFile(path, clock);
   /** One more connection to the file that is open: another in its place would share, and spoil, its write-ahead log. */
   const openAgain = (synchronous: "full" | "normal") => {
     if (file.check() !== undefined) throw unavailable(file.lost ?? "");
-    return openWriter(path, { synchronous, walBytes, mustExist: true });
+    return openWriter(path, { synchronous, walBytes, clock, mustExist: true });
   };
-  const writer = new SqliteWriter(connection, async () => openAgain("full"));
+  const writer = new SqliteWriter(connection, async () => openAgain("full"), clock);
   // Its commits wait for no disk, and so hold nobody up. It opens with its first transaction.
   let relaxed: Promise<SqliteWriter> | undefined;
   let isKeeperRunning = false;
   const openRelaxed = async () => {
     const opened = await openAgain("normal");
     if (isKeeperRunning) opened.database.run("pragma wal_autocheckpoint = 0");
-    return new SqliteWriter(opened, async () => openAgain("normal"));
+    return new SqliteWriter(opened, async () => openAgain("normal"), clock);
   };
   const reader = new SqliteConnection(path, { readonly: true });
   reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
@@ -63,15 +65,16 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       });
       return (await relaxed).submit(run, ownDeadlineMs);
     },
-    migrate: (run) => migrateFile(path, run),
+    migrate: (run) => migrateFile(path, clock, run),
     notify: () => Promise.resolve(),
-    listen: (onNotify) => Promise.resolve(watchFile(reader, onNotify)),
+    listen: (onNotify) => Promise.resolve(watchFile(reader, clock, onNotify)),
     snapshot: (run) => withSnapshot(path, run),
     async startBackground() {
       file.watch();
-      const scans = new ScanThread(path, deadlineMs);
+      const scans = new ScanThread(path, deadlineMs, clock);
       keeper = new WalKeeper({
         path,
+        clock,
         limitBytes: walBytes,
         pauseWriter: (pause) => writer.pause(pause),
         // Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever.
@@ -104,7 +107,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
 }
 
 /** Calls when a commit has changed the file, of this process or another: SQLite counts them (pragma data_version). */
-function watchFile(reader: SqliteConnection, onCommit: () => void): { close: () => Promise<void> } {
+function watchFile(reader: SqliteConnection, clock: Clock, onCommit: () => void): { close: () => Promise<void> } {
   const statement = reader.database.query<{ data_version: number }, []>("pragma data_version");
   const read = () => {
     try {
@@ -115,15 +118,15 @@ function watchFile(reader: SqliteConnection, onCommit: () => void): { close: () 
     }
   };
   let seen = read();
-  const timer = setInterval(() => {
+  const timer = clock.every(LIMITS.sqliteWatchMs, () => {
     const now = read();
     if (now !== seen) onCommit();
     seen = now;
-  }, LIMITS.sqliteWatchMs);
+  });
   timer.unref();
   return {
     close: () => {
-      clearInterval(timer);
+      clock.cancel(timer);
       return Promise.resolve();
     },
   };
@@ -146,9 +149,14 @@ function tidyUp({ database }: SqliteConnection): void {
 /** Processes that start at once race to create the file and switch it to WAL; losing that race is waited out, not an error. */
 async function openWriter(
   path: string,
-  options: { readonly synchronous: "full" | "normal"; readonly walBytes: number; readonly mustExist?: boolean },
+  options: {
+    readonly synchronous: "full" | "normal";
+    readonly walBytes: number;
+    readonly clock: Clock;
+    readonly mustExist?: boolean;
+  },
 ): Promise<SqliteConnection> {
-  const { synchronous, walBytes, mustExist = false } = options;
+  const { synchronous, walBytes, clock, mustExist = false } = options;
   for (let attempt = 1; ; attempt++) {
     let connection: SqliteConnection | undefined;
     try {
@@ -166,7 +174,7 @@ async function openWriter(
       connection?.close();
       if (!isBusy(error) || attempt === OPEN_TRIES)
         throw unavailable(`cannot open the embedded store ${path}`, { cause: error });
-      await Bun.sleep(attempt);
+      await sleep(clock, attempt);
     }
   }
 }
@@ -186,12 +194,12 @@ function assertVersion(connection: SqliteConnection): void {
  * On a connection of its own with foreign keys off, as SQLite asks for where a table is made anew
  * (lang_altertable.html, section 7); before the commit every reference is checked.
  */
-async function migrateFile<T>(path: string, run: (tx: MigrationTx) => Promise<T>): Promise<T> {
+async function migrateFile<T>(path: string, clock: Clock, run: (tx: MigrationTx) => Promise<T>): Promise<T> {
   const connection = new SqliteConnection(path, { readonly: false });
   const { database } = connection;
   try {
     database.run("pragma foreign_keys = off");
-    await beginImmediate(connection, LIMITS.migrationMs);
+    await beginImmediate(connection, clock, LIMITS.migrationMs);
     const value = await run(connection.transaction());
     const broken = connection.all("pragma foreign_key_check", []);
     if (broken.length > 0) throw new StoreError("foreign_key", "", `a migration broke ${JSON.stringify(broken[0])}`);
@@ -203,16 +211,16 @@ async function migrateFile<T>(path: string, run: (tx: MigrationTx) => Promise<T>
   }
 }
 
-async function beginImmediate({ database }: SqliteConnection, deadlineMs: number): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
+async function beginImmediate({ database }: SqliteConnection, clock: Clock, deadlineMs: number): Promise<void> {
+  const deadline = clock.monotonic() + deadlineMs;
   for (;;) {
     try {
       database.run("begin immediate");
       return;
     } catch (error) {
       if (!isBusy(error)) throw mapSqliteError(error);
-      if (performance.now() > deadline) throw unavailable("the embedded store is in use", { cause: error });
-      await Bun.sleep(LIMITS.sqliteBusyRetryMs);
+      if (clock.monotonic() > deadline) throw unavailable("the embedded store is in use", { cause: error });
+      await sleep(clock, LIMITS.sqliteBusyRetryMs);
     }
   }
 }

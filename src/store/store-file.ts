@@ -3,16 +3,19 @@
 
 import { type BigIntStats, statSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 
 export class StoreFile {
   readonly #path: string;
   readonly #opened: BigIntStats | undefined;
   #lost: string | undefined;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #clock: Clock;
+  #timer: Timer | undefined;
 
   /** Once the file is open. */
-  constructor(path: string) {
+  constructor(path: string, clock: Clock) {
     this.#path = path;
+    this.#clock = clock;
     this.#opened = this.#look();
   }
 
@@ -23,12 +26,12 @@ export class StoreFile {
 
   /** Looks every LIMITS.sqliteFileMs from now on. */
   watch(): void {
-    this.#timer ??= setInterval(() => this.check(), LIMITS.sqliteFileMs);
+    this.#timer ??= this.#clock.every(LIMITS.sqliteFileMs, () => this.check());
     this.#timer.unref();
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#clock.cancel(this.#timer);
   }
 
   /** Looks now; what `lost` says from then on. */

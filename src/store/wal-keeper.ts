@@ -2,6 +2,7 @@
 // into the file step by step; when it is large the writer pauses between two groups, for as long as the log takes to begin anew.
 
 import { LIMITS } from "../limits.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { threadUrl } from "../runtime/program.ts";
 
 export type WalOrder =
@@ -18,6 +19,7 @@ export type WalNews =
 
 export interface WalKeeperOptions {
   readonly path: string;
+  readonly clock: Clock;
   readonly limitBytes: number;
   /** Runs between two groups of writes, which wait for it. */
   readonly pauseWriter: (pause: () => Promise<void>) => void;
@@ -31,7 +33,7 @@ export class WalKeeper {
   #bytes = 0;
   #isHeld = false;
   #isPauseWanted = false;
-  /** performance.now() before which no further pause is asked for: whoever reads may read for long. */
+  /** By the clock's monotonic(), before which no further pause is asked for: whoever reads may read for long. */
   #nextPauseMs = 0;
   #restarted: (() => void) | undefined;
 
@@ -77,9 +79,9 @@ export class WalKeeper {
       this.#isHeld = news.isHeld;
     } else if (news.kind === "restarted") {
       this.#isHeld = news.isHeld;
-      this.#nextPauseMs = news.isHeld ? performance.now() + LIMITS.walHeldMs : 0;
+      this.#nextPauseMs = news.isHeld ? this.#options.clock.monotonic() + LIMITS.walHeldMs : 0;
       this.#restarted?.();
-    } else if (!this.#isPauseWanted && performance.now() >= this.#nextPauseMs) {
+    } else if (!this.#isPauseWanted && this.#options.clock.monotonic() >= this.#nextPauseMs) {
       this.#isPauseWanted = true;
       this.#options.pauseWriter(() => this.#restart());
     }
@@ -90,9 +92,10 @@ export class WalKeeper {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#restarted = resolve;
     this.#thread?.postMessage({ kind: "restart" } satisfies WalOrder);
-    const timer = setTimeout(resolve, this.#thread ? LIMITS.walPauseMs : 0);
+    const { clock } = this.#options;
+    const timer = clock.after(this.#thread ? LIMITS.walPauseMs : 0, resolve);
     await promise;
-    clearTimeout(timer);
+    clock.cancel(timer);
     this.#restarted = undefined;
     this.#isPauseWanted = false;
   }

@@ -3,6 +3,7 @@
 
 import { Database } from "bun:sqlite";
 import { LIMITS } from "../limits.ts";
+import { systemClock } from "../runtime/clock.ts";
 import type { WalNews, WalOrder } from "./wal-keeper.ts";
 
 declare const self: Worker;
@@ -42,18 +43,18 @@ function start(path: string, limitBytes: number): void {
     }
   };
 
-  setInterval(() => {
+  systemClock.every(LIMITS.walLookMs, () => {
     const frames = run(look)?.log ?? 0;
-    const isDue = performance.now() - movedMs >= LIMITS.sqliteCheckpointMs;
+    const isDue = systemClock.monotonic() - movedMs >= LIMITS.sqliteCheckpointMs;
     // Small steps while much is written, so that little is left when the writer pauses.
     if (!isDue && frames - movedFrames < limitFrames / 16) return;
     const moved = run(passive);
-    movedMs = performance.now();
+    movedMs = systemClock.monotonic();
     movedFrames = moved?.log ?? frames;
     const isHeld = moved !== undefined && moved.checkpointed < moved.log / 2 && moved.log > limitFrames;
     tell({ kind: "moved", bytes: movedFrames * (page_size + 24), isHeld });
     if (movedFrames > limitFrames / 4 && !isHeld) tell({ kind: "full" });
-  }, LIMITS.walLookMs);
+  });
 
   self.onmessage = ({ data }: MessageEvent<WalOrder>) => {
     if (data.kind !== "restart") return;

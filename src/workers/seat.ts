@@ -3,6 +3,7 @@
 import { unavailable } from "../errors.ts";
 import type { Collected, Report, WorkerPool } from "../http/report.ts";
 import { LIMITS } from "../limits.ts";
+import { systemClock as clock, type Timer } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { Serving, ToSupervisor, ToWorker } from "./messages.ts";
 
@@ -17,7 +18,7 @@ export class Seat implements WorkerPool {
   #isToStop = false;
   #nextId = 0;
   readonly #collecting = new Map<number, (collected: Collected) => void>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: Timer | undefined;
 
   constructor(number: number) {
     this.isLeader = number === LEADER;
@@ -49,11 +50,11 @@ export class Seat implements WorkerPool {
   shareRefusal(read: () => string | undefined): void {
     // The first time always: what the leader before this one refused may be mended.
     let said: string | null | undefined;
-    this.#timer = setInterval(() => {
+    this.#timer = clock.every(LIMITS.workerNewsMs, () => {
       const refusal = read() ?? null;
       if (refusal !== said) say({ kind: "refusal", refusal });
       said = refusal;
-    }, LIMITS.workerNewsMs);
+    });
     this.#timer.unref();
   }
 
@@ -64,9 +65,10 @@ export class Seat implements WorkerPool {
     this.#collecting.set(id, resolve);
     try {
       say({ kind: "collect", id });
-      return await withDeadline(promise, 2 * LIMITS.workerReportMs, () =>
-        unavailable("the supervisor does not answer"),
-      );
+      return await withDeadline(clock, promise, {
+        ms: 2 * LIMITS.workerReportMs,
+        late: () => unavailable("the supervisor does not answer"),
+      });
     } finally {
       this.#collecting.delete(id);
     }

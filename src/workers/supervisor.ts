@@ -3,6 +3,7 @@
 
 import type { Collected, Report } from "../http/report.ts";
 import { LIMITS } from "../limits.ts";
+import { systemClock as clock, sleep } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import { ownCommand } from "../runtime/program.ts";
 import { addCounters } from "./ended-counters.ts";
@@ -37,7 +38,7 @@ interface Worker {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #workers: Worker[];
-  readonly #startedMs = Date.now();
+  readonly #startedMs = clock.now();
   #restarts = 0;
   /** What workers that have ended had counted. */
   #ended: Promise<Report["metrics"]> = Promise.resolve([]);
@@ -72,7 +73,7 @@ export class Supervisor {
     this.#start(this.#workers[0] as Worker);
     const exitCode = await this.#settled.promise;
     // Whoever should read their last lines may have stopped reading.
-    await Promise.race([Promise.all(this.#forwarding), Bun.sleep(LIMITS.workerFlushMs)]);
+    await Promise.race([Promise.all(this.#forwarding), sleep(clock, LIMITS.workerFlushMs)]);
     return exitCode;
   }
 
@@ -81,7 +82,7 @@ export class Supervisor {
     if (this.#isStopping) return;
     this.#isStopping = true;
     for (const worker of this.#workers) tell(worker, { kind: "stop" });
-    setTimeout(() => this.kill(), this.#options.stopMs).unref();
+    clock.after(this.#options.stopMs, () => this.kill()).unref();
     this.#settleWhenDone(0);
   }
 
@@ -91,7 +92,7 @@ export class Supervisor {
 
   #start(worker: Worker): void {
     worker.isServing = false;
-    worker.startedMs = performance.now();
+    worker.startedMs = clock.monotonic();
     try {
       const child = this.#spawn(worker);
       worker.process = child;
@@ -145,14 +146,14 @@ export class Supervisor {
       this.#settled.resolve(code || 1);
       return;
     }
-    const lastedMs = performance.now() - worker.startedMs;
+    const lastedMs = clock.monotonic() - worker.startedMs;
     worker.failures = lastedMs > LIMITS.workerSteadyMs ? 0 : worker.failures + 1;
     const backoffMs = Math.min(LIMITS.workerBackoffMs * 2 ** worker.failures, LIMITS.workerBackoffMostMs);
     this.#restarts += 1;
     log.error("a worker is started again", { worker: worker.number, exit_code: code, in_ms: backoffMs });
-    setTimeout(() => {
+    clock.after(backoffMs, () => {
       if (!this.#isStopping) this.#start(worker);
-    }, backoffMs);
+    });
   }
 
   /** A worker that had to be killed, or failed to stop, is this process's failure. */
@@ -204,7 +205,7 @@ export class Supervisor {
       if (late.size === 0) resolve();
     });
     for (const worker of this.#workers) if (late.has(worker.number)) tell(worker, { kind: "report", id });
-    if (late.size > 0) await Promise.race([promise, Bun.sleep(LIMITS.workerReportMs)]);
+    if (late.size > 0) await Promise.race([promise, sleep(clock, LIMITS.workerReportMs)]);
     this.#reporting.delete(id);
     return {
       reports: this.#workers.flatMap(({ report }) => report ?? []),

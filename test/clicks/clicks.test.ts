@@ -13,6 +13,7 @@ import { ThreadedRecorder } from "../../src/clicks/threaded-recorder.ts";
 import { VisitorTable } from "../../src/clicks/visitor.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { newClickCounts } from "../../src/metrics/registry.ts";
+import { SYSTEM } from "../../src/runtime/outside.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { createStore, describeEachEngine, startServer, until } from "../support/harness.ts";
 
@@ -95,7 +96,7 @@ describe("the spool", () => {
     writeFileSync(join(path, "000000001-dead.99999999"), frame);
     writeFileSync(join(path, "000000002-alive.1"), frame);
     writeFileSync(join(path, "something else"), "x");
-    const [one, two] = [new Spool(path, Date.now), new Spool(path, Date.now)];
+    const [one, two] = [new Spool(path, SYSTEM), new Spool(path, SYSTEM)];
     const taken = one.adopt(new Set());
     expect(taken.map(({ id, clicks }) => [id, clicks])).toEqual([["000000001-dead", 1]]);
     expect(two.adopt(new Set(taken.map(({ id }) => id)))).toEqual([]);
@@ -120,7 +121,7 @@ function clicksWith(record: (batch: ClickBatch) => Promise<number>, path = folde
     counts,
     folder: path,
     retentionDays: 0,
-    clock: Date.now,
+    outside: SYSTEM,
     onError: (error) => errors.push(error),
   });
   const balance = () => {

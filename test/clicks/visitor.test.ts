@@ -114,7 +114,7 @@ test("the memory that long agents and referrers take is given back", async () =>
   const store = await createStore("sqlite");
   const server = await startServer(store);
   await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "hot" });
-  await server.deadletter.redirects.resolver.resolve("hot", Date.now);
+  await server.deadletter.redirects.resolver.resolve("hot");
   const { clicks } = server.deadletter.service;
   const flood = (chars: number, times: number) => {
     for (let number = 0; number < times; number++) {

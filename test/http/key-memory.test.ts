@@ -3,12 +3,13 @@
 import { expect, test } from "bun:test";
 import { KeyMemory } from "../../src/http/key-memory.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { createStore, startServer } from "../support/harness.ts";
 
 const key = { userId: 1, keyId: 7, role: "reader", expiresAtMs: null } as const;
 
 test("a change of the key or its user that is heard of forgets it at once, its creation does not", () => {
-  const memory = new KeyMemory(60_000);
+  const memory = new KeyMemory(60_000, systemClock);
   const remember = () => memory.remember("hash", key, memory.changes);
   remember();
   memory.heardOf("key", 7, "created");
@@ -24,20 +25,20 @@ test("a change of the key or its user that is heard of forgets it at once, its c
 });
 
 test("what was asked before a change was heard of is not remembered; expiry and age are looked at each time", () => {
-  const memory = new KeyMemory(60_000);
+  const memory = new KeyMemory(60_000, systemClock);
   const { changes } = memory;
   memory.heardOf("key", 9, "deleted");
   memory.remember("hash", key, changes);
   expect(memory.recall("hash", 0)).toBeUndefined();
   memory.remember("hash", { ...key, expiresAtMs: 1_000 }, memory.changes);
   expect([memory.recall("hash", 999)?.keyId, memory.recall("hash", 1_000)]).toEqual([7, undefined]);
-  const brief = new KeyMemory(-1);
+  const brief = new KeyMemory(-1, systemClock);
   brief.remember("hash", key, 0);
   expect(brief.recall("hash", 0)).toBeUndefined();
 });
 
 test("no more are held than is named, and those that were used last stay", () => {
-  const memory = new KeyMemory(60_000);
+  const memory = new KeyMemory(60_000, systemClock);
   for (let number = 0; number <= LIMITS.rememberedKeys; number++)
     memory.remember(`hash ${number}`, key, memory.changes);
   expect([memory.recall("hash 0", 0), memory.recall("hash 1", 0)?.keyId]).toEqual([undefined, 7]);
@@ -45,7 +46,7 @@ test("no more are held than is named, and those that were used last stay", () =>
 
 test("is believed before a change only while this process hears of what is committed", () => {
   let isHeard = true;
-  const memory = new KeyMemory(60_000, () => isHeard);
+  const memory = new KeyMemory(60_000, systemClock, () => isHeard);
   memory.remember("hash", key, memory.changes);
   expect(memory.recallHeard("hash", 0)).toMatchObject(key);
   isHeard = false;

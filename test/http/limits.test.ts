@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { clientAddress, customerOf, networkOf, trustProxies } from "../../src/http/client.ts";
 import { RateLimit } from "../../src/http/rate-limit.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { createStore, describeEachEngine, startServer, until } from "../support/harness.ts";
 
 describe("the client's address", () => {
@@ -62,7 +63,7 @@ describe("the client's address", () => {
 
 test("a bucket gives so many at once and as many again a minute, and says when the next one comes", () => {
   let nowMs = 0;
-  const limit = new RateLimit("proofs", 6, () => nowMs);
+  const limit = new RateLimit("proofs", 6, { ...systemClock, monotonic: () => nowMs });
   for (let time = 0; time < 6; time++) limit.take("a");
   const refused = () => {
     try {
@@ -88,7 +89,7 @@ test("a bucket gives so many at once and as many again a minute, and says when t
 });
 
 test("names that all differ fill no memory: the table is as large as it was", () => {
-  const limit = new RateLimit("bad-keys", 1);
+  const limit = new RateLimit("bad-keys", 1, systemClock);
   const before = process.memoryUsage().heapUsed;
   for (let name = 0; name < 300_000; name++) {
     try {

@@ -5,12 +5,13 @@ import { LIMITS } from "../../src/limits.ts";
 import type { Command } from "../../src/model/command.ts";
 import { apply } from "../../src/operations/apply.ts";
 import { forgetSideTables, readSideTableStandings, reindex, reindexAll } from "../../src/operations/reindex.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { GENERATION } from "../../src/store/generation.ts";
 import { describeEachEngine } from "../support/harness.ts";
 
 describeEachEngine("link_hosts", (server) => {
   const findings = async () => (await server().verify()).map(({ subject, detail }) => `${subject}: ${detail}`);
-  const fill = () => reindexAll(server().deadletter.core.store);
+  const fill = () => reindexAll(server().deadletter.core.store, systemClock);
   const hosts = async () =>
     (await server().store.query<{ host: string }>("select host from link_hosts order by url_id")).map(
       ({ host }) => host,
@@ -69,7 +70,7 @@ describeEachEngine("link_hosts", (server) => {
     const [standing] = await readSideTableStandings(store);
     expect(standing?.is_complete).toBe(false);
     const [rest] = await Promise.all([
-      reindexAll(store),
+      reindexAll(store, systemClock),
       ...Array.from({ length: 50 }, (_, at) =>
         apply(core, self, [
           { type: "link.update", id: ids[at * 10] ?? 0, original_url: `https://moved${at}.example/` },

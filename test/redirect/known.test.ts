@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { readUsableWarmSet } from "../../src/app/redirects.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { SYSTEM } from "../../src/runtime/outside.ts";
 import { forgetHotLinks, nameHotLinks } from "../../src/store/queries/hot-links.ts";
 import { createStore, newEnvironment, startServer, TEST_LOG_KEY, until } from "../support/harness.ts";
 import { type Cluster, startCluster } from "../support/postgres.ts";
@@ -154,12 +155,12 @@ test("a warm set from the future is bound by an outage like any other", () => {
       `${JSON.stringify({ origin: TEST_LOG_KEY.origin, next: 1, heard_at_ms })}\n["abc",1,null,"https://a.b/"]\n`,
     );
   write(Date.now() + 365 * 86_400_000);
-  const warm = readUsableWarmSet(config, TEST_LOG_KEY.origin);
+  const warm = readUsableWarmSet(config, TEST_LOG_KEY.origin, SYSTEM);
   expect(warm?.heard_at_ms).toBeLessThanOrEqual(Date.now());
   expect(warm?.links).toHaveLength(1);
   write(Date.now() - 120_000);
-  expect(readUsableWarmSet(config, TEST_LOG_KEY.origin)).toBeUndefined();
+  expect(readUsableWarmSet(config, TEST_LOG_KEY.origin, SYSTEM)).toBeUndefined();
   write("soon");
-  expect(readUsableWarmSet(config, TEST_LOG_KEY.origin)).toBeUndefined();
+  expect(readUsableWarmSet(config, TEST_LOG_KEY.origin, SYSTEM)).toBeUndefined();
   rmSync(dataDir, { recursive: true, force: true });
 });

@@ -5,6 +5,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
 import { describeProtection, isExposed, parseDatabaseUrl, placeOf } from "../../src/config/database-url.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
 import { newEnvironment, until } from "../support/harness.ts";
 import { type Cluster, freePort, startCluster } from "../support/postgres.ts";
@@ -102,7 +103,7 @@ describe("a server", () => {
   const portOf = (cluster: Cluster) => new URL(cluster.url).port;
   const encryption = async (host: string, query: string) => {
     const url = `postgres://postgres:test-only@${host}:${portOf(tls)}/postgres?${query}`;
-    const store = await openPostgres(url, { poolSize: 1, deadlineMs: 3_000, isPooled: false });
+    const store = await openPostgres(url, { poolSize: 1, deadlineMs: 3_000, isPooled: false, clock: systemClock });
     try {
       const [row] = await store.read(
         (sql) => sql<{ ssl: boolean }>`select ssl from pg_stat_ssl where pid = pg_backend_pid()`,
@@ -136,7 +137,12 @@ describe("a server", () => {
 
   test("that offers no TLS is used in the clear only where that was asked for", async () => {
     const open = (mode: string) =>
-      openPostgres(`${readOnly.url}?sslmode=${mode}`, { poolSize: 1, deadlineMs: 3_000, isPooled: false });
+      openPostgres(`${readOnly.url}?sslmode=${mode}`, {
+        poolSize: 1,
+        deadlineMs: 3_000,
+        isPooled: false,
+        clock: systemClock,
+      });
     const preferring = await open("prefer");
     expect(await preferring.read((sql) => sql<{ one: number }>`select 1 as one`)).toEqual([{ one: 1 }]);
     await preferring.close();

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 import { createStore, startServer, until } from "../support/harness.ts";
 import { startServe } from "../support/process.ts";
@@ -45,6 +46,7 @@ describe("the write-ahead log", () => {
     const store = await openSqlite(join(testStore.config.dataDir, "deadletter.db"), {
       deadlineMs: 5_000,
       walBytes: MIB,
+      clock: systemClock,
     });
     await store.startBackground();
     const write = (number: number) =>

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { migrate, schemaStatus } from "../../src/store/migrate.ts";
 import { migrationsFor } from "../../src/store/migrations.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
@@ -14,11 +15,14 @@ import { createDatabase } from "../support/postgres.ts";
 async function openFresh(engine: Engine): Promise<{ open: () => Promise<Store>; remove: () => void }> {
   if (engine === "postgres") {
     const url = await createDatabase();
-    return { open: () => openPostgres(url, { poolSize: 5, deadlineMs: 5_000, isPooled: false }), remove: () => {} };
+    return {
+      open: () => openPostgres(url, { poolSize: 5, deadlineMs: 5_000, isPooled: false, clock: systemClock }),
+      remove: () => {},
+    };
   }
   const directory = mkdtempSync(join(tmpdir(), "deadletter-store-"));
   return {
-    open: () => openSqlite(join(directory, "deadletter.db"), { deadlineMs: 5_000 }),
+    open: () => openSqlite(join(directory, "deadletter.db"), { deadlineMs: 5_000, clock: systemClock }),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
@@ -261,11 +265,15 @@ describe("the embedded store", () => {
     const connect = () => new SqliteConnection(place, { readonly: false });
     const first = connect();
     let tries = 0;
-    const writer = new SqliteWriter(first, async () => {
-      tries += 1;
-      if (tries === 1) throw new Error("not yet");
-      return connect();
-    });
+    const writer = new SqliteWriter(
+      first,
+      async () => {
+        tries += 1;
+        if (tries === 1) throw new Error("not yet");
+        return connect();
+      },
+      systemClock,
+    );
     first.close();
     const outcome = () =>
       writer
@@ -329,6 +337,7 @@ describe("PostgreSQL", () => {
       poolSize: 1,
       deadlineMs: 300,
       isPooled: false,
+      clock: systemClock,
     });
     const read = await store.read((sql) => sql`select 1`).catch((error: unknown) => error);
     expect(read as object).toMatchObject({ code: "unavailable" });
@@ -340,7 +349,7 @@ describe("PostgreSQL", () => {
 
   test("a snapshot and a long job are not bound by the deadline of other calls", async () => {
     const url = await createDatabase();
-    const store = await openPostgres(url, { poolSize: 2, deadlineMs: 200, isPooled: false });
+    const store = await openPostgres(url, { poolSize: 2, deadlineMs: 200, isPooled: false, clock: systemClock });
     await store.snapshot(async (sql) => sql`select pg_sleep(0.4)`);
     await store.begin(async (tx) => tx`select pg_sleep(0.4)`, { deadlineMs: 5_000 });
     const short = await store.read((sql) => sql`select pg_sleep(0.4)`).catch((error: unknown) => error);
@@ -350,7 +359,7 @@ describe("PostgreSQL", () => {
 
   test("a read-only server is unavailable for writing, not broken", async () => {
     const url = await createDatabase();
-    const store = await openPostgres(url, { poolSize: 1, deadlineMs: 2_000, isPooled: false });
+    const store = await openPostgres(url, { poolSize: 1, deadlineMs: 2_000, isPooled: false, clock: systemClock });
     await store.migrate((tx) => tx.script("create table t (id integer)"));
     const refused = await store
       .begin(async (tx) => {
@@ -364,7 +373,7 @@ describe("PostgreSQL", () => {
 
   test("a transaction whose caller was told it is late does not commit", async () => {
     const url = await createDatabase();
-    const store = await openPostgres(url, { poolSize: 2, deadlineMs: 400, isPooled: false });
+    const store = await openPostgres(url, { poolSize: 2, deadlineMs: 400, isPooled: false, clock: systemClock });
     await store.migrate((tx) => tx.script("create table t (id integer)"));
     let goOn: () => void = () => {};
     const waiting = new Promise<void>((resolve) => {

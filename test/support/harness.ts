@@ -18,6 +18,7 @@ import type { Config } from "../../src/config/settings.ts";
 import { readSignedHead } from "../../src/operations/audit-log.ts";
 import { createFirstAdmin } from "../../src/operations/bootstrap.ts";
 import { createLogger, type Logger } from "../../src/runtime/logger.ts";
+import { SYSTEM } from "../../src/runtime/outside.ts";
 import { createLogKey, encodeLogKey } from "../../src/tlog/log-key.ts";
 import { contractOf } from "./api-contract.ts";
 import { copyDatabase, createDatabase, replaceDatabase } from "./postgres.ts";
@@ -180,7 +181,8 @@ export async function startServer(store: TestStore, environment: Record<string, 
   let clock: () => number = Date.now;
   const { log, lines } = captureLog();
   const { config } = loadConfig({ ...store.environment, ...environment });
-  const deadletter = await open(config, { log, via: "http", clock: () => clock() });
+  const outside = { ...SYSTEM, clock: { ...SYSTEM.clock, now: () => clock() } };
+  const deadletter = await open(config, { log, via: "http", outside });
   const admin = await createFirstAdmin(deadletter.core, deadletter.self);
   const listeners = deadletter.listen();
   const adminKey = admin?.key.key ?? "";
