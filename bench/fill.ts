@@ -18,7 +18,7 @@ export async function fillStore(config: Config, count: number): Promise<void> {
   else if (there !== count) throw new Error(`${config.dataDir} holds ${there} links, not ${count}`);
   const sequencer = deadletter.auditLog.createSequencer();
   while ((await sequencer.runBatch()).isMore);
-  await sequencer.close();
+  sequencer.flush();
   await deadletter.close();
 }
 

@@ -53,7 +53,7 @@ async function sequenceAll({ auditLog }: Deadletter): Promise<number> {
     leaves += batch.leaves;
     isMore = batch.isMore;
   }
-  await sequencer.close();
+  sequencer.flush();
   return leaves;
 }
 
@@ -87,18 +87,20 @@ async function benchWriters(engine: Engine): Promise<void> {
       const { store, deadletter } = await start(engine);
       const committed = new Map<string, number>();
       if (mode === "with") {
-        deadletter.auditLog.start();
+        await deadletter.start();
         const { auditLog } = deadletter;
         const note = auditLog.committed;
         auditLog.committed = (changes) => {
           note(changes);
           for (const { leafHash } of changes) committed.set(Buffer.from(leafHash).toString("hex"), performance.now());
         };
-        auditLog.feed.onEntries((entries) => {
-          for (const { leaf_hash } of entries) {
-            const since = committed.get(Buffer.from(leaf_hash).toString("hex"));
-            if (since !== undefined && round > 0) waits.push(performance.now() - since);
-          }
+        auditLog.feed.follow({
+          onEntries(entries) {
+            for (const { leaf_hash } of entries) {
+              const since = committed.get(Buffer.from(leaf_hash).toString("hex"));
+              if (since !== undefined && round > 0) waits.push(performance.now() - since);
+            }
+          },
         });
       }
       const rate = await createLinks(deadletter);

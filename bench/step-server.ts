@@ -7,8 +7,8 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Clicks } from "../src/clicks/clicks.ts";
+import { newClickCounts } from "../src/clicks/metrics.ts";
 import { requestIdOf } from "../src/http/exchange.ts";
-import { newClickCounts } from "../src/metrics/registry.ts";
 import { RedirectCache } from "../src/redirect/cache.ts";
 import { Resolver } from "../src/redirect/resolve.ts";
 import { createLogger } from "../src/runtime/logger.ts";
@@ -40,7 +40,7 @@ const resolver = new Resolver({
   isStoreSilent: () => false,
   staleMaxMs: 1_000,
   outageMs: 0,
-  counts: { hit: 0, miss: 0, recheck: 0, outage: 0, rekey: 0 },
+  counts: { hit: 0, miss: 0, recheck: 0, outage: 0 },
 });
 const clicks = new Clicks({
   store,

@@ -1,33 +1,39 @@
 // Puts the parts of one process together, and takes them apart again in the right order.
 
 import { join } from "node:path";
+import { publishLog } from "../audit/metrics.ts";
 import { ClickRecorder } from "../clicks/click-recorder.ts";
 import { Clicks } from "../clicks/clicks.ts";
+import { newClickCounts, publishClicks } from "../clicks/metrics.ts";
 import { ThreadedRecorder } from "../clicks/threaded-recorder.ts";
 import type { Config } from "../config/settings.ts";
 import { type Api, createApi } from "../http/app.ts";
 import { networkOf, trustProxies } from "../http/client.ts";
-import { GUARD_ACTS } from "../http/connection-guard.ts";
 import { KeyMemory } from "../http/key-memory.ts";
+import { createHttpMetrics } from "../http/metrics.ts";
 import { REFUSED } from "../http/ops.ts";
-import { createRateLimits, LIMIT_NAMES } from "../http/rate-limit.ts";
+import { createRateLimits, type RateLimits } from "../http/rate-limit.ts";
 import type { WorkerPool } from "../http/report.ts";
-import type { Service } from "../http/service.ts";
-import { createMetrics, type Metrics } from "../metrics/registry.ts";
+import type { Clients, Service } from "../http/service.ts";
+import { Metrics } from "../metrics/registry.ts";
 import type { Caller } from "../model/caller.ts";
 import { ownHostsOf } from "../model/target.ts";
 import { Ahead } from "../operations/ahead.ts";
 import type { Core } from "../operations/context.ts";
+import { publishOperations } from "../operations/metrics.ts";
 import { readLogTotals, readTotals } from "../operations/totals.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
 import { VERSION } from "../runtime/version.ts";
+import { publishStore } from "../store/metrics.ts";
 import type { Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit.ts";
 import { DatabaseProbe } from "./database-probe.ts";
 import { baseUrlOf, type Listeners, listen, listenersOf } from "./listen.ts";
 import { ensureDataDir } from "./open-store.ts";
+import { type Part, Parts } from "./parts.ts";
 import { createRedirects, type Redirects } from "./redirects.ts";
 import { Reindexing } from "./reindexing.ts";
 
@@ -38,6 +44,8 @@ export interface OpenOptions {
   readonly operatorSecret?: string;
   /** The system's own where it is not given. */
   readonly outside?: Outside;
+  /** Whether what the embedded store does in threads is done inline instead, so that a test decides what comes after what. */
+  readonly isThreadless?: boolean;
   /** Whether to begin without the database where it is down and this host has a warm set of links. */
   readonly mayServeWarmSet?: boolean;
   /** This process's place among those that serve together. */
@@ -54,15 +62,16 @@ export interface WorkerSeat extends WorkerPool {
 export interface Deadletter {
   readonly config: Config;
   readonly core: Core;
-  readonly metrics: Metrics;
   readonly service: Service;
   readonly api: Api;
   readonly auditLog: RunningAuditLog;
   readonly redirects: Redirects;
-  /** Starts the threads of a process that serves: before it listens, while file descriptors are to be had. */
-  prepare(): Promise<void>;
-  /** Sequences, follows, watches, and believes its redirect cache from now on: for a process that serves. */
-  startLog(): void;
+  /**
+   * Sequences, follows, watches, and believes its redirect cache from now on: for a process that serves, before it listens, while
+   * file descriptors are to be had. /readyz says "starting" until ready().
+   */
+  start(): Promise<void>;
+  ready(): void;
   /**
    * Where the database was down at the start: resolves once schema and log key were found to be right, rejects where they are
    * not, and the process must not go on.
@@ -72,141 +81,108 @@ export interface Deadletter {
   readonly self: Caller;
   /** Starts the listeners the configuration names and returns the addresses they got. */
   listen(): Listeners;
+  /** Counts an error that nobody caught. */
+  countUncaught(): void;
   startDraining(): void;
   close(): Promise<void>;
 }
 
 export function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
-  const { log, via, operatorSecret, seat, outside = SYSTEM } = options;
+  const { log, via, operatorSecret, seat, outside = SYSTEM, isThreadless = false } = options;
   const { clock, randomBytes } = outside;
-  const startedMs = clock.monotonic();
-  const metrics = createMetrics(VERSION, {
-    pool: () => store.load(),
-    droppedLogLines: () => log.dropped,
-    cache: () => redirects.cache.size,
-    // A scrape must tell of everything else also while the database is down.
-    counters: async () => (await readTotals(database).catch(() => undefined)) ?? [],
-    logHead: () => readLogTotals(database).catch(() => undefined),
-    isDatabaseUp: () => !database.isSilent,
-    wal: () => store.wal(),
-    isLogRefused: () => auditLog.refusal() !== undefined,
-    silentMs: () => Math.min(clock.monotonic() - auditLog.feed.heardMs, clock.monotonic() - startedMs),
-  });
+  const isLeader = seat?.isLeader ?? true;
+  const metrics = new Metrics(VERSION);
+  const refusalElsewhere = () => seat?.refusal;
+  const base = { store, metrics, log, outside };
+  const auditLog = createAuditLog(config, { ...base, key: logKey, isSequencing: isLeader, refusalElsewhere });
+  const { feed } = auditLog;
+  const redirects = createRedirects(config, { ...base, feed, origin: logKey.origin, isLeader });
   const database = new DatabaseProbe(store, clock, (why) => auditLog.alarm("lost", why));
-  const isHeard = () => clock.monotonic() - auditLog.feed.heardMs <= config.cacheStaleMax;
+  const isHeard = () => clock.monotonic() - feed.heardMs <= config.cacheStaleMax;
   const keys = new KeyMemory(config.keyOutage, clock, isHeard);
-  const limits = createRateLimits(
-    {
-      "bad-keys": config.limitBadKeys,
-      proofs: config.limitProofs,
-      changes: config.limitChanges,
-      redirects: config.limitRedirects,
-    },
-    clock,
-  );
-  for (const limit of LIMIT_NAMES) metrics.rateLimited.inc({ limit }, 0);
-  for (const act of GUARD_ACTS) metrics.guardActs.inc({ act }, 0);
-  const auditLog = createAuditLog(config, {
-    store,
-    key: logKey,
-    metrics,
-    log,
-    outside,
-    refusalElsewhere: () => seat?.refusal,
-  });
-  const redirects = createRedirects(config, {
-    outside,
-    store,
-    feed: auditLog.feed,
-    metrics,
-    log,
-    origin: logKey.origin,
-  });
-  const { databaseDeadlineMs: deadlineMs, clickReferrers: referrers } = config;
-  const recorder =
-    store.engine === "sqlite"
-      ? new ThreadedRecorder({ path: store.place, deadlineMs, referrers })
-      : new ClickRecorder(store, referrers, clock);
-  const clicks = new Clicks({
-    store,
-    recorder,
-    counts: metrics.clicks,
-    folder: join(config.dataDir, "clicks"),
-    retentionDays: config.clickRetentionDays,
-    outside,
-    onError: (error) => log.warn("clicks wait for the store", describeError(error)),
-  });
-  let ownHosts = ownHostsOf(baseUrlOf(config), listenersOf(config), config.ownHosts);
-  let isDraining = false;
-  let isStarting = false;
+  const { clicks, recorder } = createClicks(config, { ...base, isThreadless });
+  // A scrape must tell of everything else also while the database is down.
+  const readCounters = async () => (await readTotals(database).catch(() => undefined)) ?? [];
+  const { mutations } = publishOperations(metrics, readCounters);
+  publishProcess(metrics, { store, database, auditLog, log, clock, readCounters });
+  const uncaught = metrics.counter("deadletter_uncaught_errors_total", UNCAUGHT, {});
+
+  const state = {
+    ownHosts: ownHostsOf(baseUrlOf(config), listenersOf(config), config.ownHosts),
+    isDraining: false,
+    isStarting: false,
+  };
   const core: Core = {
     store,
     logKey,
     clock,
     randomBytes,
-    ownHosts: () => ownHosts,
+    ownHosts: () => state.ownHosts,
     ahead: new Ahead(),
     writeRefusal: () => (config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined),
-    onCommit: (changes) => {
+    onCommit(changes) {
       redirects.committed(changes);
       auditLog.committed(changes);
       for (const { type, id, op } of changes) {
         keys.heardOf(type, id, op);
-        metrics.mutations.inc({ subject: type, op });
+        mutations.inc({ subject: type, op });
       }
     },
   };
-  auditLog.feed.onEntries((entries) => {
-    for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
+  feed.follow({
+    onEntries(entries) {
+      for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
+    },
   });
-  const reindexing = new Reindexing(store, log, clock);
   const service: Service = {
     core,
-    metrics,
+    metrics: createHttpMetrics(metrics),
     log,
     clicks,
     auditLog,
     redirects,
     database,
     keys,
-    limits,
-    clients: {
-      trusted: trustProxies(config.trustedProxies),
-      inLog: { none: undefined, full: (client: string) => client, network: networkOf }[config.logClient],
-      isAudited: config.auditClient,
-    },
+    limits: limitsOf(config, clock),
+    clients: clientsOf(config),
     version: VERSION,
     startedMs: clock.now(),
     via,
     operatorSecret,
     workers: seat,
-    isDraining: () => isDraining,
-    isStarting: () => isStarting,
+    isDraining: () => state.isDraining,
+    isStarting: () => state.isStarting,
   };
   const api = createApi(service);
+  const reindexing = new Reindexing(store, log, clock);
+  const parts = new Parts([
+    { name: "log lines", close: () => log.flush() },
+    { name: "store", start: () => (isThreadless ? undefined : store.startBackground()), close: () => store.close() },
+    { name: "click recorder", start: () => recorder.start() },
+    { name: "database probe", start: () => database.start(), close: () => database.close() },
+    redirects.warmSet,
+    auditLog.sequencing,
+    auditLog.following,
+    redirects.hotLinks,
+    auditLog.watching,
+    { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },
+    { name: "side tables", ...(isLeader ? { start: () => reindexing.start() } : {}), close: () => reindexing.close() },
+  ] satisfies Part[]);
 
   return {
     config,
     core,
-    metrics,
     service,
     api,
     auditLog,
     redirects,
-    async prepare() {
-      isStarting = true;
+    start() {
+      state.isStarting = true;
       ensureDataDir(config.dataDir);
-      await Promise.all([store.startBackground(), recorder.start()]);
+      return parts.start();
     },
-    startLog() {
-      ensureDataDir(config.dataDir);
-      database.start();
-      const isLeader = seat?.isLeader ?? true;
-      redirects.start(isLeader);
-      auditLog.start(isLeader);
-      clicks.start();
-      if (isLeader) reindexing.start();
-      isStarting = false;
+    ready() {
+      state.isStarting = false;
     },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
     listen: () =>
@@ -214,25 +190,89 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
         service,
         api,
         isShared: seat !== undefined,
-        useOwnHosts: (hosts) => {
-          ownHosts = hosts;
+        useOwnHosts(hosts) {
+          state.ownHosts = hosts;
         },
       }),
+    countUncaught: () => uncaught.inc(),
     startDraining() {
-      isDraining = true;
-      auditLog.feed.releaseWaiters();
+      state.isDraining = true;
+      parts.drain();
     },
-    async close() {
-      try {
-        database.close();
-        redirects.close();
-        await reindexing.close();
-        await clicks.close();
-        await auditLog.close();
-      } finally {
-        await store.close();
-        await log.flush();
-      }
-    },
+    close: () => parts.close(),
+  };
+}
+
+const UNCAUGHT = "Errors that no request or command caught; each is in the log.";
+
+interface ClicksParts {
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly outside: Outside;
+  readonly isThreadless: boolean;
+}
+
+function createClicks(config: Config, { store, metrics, log, outside, isThreadless }: ClicksParts) {
+  const { databaseDeadlineMs: deadlineMs, clickReferrers: referrers } = config;
+  const recorder =
+    store.engine === "sqlite" && !isThreadless
+      ? new ThreadedRecorder({ path: store.place, deadlineMs, referrers })
+      : new ClickRecorder(store, referrers, outside.clock);
+  const counts = newClickCounts();
+  publishClicks(metrics, counts);
+  const clicks = new Clicks({
+    store,
+    recorder,
+    counts,
+    folder: join(config.dataDir, "clicks"),
+    retentionDays: config.clickRetentionDays,
+    outside,
+    onError: (error) => log.warn("clicks wait for the store", describeError(error)),
+  });
+  return { clicks, recorder };
+}
+
+interface Watched {
+  readonly store: Store;
+  readonly database: DatabaseProbe;
+  readonly auditLog: RunningAuditLog;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly readCounters: Parameters<typeof publishOperations>[1];
+}
+
+function publishProcess(metrics: Metrics, { store, database, auditLog, log, clock, readCounters }: Watched): void {
+  publishStore(metrics, store, () => !database.isSilent);
+  const startedMs = clock.monotonic();
+  publishLog(metrics, {
+    isRefused: () => auditLog.refusal() !== undefined,
+    silentMs: () => clock.monotonic() - Math.max(startedMs, auditLog.feed.heardMs),
+    readHead: () => readLogTotals(database).catch(() => undefined),
+    readCounters,
+  });
+  metrics.counted(
+    "deadletter_log_lines_dropped_total",
+    "Log lines dropped because their reader was too slow.",
+    undefined,
+    () => log.dropped,
+  );
+}
+
+function limitsOf(config: Config, clock: Clock): RateLimits {
+  const perMinute = {
+    "bad-keys": config.limitBadKeys,
+    proofs: config.limitProofs,
+    changes: config.limitChanges,
+    redirects: config.limitRedirects,
+  };
+  return createRateLimits(perMinute, clock);
+}
+
+function clientsOf(config: Config): Clients {
+  return {
+    trusted: trustProxies(config.trustedProxies),
+    inLog: { none: undefined, full: (client: string) => client, network: networkOf }[config.logClient],
+    isAudited: config.auditClient,
   };
 }

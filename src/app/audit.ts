@@ -1,11 +1,13 @@
-// The moving parts of the signed log in one process: sequencer, feed, remembered checkpoint, the watch on its own writes.
+// The signed log in one process: sequencer, feed, remembered checkpoint, the watch on its own writes.
 
 import { join } from "node:path";
-import { ALARM_KINDS, type Alarm } from "../audit/alarm.ts";
+import type { Alarm } from "../audit/alarm.ts";
 import { CheckpointMemory } from "../audit/checkpoint-memory.ts";
-import { type EntryListener, LogFeed } from "../audit/feed.ts";
+import { LogFeed } from "../audit/feed.ts";
+import { countAlarms } from "../audit/metrics.ts";
 import { OwnWrites } from "../audit/own-writes.ts";
-import { Sequencer } from "../audit/sequencer.ts";
+import { SequencerPoller } from "../audit/sequencer/poller.ts";
+import { Sequencer } from "../audit/sequencer/sequencer.ts";
 import type { Config } from "../config/settings.ts";
 import { DeadletterError } from "../errors.ts";
 import type { AuditLog } from "../http/service.ts";
@@ -15,6 +17,7 @@ import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Outside } from "../runtime/outside.ts";
 import type { Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
+import type { Part } from "./parts.ts";
 
 export interface AuditLogParts {
   readonly store: Store;
@@ -22,6 +25,8 @@ export interface AuditLogParts {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly outside: Outside;
+  /** Whether this process sequences; no other one of this host does then. */
+  readonly isSequencing: boolean;
   /** What the process of this host that sequences would not vouch for, where that is another one; null for nothing, undefined before it has looked. */
   readonly refusalElsewhere: () => string | null | undefined;
 }
@@ -31,18 +36,14 @@ export interface RunningAuditLog extends AuditLog {
   readonly alarm: Alarm;
   /** Takes note of what this process has just committed. */
   committed(changes: readonly Committed[]): void;
-  /**
-   * Begins to follow and to watch, and to sequence where no other process of this host does. Throws bad_request where the
-   * remembered checkpoint cannot be used.
-   */
-  start(isSequencing?: boolean): void;
   /** Finds out, before anything is changed, whether the stored log extends what this host remembers. */
   checkHead(): Promise<void>;
-  /** A sequencer that somebody else drives, with the checkpoint this host remembers. */
+  /** A sequencer that somebody else drives, with the checkpoint this host remembers; who has driven it calls flush(). */
   createSequencer(): Sequencer;
-  /** Lets other processes sequence from now on; following and watching go on. */
-  stopSequencer(): Promise<void>;
-  close(): Promise<void>;
+  /** Throws bad_request as it starts where the remembered checkpoint cannot be used. Its close() lets other processes sequence. */
+  readonly sequencing: Part;
+  readonly following: Part;
+  readonly watching: Part;
 }
 
 /** Where a host keeps the newest checkpoint it has seen; the data directory must exist. */
@@ -50,14 +51,12 @@ export function checkpointPath(config: Config): string {
   return join(config.dataDir, "checkpoint");
 }
 
-export function createAuditLog(
-  config: Config,
-  { store, key, metrics, log, outside, refusalElsewhere }: AuditLogParts,
-): RunningAuditLog {
+export function createAuditLog(config: Config, parts: AuditLogParts): RunningAuditLog {
+  const { store, key, metrics, log, outside, isSequencing, refusalElsewhere } = parts;
   const { clock } = outside;
-  for (const kind of ALARM_KINDS) metrics.logAlarms.inc({ kind }, 0);
+  const alarms = countAlarms(metrics);
   const alarm: Alarm = (kind, message, fields = {}) => {
-    metrics.logAlarms.inc({ kind });
+    alarms.inc({ kind });
     log.error(`audit log alarm: ${message}`, { alarm: kind, ...fields });
   };
   const feed = new LogFeed({
@@ -67,29 +66,37 @@ export function createAuditLog(
     onFailure: (error) => log.warn("the log cannot be followed now", describeError(error)),
   });
   const ownWrites = new OwnWrites(store, alarm, clock);
-  feed.onEntries(ownWrites.settle);
-  let sequencer: Sequencer | undefined;
+  feed.follow({ onEntries: ownWrites.settle });
+  let poller: SequencerPoller | undefined;
   /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */
   let foundRefusal: string | undefined = "the stored log has not been looked at yet";
-  let isStarted = false;
+  let isWatching = false;
 
-  /** Undefined where it cannot be read, or is of another log: a command need not care, and start() says so. */
+  const remember = () => new CheckpointMemory(checkpointPath(config), key, outside);
+
+  /** Undefined where it cannot be read, or is of another log: a command need not care, and the sequencer's start says so. */
   function rememberedOrNone(): CheckpointMemory | undefined {
     try {
-      return new CheckpointMemory(checkpointPath(config), key, outside);
+      return remember();
     } catch (error) {
       if (error instanceof DeadletterError) return undefined;
       throw error;
     }
   }
 
-  function createSequencer(memory = new CheckpointMemory(checkpointPath(config), key, outside)): Sequencer {
-    const onPublished: EntryListener = (entries) => {
-      feed.take(entries);
-      // Others find out by polling where this does not reach them.
-      store.notify().catch((error: unknown) => log.debug("followers were not notified", describeError(error)));
-    };
-    return new Sequencer({ store, key, memory, clock, alarm, onPublished });
+  function createSequencer(memory = remember()): Sequencer {
+    return new Sequencer({
+      store,
+      key,
+      memory,
+      clock,
+      alarm,
+      onPublished(entries) {
+        feed.take(entries);
+        // Others find out by polling where this does not reach them.
+        store.notify().catch((error: unknown) => log.debug("followers were not notified", describeError(error)));
+      },
+    });
   }
 
   return {
@@ -97,38 +104,41 @@ export function createAuditLog(
     ownWrites,
     alarm,
     refusal: () => {
-      if (sequencer?.hasLooked) return sequencer.refusal;
+      if (poller?.hasLooked) return poller.refusal;
       const said = refusalElsewhere();
       return said === undefined ? foundRefusal : (said ?? undefined);
     },
     committed(changes) {
       // Where nobody follows the log, nothing would ever take them off the list.
-      if (isStarted) ownWrites.add(changes);
+      if (isWatching) ownWrites.add(changes);
     },
     createSequencer,
     async checkHead() {
       const memory = rememberedOrNone();
       foundRefusal = memory && (await createSequencer(memory).findRefusal());
     },
-    start(isSequencing = true) {
-      isStarted = true;
-      if (isSequencing) {
-        sequencer = createSequencer();
-        sequencer.start();
-      }
-      feed.start();
-      ownWrites.start();
+    sequencing: {
+      name: "sequencer",
+      start() {
+        if (!isSequencing) return;
+        poller = new SequencerPoller({ sequencer: createSequencer(), clock, alarm });
+        poller.start();
+      },
+      close: () => poller?.close(),
     },
-    async stopSequencer() {
-      await sequencer?.close();
+    following: {
+      name: "feed",
+      start: () => feed.start(),
+      drain: () => feed.releaseWaiters(),
+      close: () => feed.close(),
     },
-    async close() {
-      ownWrites.close();
-      try {
-        await sequencer?.close();
-      } finally {
-        await feed.close();
-      }
+    watching: {
+      name: "watch on own writes",
+      start() {
+        isWatching = true;
+        ownWrites.start();
+      },
+      close: () => ownWrites.close(),
     },
   };
 }

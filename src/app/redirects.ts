@@ -1,30 +1,29 @@
-// The moving parts of the redirect plane in one process: cache, resolver, warm set, all kept right by the log's feed.
+// The redirect plane of one process: cache and resolver, kept right by the log's feed; the warm set and the hot links beside them.
 
 import { join } from "node:path";
 import type { LogFeed } from "../audit/feed.ts";
 import type { Config } from "../config/settings.ts";
-import { LIMITS } from "../limits.ts";
+import type { RedirectPlane } from "../http/service.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Committed } from "../operations/context.ts";
 import { RedirectCache } from "../redirect/cache.ts";
-import { readHotLinks, tellHotLinks } from "../redirect/hot-links.ts";
+import { HotLinks } from "../redirect/hot-links.ts";
+import { newRedirectCounts, publishRedirects } from "../redirect/metrics.ts";
 import { Resolver } from "../redirect/resolve.ts";
+import { WarmKeeper } from "../redirect/warm-keeper.ts";
 import { type WarmLinks, WarmSet } from "../redirect/warm-set.ts";
-import type { Timer } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Outside } from "../runtime/outside.ts";
 import type { Store } from "../store/store.ts";
+import type { Part } from "./parts.ts";
 
-export interface Redirects {
-  readonly resolver: Resolver;
+export interface Redirects extends RedirectPlane {
   readonly cache: RedirectCache;
-  /** Whether links that are known would redirect without the database. */
-  readonly canServeAlone: () => boolean;
   /** Takes up what this process has just changed. */
   committed(changes: readonly Committed[]): void;
-  /** Takes up the warm set, and keeps it where no other process of this host does. Before the feed starts. */
-  start(isKeeper: boolean): void;
-  close(): void;
+  /** Before the feed starts: it goes on from where the warm set was written. */
+  readonly warmSet: Part;
+  readonly hotLinks: Part;
 }
 
 export interface RedirectsParts {
@@ -34,32 +33,33 @@ export interface RedirectsParts {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly origin: string;
+  /** Whether this process keeps what a host needs once. */
+  readonly isLeader: boolean;
 }
 
 /** The warm set of this host, where it was written recently enough to be served without the database. */
 export function readUsableWarmSet(config: Config, origin: string, outside: Outside): WarmLinks | undefined {
-  const warm = new WarmSet(warmPath(config), outside).read(origin);
+  const warm = warmSetOf(config, outside).read(origin);
   return warm && outside.clock.now() - warm.heard_at_ms <= config.cacheOutage ? warm : undefined;
 }
 
-function warmPath(config: Config): string {
-  return join(config.dataDir, "warm-links");
+function warmSetOf(config: Config, outside: Outside): WarmSet {
+  return new WarmSet(join(config.dataDir, "warm-links"), outside);
 }
 
-export function createRedirects(
-  config: Config,
-  { outside, store, feed, metrics, log, origin }: RedirectsParts,
-): Redirects {
+export function createRedirects(config: Config, parts: RedirectsParts): Redirects {
+  const { outside, store, feed, metrics, log, origin, isLeader } = parts;
   const { clock } = outside;
+  const counts = newRedirectCounts();
   const cache = new RedirectCache({
     entries: config.cacheEntries,
     missing: config.cacheMissing,
     bytes: config.cacheMegabytes * 2 ** 20,
     onRekey: () => {
-      metrics.cache.rekey += 1;
+      counts.rekeys += 1;
     },
   });
-  const warmSet = new WarmSet(warmPath(config), outside);
+  publishRedirects(metrics, counts, cache);
   const silentMs = () => clock.monotonic() - feed.heardMs;
   const resolver = new Resolver({
     clock,
@@ -69,54 +69,42 @@ export function createRedirects(
     isStoreSilent: () => feed.isFailing,
     staleMaxMs: config.cacheStaleMax,
     outageMs: config.cacheOutage,
-    counts: metrics.cache,
+    counts: counts.lookups,
   });
-  let timer: Timer | undefined;
-  let hotTimer: Timer | undefined;
-  let isStarted = false;
-  const strike = (code: string) => {
-    if (timer !== undefined) withWarmSet(() => warmSet.strike(code));
-  };
-  // What has been committed must be answered as committed, whatever becomes of the file.
-  const withWarmSet = (run: () => void) => {
-    try {
-      run();
-    } catch (error) {
-      log.warn("the warm set cannot be written", describeError(error));
-    }
-  };
-  feed.onEntries((entries) => {
-    for (const { link } of entries) {
-      if (link === null) continue;
-      resolver.refresh(link);
-      strike(link.short_code);
-    }
+  const keeper = new WarmKeeper({
+    warmSet: warmSetOf(config, outside),
+    cache,
+    clock,
+    isWriter: isLeader,
+    standing: () => {
+      const { next } = feed;
+      if (next === undefined || silentMs() > config.cacheOutage) return undefined;
+      return { origin, next, heard_at_ms: Math.floor(clock.now() - silentMs()) };
+    },
+    onFailure: (error) => log.warn("the warm set cannot be written", describeError(error)),
   });
-  /** Tells the store which links are hot here, and learns those that are hot elsewhere: an outage may come at any time. */
-  let isSharing = false;
-  const shareHotLinks = async (isTelling: boolean) => {
-    // Before the log is heard a change could be missed between reading and hearing.
-    if (isSharing || feed.next === undefined) return;
-    isSharing = true;
-    try {
-      if (isTelling) await tellHotLinks(store, cache, clock.now());
-      await resolver.learn(() => readHotLinks(store));
-    } catch (error) {
-      log.debug("hot links cannot be shared now", describeError(error));
-    } finally {
-      isSharing = false;
-    }
-  };
-  const writeWarmSet = () => {
-    // The file says until when the log was heard, so that another start is bound by the same time.
-    if (feed.next === undefined || silentMs() > config.cacheOutage) return;
-    const heard_at_ms = Math.floor(clock.now() - silentMs());
-    const { next } = feed;
-    withWarmSet(() => warmSet.write({ origin, next, heard_at_ms }, cache));
-  };
+  const hotLinks = new HotLinks({
+    store,
+    cache,
+    resolver,
+    clock,
+    isTelling: isLeader,
+    isHearing: () => feed.next !== undefined,
+    onFailure: (error) => log.debug("hot links cannot be shared now", describeError(error)),
+  });
+  feed.follow({
+    onEntries(entries) {
+      for (const { link } of entries) {
+        if (link === null) continue;
+        resolver.refresh(link);
+        keeper.strike(link.short_code);
+      }
+    },
+  });
 
   return {
     resolver,
+    counts,
     cache,
     canServeAlone: () => silentMs() <= config.cacheOutage && cache.size.links > 0,
     committed(changes) {
@@ -126,30 +114,29 @@ export function createRedirects(
         if (op === "imported") resolver.refresh(link);
         else resolver.put(link);
         // No file names what has only now come to be.
-        if (op === "created") continue;
-        strike(link.short_code);
-        // The keeper of the file may not have heard of it yet.
-        if (isStarted && timer === undefined) withWarmSet(() => warmSet.append(link.short_code));
+        if (op !== "created") keeper.strikeOwn(link.short_code);
       }
     },
-    start(isKeeper) {
-      isStarted = true;
-      const warm = readUsableWarmSet(config, origin, outside);
-      if (warm) {
-        for (const [code, link] of [...warm.links].reverse()) cache.set(code, link);
-        feed.resume(warm.next, clock.monotonic() - (clock.now() - warm.heard_at_ms));
-        log.info("warm links read", { links: warm.links.length });
-      }
-      if (isKeeper) timer = clock.every(LIMITS.warmWriteMs, writeWarmSet);
-      feed.onFirstLook(() => void shareHotLinks(false));
-      hotTimer = clock.every(LIMITS.hotMs, () => void shareHotLinks(isKeeper));
-      hotTimer.unref();
+    warmSet: {
+      name: "warm set",
+      start() {
+        const warm = readUsableWarmSet(config, origin, outside);
+        if (warm) {
+          for (const [code, link] of [...warm.links].reverse()) cache.set(code, link);
+          feed.resume(warm.next, clock.monotonic() - (clock.now() - warm.heard_at_ms));
+          log.info("warm links read", { links: warm.links.length });
+        }
+        keeper.start();
+      },
+      close: () => keeper.close(),
     },
-    close() {
-      clock.cancel(timer);
-      clock.cancel(hotTimer);
-      if (timer !== undefined) writeWarmSet();
-      timer = undefined;
+    hotLinks: {
+      name: "hot links",
+      start() {
+        feed.onFirstLook(() => void hotLinks.learn());
+        hotLinks.start();
+      },
+      close: () => hotLinks.close(),
     },
   };
 }

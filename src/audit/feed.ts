@@ -12,7 +12,11 @@ import type { VerifierKey } from "../tlog/log-key.ts";
 
 const MAX_LOOKS = 32;
 
-export type EntryListener = (entries: readonly TailRow[]) => void;
+/** Who follows the log in this process. */
+export interface Follower {
+  /** Told of each entry, in order and once. Must not throw, and must be quick: redirects wait for it. */
+  onEntries(entries: readonly TailRow[]): void;
+}
 
 export interface FeedOptions {
   readonly clock: Clock;
@@ -24,7 +28,7 @@ export interface FeedOptions {
 
 export class LogFeed {
   readonly #options: FeedOptions;
-  readonly #listeners: EntryListener[] = [];
+  readonly #followers: Follower[] = [];
   #onFirstLook: (() => void) | undefined;
   /** Long polls, each woken when the log has grown past the index it waits for. */
   readonly #waiters = new Set<{ readonly index: number; readonly wake: () => void }>();
@@ -53,8 +57,8 @@ export class LogFeed {
   }
 
   /** From now on; what was in the log before is not told. */
-  onEntries(listener: EntryListener): void {
-    this.#listeners.push(listener);
+  follow(follower: Follower): void {
+    this.#followers.push(follower);
   }
 
   /** Called once, as soon as all that happens from then on will be told. */
@@ -224,7 +228,7 @@ export class LogFeed {
     if (!last) return;
     const next = last.idx + 1;
     this.#next = next;
-    for (const listener of this.#listeners) listener(entries);
+    for (const follower of this.#followers) follower.onEntries(entries);
     for (const { index, wake } of [...this.#waiters]) if (index < next) wake();
   }
 

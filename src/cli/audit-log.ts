@@ -3,7 +3,7 @@
 import { localOperator, open } from "../app/open.ts";
 import { refuseMissingStore } from "../app/open-store.ts";
 import { exportLog } from "../audit/export.ts";
-import type { Sequencer } from "../audit/sequencer.ts";
+import type { Sequencer } from "../audit/sequencer/sequencer.ts";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { type LogStatus, retryQuarantined } from "../operations/audit-log.ts";
 import { systemFiles } from "../runtime/files.ts";
@@ -128,7 +128,7 @@ export const sequenceCommand: Command = {
       const meter = progress(io, "sequenced events");
       const { leaves, quarantined } = await drain(sequencer, (done) => meter.update(done, done));
       meter.end();
-      await sequencer.close();
+      sequencer.flush();
       const report = { sequenced: leaves, quarantined, requeued, forgotten };
       print(
         io,

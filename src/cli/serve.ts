@@ -86,16 +86,16 @@ export const serveWorkerCommand: Command = {
 async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
   const log = createLogger(config.logLevel, Bun.stdout.writer());
   const deadletter = await open(config, { log, via: "http", mayServeWarmSet: true, ...(seat ? { seat } : {}) });
-  surviveUncaught(log, () => deadletter.metrics.uncaughtErrors.inc());
+  surviveUncaught(log, () => deadletter.countUncaught());
   try {
-    await deadletter.prepare();
+    await deadletter.start();
     // A key that was configured works before anybody can ask; one that is made is made once it can be shown.
     const early = config.adminKey !== undefined && !deadletter.checkLater ? await welcome(deadletter) : undefined;
     const listeners = deadletter.listen();
     const greeting = deadletter.checkLater
       ? () => "the database is down: known links redirect, all else waits for it\n"
       : (early ?? (await welcome(deadletter)));
-    deadletter.startLog();
+    deadletter.ready();
     deadletter.checkLater?.().catch((error: unknown) => {
       log.error("the database is back, and is not one to serve", describeError(error));
       process.kill(process.pid, "SIGTERM");

@@ -3,7 +3,6 @@
 // accepted + found = recorded + spooled + waiting + dropped{reason} at every moment.
 
 import { LIMITS } from "../limits.ts";
-import type { Metrics } from "../metrics/registry.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Outside } from "../runtime/outside.ts";
 import { deleteOldHours } from "../store/queries/clicks.ts";
@@ -11,13 +10,14 @@ import { type Store, StoreError } from "../store/store.ts";
 import { writeFrame } from "./click-frames.ts";
 import type { Recorder } from "./click-recorder.ts";
 import { ClickTable } from "./click-table.ts";
+import type { ClickCounts } from "./metrics.ts";
 import { type Batch, Spool } from "./spool.ts";
 import { VisitorTable } from "./visitor.ts";
 
 export interface ClicksOptions {
   readonly store: Store;
   readonly recorder: Recorder;
-  readonly counts: Metrics["clicks"];
+  readonly counts: ClickCounts;
   /** Where batches wait; made when the first one is written. */
   readonly folder: string;
   /** How long hours are kept, in days; 0 keeps them for ever. */
@@ -57,6 +57,10 @@ export class Clicks {
     this.#clock = options.outside.clock;
     this.#visitorsMs = this.#clock.monotonic();
     this.#spool = new Spool(options.folder, options.outside);
+  }
+
+  get counts(): Readonly<ClickCounts> {
+    return this.#options.counts;
   }
 
   /** Clicks accepted and not yet journalled. */

@@ -18,7 +18,7 @@ export type Naming = "code" | "code-or-id";
 export async function redirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
   const destination = await find(service, name, naming);
   if (destination.outcome === "found") return found(service, request, destination);
-  service.metrics.redirects[destination.outcome] += 1;
+  service.redirects.counts.outcomes[destination.outcome] += 1;
   throw refusal(name, destination.outcome);
 }
 
@@ -65,7 +65,7 @@ async function rawRedirectSlowly(
   }
 }
 
-async function find({ redirects, core, metrics }: Service, name: string, naming: Naming): Promise<Destination> {
+async function find({ redirects, core }: Service, name: string, naming: Naming): Promise<Destination> {
   const { resolver } = redirects;
   try {
     if (naming === "code-or-id") return await resolver.resolveAny(name);
@@ -73,13 +73,17 @@ async function find({ redirects, core, metrics }: Service, name: string, naming:
     if (!isCode(name)) return { outcome: "missing" };
     return resolver.resolveNow(name, core.clock.now()) ?? (await resolver.resolve(name));
   } catch (error) {
-    metrics.redirects.error += 1;
+    redirects.counts.outcomes.error += 1;
     throw error;
   }
 }
 
-function found({ metrics, clicks, log, isDraining }: Service, request: Request, { urlId, location }: Found): Response {
-  metrics.redirects.found += 1;
+function found(
+  { redirects, clicks, log, isDraining }: Service,
+  request: Request,
+  { urlId, location }: Found,
+): Response {
+  redirects.counts.outcomes.found += 1;
   clicks.add(urlId, request);
   const requestId = requestIdOf(request);
   log.redirect(requestId, request.method);

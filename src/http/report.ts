@@ -4,11 +4,12 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { AggregatorRegistry, Counter, Gauge, type PrometheusContentType, type Registry } from "prom-client";
 import type { Clicks } from "../clicks/clicks.ts";
-import { CLICK_DROPS, type Metrics } from "../metrics/registry.ts";
+import { CLICK_DROPS } from "../clicks/metrics.ts";
+import type { HttpMetrics } from "./metrics.ts";
 
 /** What a process has that counts. */
 interface Counting {
-  readonly metrics: Metrics;
+  readonly metrics: HttpMetrics;
   readonly clicks: Clicks;
 }
 
@@ -60,9 +61,9 @@ export async function reportOf(service: Counting): Promise<Report> {
   return { ...standingOf(service), metrics: await service.metrics.registry.getMetricsAsJSON() };
 }
 
-export function standingOf({ metrics, clicks: { waiting } }: Counting): Standing {
-  const { accepted, found, recorded, spooled } = metrics.clicks;
-  const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, metrics.clicks[reason]]));
+export function standingOf({ clicks: { counts, waiting } }: Counting): Standing {
+  const { accepted, found, recorded, spooled } = counts;
+  const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, counts[reason]]));
   return {
     clicks: { accepted, found, recorded, spooled, waiting, dropped },
     memoryBytes: process.memoryUsage.rss(),

@@ -3,19 +3,20 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { LogFeed } from "../audit/feed.ts";
 import type { Clicks } from "../clicks/clicks.ts";
-import type { Metrics } from "../metrics/registry.ts";
 import type { Core } from "../operations/context.ts";
 import type { SoonReader } from "../operations/totals.ts";
+import type { RedirectCounts } from "../redirect/metrics.ts";
 import type { Resolver } from "../redirect/resolve.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { TrustedProxies } from "./client.ts";
 import type { KeyMemory } from "./key-memory.ts";
+import type { HttpMetrics } from "./metrics.ts";
 import type { RateLimits } from "./rate-limit.ts";
 import type { WorkerPool } from "./report.ts";
 
 export interface Service {
   readonly core: Core;
-  readonly metrics: Metrics;
+  readonly metrics: HttpMetrics;
   readonly log: Logger;
   readonly clicks: Clicks;
   readonly auditLog: AuditLog;
@@ -69,6 +70,7 @@ export type Check = Static<typeof Check>;
 /** What answers redirects. */
 export interface RedirectPlane {
   readonly resolver: Resolver;
+  readonly counts: RedirectCounts;
   /** Whether links that are known would redirect without the database. */
   readonly canServeAlone: () => boolean;
 }

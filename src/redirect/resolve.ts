@@ -14,6 +14,7 @@ import type { Store } from "../store/store.ts";
 import type { RedirectCache } from "./cache.ts";
 import { drawHashKey, keyedHash } from "./keyed-hash.ts";
 import { type CachedLink, cachedName } from "./link-table.ts";
+import type { LookupCounts } from "./metrics.ts";
 
 export interface Found {
   readonly outcome: "found";
@@ -36,19 +37,7 @@ export interface ResolverOptions {
   readonly staleMaxMs: number;
   /** Past this silence the cache is not believed even while the store is down; 0 never believes it then. */
   readonly outageMs: number;
-  readonly counts: CacheCounts;
-}
-
-/** How lookups were answered; plain numbers, since they are counted on the hot path. */
-export interface CacheCounts {
-  hit: number;
-  miss: number;
-  /** Asked of the store although cached, because the log was silent. */
-  recheck: number;
-  /** Answered from the cache because the store did not answer. */
-  outage: number;
-  /** Parts of the cache's tables that were laid out anew, because a code was too far from its place. */
-  rekey: number;
+  readonly counts: LookupCounts;
 }
 
 interface Flight {

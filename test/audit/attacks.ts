@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
+import type { Deadletter } from "../../src/app/assemble.ts";
 import { checkpointPath } from "../../src/app/audit.ts";
 import { disclose, sealEvent } from "../../src/audit/event.ts";
 import type { EventRow } from "../../src/model/event.ts";
@@ -332,8 +333,7 @@ export const ATTACKS: readonly Attack[] = [
   {
     name: "Drop a pending event, its queue row and the change it made",
     mount: async (scene) => {
-      scene.server.deadletter.auditLog.start();
-      await scene.server.deadletter.auditLog.stopSequencer();
+      follow(scene.server.deadletter);
       await scene.server.call("PUT", "/urls/victim", { title: "version 4" });
       const { id } = await scene.event(4);
       await scene.rewind(3);
@@ -402,4 +402,10 @@ async function rewriteLast(scene: Scene, isLogRewritten: boolean): Promise<void>
   );
   if (isLogRewritten)
     await scene.lie(`update log_leaf set leaf_hash = ${literal(forged.leaf_hash)} where event_id = ${last.id}`);
+}
+
+/** Follows the log and watches its own writes, as a process that serves does, and does not sequence. */
+export function follow({ auditLog }: Deadletter): void {
+  void auditLog.following.start?.();
+  void auditLog.watching.start?.();
 }

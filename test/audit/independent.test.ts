@@ -31,7 +31,7 @@ beforeAll(async () => {
   store = await createStore("sqlite");
   deadletter = await open(store.config, { log: createLogger("silent"), via: "test" });
   listeners = deadletter.listen();
-  deadletter.auditLog.start();
+  await deadletter.start();
   if (!hasGo) return;
   const built = Bun.spawnSync(
     ["go", "build", "-o", join(work, "verify"), join(import.meta.dir, "independent/verify.go")],

@@ -60,7 +60,8 @@ describe.each([...ENGINES])("a log that went back on %s", (engine) => {
   });
 
   test("is found by a server that runs, and stays refused while nothing mends it", async () => {
-    server.deadletter.startLog();
+    await server.deadletter.start();
+    server.deadletter.ready();
     await until("the sequencer has looked", () =>
       server.logLines().some(({ alarm, msg }) => alarm === "refused" && String(msg).includes("is not extended")),
     );

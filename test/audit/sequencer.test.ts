@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { exportLog } from "../../src/audit/export.ts";
 import { retryQuarantined } from "../../src/operations/audit-log.ts";
 import { createStore, ENGINES, TEST_LOG_KEY, until } from "../support/harness.ts";
-import { ownWriteWatch, Scene, sequencer, sweep, verify } from "./attacks.ts";
+import { follow, ownWriteWatch, Scene, sequencer, sweep, verify } from "./attacks.ts";
 
 describe.each([...ENGINES])("the sequencer on %s", (engine) => {
   const withScene = async (run: (scene: Scene) => Promise<void>) => {
@@ -74,8 +74,7 @@ describe.each([...ENGINES])("the sequencer on %s", (engine) => {
 
   test("is not believed where a leaf lies past the signed size: the watch still misses what was committed", () =>
     withScene(async (scene) => {
-      scene.server.deadletter.auditLog.start();
-      await scene.server.deadletter.auditLog.stopSequencer();
+      follow(scene.server.deadletter);
       await until("the log is followed", () => scene.server.deadletter.auditLog.feed.next !== undefined);
       await scene.server.call("PUT", "/urls/victim", { title: "version 4" });
       const { id } = await scene.event(4);
@@ -90,8 +89,7 @@ describe.each([...ENGINES])("the sequencer on %s", (engine) => {
 
   test("is patient with what still waits in the queue", () =>
     withScene(async (scene) => {
-      scene.server.deadletter.auditLog.start();
-      await scene.server.deadletter.auditLog.stopSequencer();
+      follow(scene.server.deadletter);
       await scene.server.call("PUT", "/urls/victim", { title: "version 4" });
       await scene.server.deadletter.auditLog.ownWrites.check(0.001);
       expect(scene.server.deadletter.auditLog.ownWrites.waiting).toBe(0);

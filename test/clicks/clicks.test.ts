@@ -8,11 +8,11 @@ import { framesOf, rowsOf, writeFrame } from "../../src/clicks/click-frames.ts";
 import type { ClickBatch, Recorder } from "../../src/clicks/click-recorder.ts";
 import { ClickTable } from "../../src/clicks/click-table.ts";
 import { Clicks } from "../../src/clicks/clicks.ts";
+import { newClickCounts } from "../../src/clicks/metrics.ts";
 import { Spool } from "../../src/clicks/spool.ts";
 import { ThreadedRecorder } from "../../src/clicks/threaded-recorder.ts";
 import { VisitorTable } from "../../src/clicks/visitor.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { newClickCounts } from "../../src/metrics/registry.ts";
 import { SYSTEM } from "../../src/runtime/outside.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { createStore, describeEachEngine, startServer, until } from "../support/harness.ts";
@@ -221,7 +221,7 @@ describeEachEngine(
   "recorded clicks",
   (server) => {
     test("are in the totals and the hours, each once, however many rows there are", async () => {
-      const { core, service, metrics } = server().deadletter;
+      const { core, service } = server().deadletter;
       const created = await server().call("POST", "/urls", { original_url: "https://example.com/" });
       const id = created.json.id as number;
       const agent = (number: number) => ({
@@ -231,7 +231,7 @@ describeEachEngine(
       for (let click = 0; click < 3_000; click++) service.clicks.add(id, request(agent(click % 600)));
       await until("all are recorded", async () => {
         await service.clicks.flush();
-        return metrics.clicks.recorded === 3_000;
+        return service.clicks.counts.recorded === 3_000;
       });
       const rows = await core.store.read(
         (sql) => sql<{ total: number; hours: number; links: number }>`

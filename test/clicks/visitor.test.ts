@@ -72,7 +72,7 @@ describeEachEngine("a flood of referrers", (server) => {
     // The hour may have changed while it was flooded.
     expect(Number(rows[0]?.rows)).toBeLessThanOrEqual(2 * 101);
     expect(Number(rows[0]?.other)).toBeGreaterThan(FLOOD - 300);
-    const { accepted, found, recorded, spooled, ...dropped } = server().deadletter.metrics.clicks;
+    const { accepted, found, recorded, spooled, ...dropped } = server().deadletter.service.clicks.counts;
     expect(accepted + found).toBe(
       recorded + spooled + clicks.waiting + Object.values(dropped).reduce((sum, lost) => sum + lost, 0),
     );

@@ -59,7 +59,7 @@ test("a key that another replica has just revoked makes no link here, heard of o
   const [one, two] = [await startServer(store), await startServer(store)];
   const call: typeof one.call = (method, path, body, options) =>
     two.call(method, path, body, { key: one.adminKey, ...options });
-  one.deadletter.startLog();
+  await one.deadletter.start();
   const { id } = (await call("POST", "/users", { username: "ada", email: "ada@example.com" })).json;
   const made: number[] = [];
   for (let round = 0; round < 20; round++) {

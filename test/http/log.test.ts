@@ -155,7 +155,7 @@ describe.each([...ENGINES])("the log on %s", (engine) => {
     const others = await Promise.all(
       [1, 2].map(() => open(server.deadletter.config, { log: createLogger("silent"), via: "http" })),
     );
-    for (const { auditLog } of [server.deadletter, ...others]) auditLog.start();
+    for (const deadletter of [server.deadletter, ...others]) await deadletter.start();
     await Promise.all(
       Array.from({ length: 200 }, () => server.call("POST", "/urls", { original_url: "https://a.b/" })),
     );

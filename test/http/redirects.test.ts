@@ -44,7 +44,7 @@ describeEachEngine("redirects", (server) => {
     for (let index = 0; index < 3; index++) await open(`/r/${short_code}`);
     const clicks = async () => (await server().call("GET", `/urls/${short_code}`)).json.clicks;
     await until("three clicks are recorded", async () => (await clicks()) === 3);
-    const { accepted, recorded, spooled } = server().deadletter.metrics.clicks;
+    const { accepted, recorded, spooled } = server().deadletter.service.clicks.counts;
     expect(accepted).toBe(recorded + spooled + server().deadletter.service.clicks.waiting);
   });
 

@@ -16,7 +16,7 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
   let two: { deadletter: Deadletter; listeners: Listeners };
   beforeAll(async () => {
     one = await startServer(await createStore(engine));
-    one.deadletter.startLog();
+    await one.deadletter.start();
     const deadletter = await open(one.deadletter.config, { log: createLogger("silent"), via: "http" });
     two = { deadletter, listeners: deadletter.listen() };
     two.deadletter.auditLog.feed.start();
@@ -81,10 +81,10 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
         const [code, change, expected] = await prepare();
         const before = await follow(code);
         // Warm: asked again and again until it comes from the cache.
-        const { hit } = two.deadletter.metrics.cache;
+        const { hit } = two.deadletter.redirects.counts.lookups;
         await until(
           "it is cached",
-          async () => (await follow(code)) === before && two.deadletter.metrics.cache.hit > hit,
+          async () => (await follow(code)) === before && two.deadletter.redirects.counts.lookups.hit > hit,
         );
         await change();
         const startedMs = performance.now();
@@ -124,7 +124,7 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
   test("a thousand requests for one cold code make one query", async () => {
     const { short_code } = await create();
     one.deadletter.redirects.cache.evict(short_code);
-    const { miss } = one.deadletter.metrics.cache;
+    const { miss } = one.deadletter.redirects.counts.lookups;
     const { store } = one.deadletter.core;
     const read = store.read;
     let queries = 0;
@@ -138,7 +138,7 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
     );
     Object.assign(store, { read });
     expect(answers.every(({ outcome }) => outcome === "found")).toBe(true);
-    expect(one.deadletter.metrics.cache.miss - miss).toBe(1_000);
+    expect(one.deadletter.redirects.counts.lookups.miss - miss).toBe(1_000);
     // The log's own looks pass here as well.
     expect(queries).toBeLessThan(20);
   });
@@ -148,13 +148,13 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
     await until("its creation is in the log", async () => (await one.call("GET", "/log/status")).json.backlog === 0);
     await until("both know", () => two.deadletter.auditLog.feed.next === one.deadletter.auditLog.feed.next);
     await until("it is cached", async () => {
-      const { hit } = two.deadletter.metrics.cache;
-      return (await follow(short_code)) === "https://a.b/old" && two.deadletter.metrics.cache.hit > hit;
+      const { hit } = two.deadletter.redirects.counts.lookups;
+      return (await follow(short_code)) === "https://a.b/old" && two.deadletter.redirects.counts.lookups.hit > hit;
     });
-    await one.deadletter.auditLog.stopSequencer();
+    await one.deadletter.auditLog.sequencing.close?.();
     await one.call("DELETE", `/urls/${short_code}`);
     const startedMs = performance.now();
     while ((await follow(short_code)) !== 404) expect(performance.now() - startedMs).toBeLessThan(STALE_MAX_MS + 500);
-    expect(two.deadletter.metrics.cache.recheck).toBeGreaterThan(0);
+    expect(two.deadletter.redirects.counts.lookups.recheck).toBeGreaterThan(0);
   });
 });

@@ -108,7 +108,7 @@ describe("a file that is taken away while it is served", () => {
 test("reads that scan run beside redirects, and one that takes too long ends without stopping anybody", async () => {
   const store = await createStore("sqlite");
   const server = await startServer(store, { DEADLETTER_DATABASE_DEADLINE_MS: "1000" });
-  await server.deadletter.prepare();
+  await server.deadletter.start();
   await store.tamper(
     `insert into urls (id, short_code, original_url, title, is_active, created_at_ms, updated_at_ms, version, head)
      with recursive n(i) as (select 1000 union all select i + 1 from n where i < 61000)

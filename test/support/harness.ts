@@ -10,7 +10,7 @@ import type { Deadletter } from "../../src/app/assemble.ts";
 import type { Listeners } from "../../src/app/listen.ts";
 import { open } from "../../src/app/open.ts";
 import type { Finding } from "../../src/audit/finding.ts";
-import type { Sequencer } from "../../src/audit/sequencer.ts";
+import type { Sequencer } from "../../src/audit/sequencer/sequencer.ts";
 import { verify } from "../../src/audit/verify.ts";
 import type { SavedCheckpoint } from "../../src/audit/verify-log.ts";
 import { loadConfig } from "../../src/config/load.ts";
@@ -206,7 +206,7 @@ export async function startServer(store: TestStore, environment: Record<string, 
     async sequence() {
       sequencer ??= deadletter.auditLog.createSequencer();
       while ((await sequencer.runBatch()).isMore);
-      await sequencer.close();
+      sequencer.flush();
       return (await readSignedHead(deadletter.core)).note;
     },
     async recheck() {

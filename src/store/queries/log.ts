@@ -190,29 +190,34 @@ export interface TailRow {
   readonly leaf_hash: Uint8Array;
   readonly subject_type: string;
   readonly subject_id: number;
+  readonly version: number;
   readonly op: EventType;
   /** A link as the event, or one after it, has made it; null for everything else. */
   readonly link: Destination | null;
 }
 
-type StoredTailRow = Omit<TailRow, "link"> & { readonly [Column in keyof Destination]: Destination[Column] | null };
+/** With the link's own columns; its version is `link_version`, beside that of the event. */
+type StoredTailRow = Omit<TailRow, "link"> & {
+  readonly [Column in Exclude<keyof Destination, "version">]: Destination[Column] | null;
+} & { readonly link_version: number | null };
 
 export async function listTail(sql: Sql, start: number, limit: number): Promise<TailRow[]> {
   const rows = await selectTail(sql, start, limit);
-  return rows.map(({ idx, leaf_hash, subject_type, subject_id, op, ...link }) => ({
+  return rows.map(({ idx, leaf_hash, subject_type, subject_id, version, op, link_version, ...link }) => ({
     idx,
     leaf_hash,
     subject_type,
     subject_id,
+    version,
     op,
-    link: link.id === null ? null : (link as Destination),
+    link: link.id === null ? null : ({ ...link, version: link_version } as Destination),
   }));
 }
 
 export function selectTail(sql: Sql, start: number, limit: number): Query<StoredTailRow> {
   return sql`
-    select l.idx, l.leaf_hash, e.subject_type, e.subject_id, e.op,
-           u.id, u.short_code, u.original_url, u.is_active, u.expires_at_ms, u.version
+    select l.idx, l.leaf_hash, e.subject_type, e.subject_id, e.version, e.op,
+           u.id, u.short_code, u.original_url, u.is_active, u.expires_at_ms, u.version as link_version
     from log_leaf l
     join events e on e.id = l.event_id
     left join urls u on e.subject_type = 'url' and u.id = e.subject_id

@@ -1,0 +1,29 @@
+// What is counted of clicks, and how /metrics says it.
+// accepted + found = recorded + spooled + waiting + every drop; `found` is what an earlier process left in the spool.
+
+import type { Metrics } from "../metrics/registry.ts";
+
+export const CLICK_DROPS = ["spool_full", "spool_lost", "store_error"] as const;
+export type ClickDrop = (typeof CLICK_DROPS)[number];
+
+export type ClickCounts = { accepted: number; found: number; recorded: number; spooled: number } & Record<
+  ClickDrop,
+  number
+>;
+
+export function newClickCounts(): ClickCounts {
+  return { accepted: 0, found: 0, recorded: 0, spooled: 0, spool_full: 0, spool_lost: 0, store_error: 0 };
+}
+
+export function publishClicks(metrics: Metrics, counts: ClickCounts): void {
+  metrics.counted(
+    "deadletter_clicks_total",
+    "Clicks accepted from redirects, found in the spool at the start, and recorded in the store.",
+    "stage",
+    () => ({ accepted: counts.accepted, found: counts.found, recorded: counts.recorded }),
+  );
+  metrics.gauge("deadletter_clicks_spooled", "Clicks that wait on disk for the store.", {}, () => counts.spooled);
+  metrics.counted("deadletter_clicks_dropped_total", "Clicks that will never be recorded.", "reason", () =>
+    Object.fromEntries(CLICK_DROPS.map((reason) => [reason, counts[reason]])),
+  );
+}
