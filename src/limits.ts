@@ -78,6 +78,9 @@ export const LIMITS = {
   /** Queue rows that wait for a predecessor and are looked past in one transaction. */
   sequencerDeferred: 4_096,
   sequencerPollMs: 100,
+  /** How often a command asks for the log's head while a sequencer is at work, and how long it waits between. */
+  headTries: 100,
+  headRetryMs: 50,
   /** How long a queue id may be drawn before its transaction commits and still be found without the minute's full look. */
   sequencerLowWaterMs: 10_000,
   sequencerRetryMs: 1_000,
@@ -99,6 +102,22 @@ export const LIMITS = {
   feedWaiters: 1_000,
   feedWaitS: 8,
   followPageRows: 500,
+  /** Entries that a durable consumer is given at once, how long its lease is, and how soon it tries again. */
+  consumerRows: 500,
+  consumerLeaseMs: 10_000,
+  consumerRetryMs: 1_000,
+  /** How often a process that serves renews its row, and how soon after it heard of entries it says so. */
+  replicaRenewMs: 1_000,
+  replicaHeardMs: 50,
+  /** How long a process believes its own row, and how much longer others do: they must not give it up before it knows. */
+  replicaLeaseMs: 3_000,
+  replicaLapseMs: 5_000,
+  replicaForgetMs: 60_000,
+  /** Rows that are looked at: processes that serve one store. */
+  replicas: 1_000,
+  /** How often it is looked who has heard of a change, and requests that wait for it at once. */
+  heardPollMs: 50,
+  heardWaiters: 1_000,
   /** Events whose disclosures one transaction erases. */
   eraseRows: 1_000,
   importRows: 1_000_000,

@@ -96,6 +96,7 @@ const ROUTES = [
   ["GET", "/metrics"],
   ["GET", "/openapi.json"],
   ["GET", "/docs"],
+  ["GET", "/log/rollbacks/*"],
   ["GET", "/health"],
   ["GET", "/robots.txt"],
 ] as const;

@@ -10,6 +10,7 @@ import { migrate } from "../src/store/migrate.ts";
 import * as changeQueries from "../src/store/queries/changes.ts";
 import * as clickQueries from "../src/store/queries/clicks.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
+import * as followerQueries from "../src/store/queries/followers.ts";
 import * as hotLinkQueries from "../src/store/queries/hot-links.ts";
 import * as keyQueries from "../src/store/queries/keys.ts";
 import * as urlQueries from "../src/store/queries/links.ts";
@@ -181,7 +182,17 @@ const link = {
   head: bytes,
 };
 /** With a value for every column that any kind of subject has. */
-const row = { ...link, username: "a", email: "a@b", name: "k", role: "reader", key_hash: "h", revoked_at_ms: null };
+const row = {
+  ...link,
+  username: "a",
+  email: "a@b",
+  name: "k",
+  role: "reader",
+  key_hash: "h",
+  revoked_at_ms: null,
+  epoch: 1,
+  statement: "s",
+};
 const event = {
   subject_type: "url",
   subject_id: 1,
@@ -195,6 +206,7 @@ const event = {
   state: "",
   user_id: null,
 } as const;
+const replica = { name: "a", host: "h", pid: 1, epoch: 0, next_index: 0, renewals: 1, outage_ms: 0, seen_at_ms: 0 };
 const clickRange = { urlId: 1, fromHour: 0, toHour: 1, limit: 1 };
 const subject = { type: "url", id: 1 } as const;
 const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
@@ -303,7 +315,19 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   readHeadAndQuarantine: (tx) => logQueries.readHeadAndQuarantine(tx),
   updateLogHead: (tx) => logQueries.updateLogHead(tx, { size: 1, note: "n", at_ms: 0 }),
   peekLog: (tx) => logQueries.peekLog(tx, 0),
-  lookAtLog: (tx) => logQueries.lookAtLog(tx, 0),
+  insertCursor: (tx) => followerQueries.insertCursor(tx, "c"),
+  takeCursor: (tx) => followerQueries.takeCursor(tx, { name: "c", holder: "h", lease_until_ms: 1, now_ms: 1 }),
+  moveCursor: (tx) => {
+    const place = { epoch: 0, next_index: 0 };
+    return followerQueries.moveCursor(tx, { name: "c", fence: 1, from: place, to: place, lease_until_ms: 1 });
+  },
+  freeCursor: (tx) => followerQueries.freeCursor(tx, "c", 1),
+  putReplica: (tx) => followerQueries.putReplica(tx, replica),
+  listReplicas: (tx) => followerQueries.listReplicas(tx, 1),
+  deleteReplicas: (tx) => followerQueries.deleteReplicas(tx, ["a", "b"]),
+  readEpoch: (tx) => logQueries.readEpoch(tx),
+  listLogStates: (tx) => logQueries.listLogStates(tx),
+  lookAtLog: (tx) => logQueries.lookAtLog(tx, { afterQueueId: 0, next: 1 }),
   listPending: (tx) => logQueries.listPending(tx, 0, 1),
   insertLeaves: (tx) => logQueries.insertLeaves(tx, [{ idx: 0, event_id: 1, leaf_hash: bytes }]),
   insertNodes: (tx) => logQueries.insertNodes(tx, [{ level: 1, idx: 0, hash: bytes }]),

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { publishLog } from "../audit/metrics.ts";
+import { Presence } from "../audit/presence.ts";
 import { ClickRecorder } from "../clicks/click-recorder.ts";
 import { Clicks } from "../clicks/clicks.ts";
 import { newClickCounts, publishClicks } from "../clicks/metrics.ts";
@@ -25,6 +26,7 @@ import { readLogTotals, readTotals } from "../operations/totals.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
+import { hostName, isAlive } from "../runtime/program.ts";
 import { VERSION } from "../runtime/version.ts";
 import { publishStore } from "../store/metrics.ts";
 import type { Store } from "../store/store.ts";
@@ -96,7 +98,20 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const base = { store, metrics, log, outside };
   const auditLog = createAuditLog(config, { ...base, key: logKey, isSequencing: isLeader, refusalElsewhere });
   const { feed } = auditLog;
-  const redirects = createRedirects(config, { ...base, feed, origin: logKey.origin, isLeader });
+  const presence = new Presence({
+    store,
+    feed,
+    clock,
+    randomBytes,
+    host: hostName(),
+    pid: process.pid,
+    isAlive,
+    outageMs: config.cacheOutage,
+    onFailure: (error) => log.debug("nobody can be told up to where the log was heard", describeError(error)),
+  });
+  const leaseUntilMs = () => presence.leaseUntilMs;
+  const redirects = createRedirects(config, { ...base, feed, origin: logKey.origin, isLeader, leaseUntilMs });
+  feed.follow(presence);
   const database = new DatabaseProbe(store, clock, (why) => auditLog.alarm("lost", why));
   const isHeard = () => clock.monotonic() - feed.heardMs <= config.cacheStaleMax;
   const keys = new KeyMemory(config.keyOutage, clock, isHeard);
@@ -133,6 +148,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     onEntries(entries) {
       for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
     },
+    onEpoch: () => keys.forgetAll(),
   });
   const service: Service = {
     core,
@@ -142,6 +158,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     auditLog,
     redirects,
     database,
+    presence,
     keys,
     limits: limitsOf(config, clock),
     clients: clientsOf(config),
@@ -163,6 +180,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     redirects.warmSet,
     auditLog.sequencing,
     auditLog.following,
+    { name: "presence", start: () => presence.start(), close: () => presence.close() },
     redirects.hotLinks,
     auditLog.watching,
     { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },

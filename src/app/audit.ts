@@ -63,11 +63,16 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     clock,
     store,
     key,
+    onHead(checkpoint, note, epoch) {
+      if (poller?.hasLooked && poller.refusal === undefined) memory?.hearOf(checkpoint, note, epoch);
+    },
     onFailure: (error) => log.warn("the log cannot be followed now", describeError(error)),
   });
   const ownWrites = new OwnWrites(store, alarm, clock);
   feed.follow({ onEntries: ownWrites.settle });
   let poller: SequencerPoller | undefined;
+  /** Of the sequencer that runs here. */
+  let memory: CheckpointMemory | undefined;
   /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */
   let foundRefusal: string | undefined = "the stored log has not been looked at yet";
   let isWatching = false;
@@ -84,15 +89,15 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     }
   }
 
-  function createSequencer(memory = remember()): Sequencer {
+  function createSequencer(remembered = remember()): Sequencer {
     return new Sequencer({
       store,
       key,
-      memory,
+      memory: remembered,
       clock,
       alarm,
-      onPublished(entries) {
-        feed.take(entries);
+      onPublished(entries, epoch) {
+        feed.take(entries, epoch);
         // Others find out by polling where this does not reach them.
         store.notify().catch((error: unknown) => log.debug("followers were not notified", describeError(error)));
       },
@@ -104,6 +109,8 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     ownWrites,
     alarm,
     refusal: () => {
+      // What this process was told itself is gone, whatever others remember.
+      if (feed.refusal !== undefined) return feed.refusal;
       if (poller?.hasLooked) return poller.refusal;
       const said = refusalElsewhere();
       return said === undefined ? foundRefusal : (said ?? undefined);
@@ -114,14 +121,15 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     },
     createSequencer,
     async checkHead() {
-      const memory = rememberedOrNone();
-      foundRefusal = memory && (await createSequencer(memory).findRefusal());
+      const remembered = rememberedOrNone();
+      foundRefusal = remembered && (await createSequencer(remembered).findRefusal());
     },
     sequencing: {
       name: "sequencer",
       start() {
         if (!isSequencing) return;
-        poller = new SequencerPoller({ sequencer: createSequencer(), clock, alarm });
+        memory = remember();
+        poller = new SequencerPoller({ sequencer: createSequencer(memory), clock, alarm });
         poller.start();
       },
       close: () => poller?.close(),

@@ -35,6 +35,8 @@ export interface RedirectsParts {
   readonly origin: string;
   /** Whether this process keeps what a host needs once. */
   readonly isLeader: boolean;
+  /** See Resolver. */
+  readonly leaseUntilMs: () => number;
 }
 
 /** The warm set of this host, where it was written recently enough to be served without the database. */
@@ -48,7 +50,7 @@ function warmSetOf(config: Config, outside: Outside): WarmSet {
 }
 
 export function createRedirects(config: Config, parts: RedirectsParts): Redirects {
-  const { outside, store, feed, metrics, log, origin, isLeader } = parts;
+  const { outside, store, feed, metrics, log, origin, isLeader, leaseUntilMs } = parts;
   const { clock } = outside;
   const counts = newRedirectCounts();
   const cache = new RedirectCache({
@@ -65,7 +67,8 @@ export function createRedirects(config: Config, parts: RedirectsParts): Redirect
     clock,
     store,
     cache,
-    silentMs,
+    heardMs: () => feed.heardMs,
+    leaseUntilMs,
     isStoreSilent: () => feed.isFailing,
     staleMaxMs: config.cacheStaleMax,
     outageMs: config.cacheOutage,
@@ -77,9 +80,11 @@ export function createRedirects(config: Config, parts: RedirectsParts): Redirect
     clock,
     isWriter: isLeader,
     standing: () => {
-      const { next } = feed;
-      if (next === undefined || silentMs() > config.cacheOutage) return undefined;
-      return { origin, next, heard_at_ms: Math.floor(clock.now() - silentMs()) };
+      const { place } = feed;
+      if (place === undefined || silentMs() > config.cacheOutage) return undefined;
+      const { next, epoch, toldHash } = place;
+      const told = toldHash === undefined ? {} : { told: Buffer.from(toldHash).toString("base64") };
+      return { origin, next, epoch, ...told, heard_at_ms: Math.floor(clock.now() - silentMs()) };
     },
     onFailure: (error) => log.warn("the warm set cannot be written", describeError(error)),
   });
@@ -99,6 +104,10 @@ export function createRedirects(config: Config, parts: RedirectsParts): Redirect
         resolver.refresh(link);
         keeper.strike(link.short_code);
       }
+    },
+    onEpoch() {
+      resolver.forget();
+      keeper.forget();
     },
   });
 
@@ -123,7 +132,9 @@ export function createRedirects(config: Config, parts: RedirectsParts): Redirect
         const warm = readUsableWarmSet(config, origin, outside);
         if (warm) {
           for (const [code, link] of [...warm.links].reverse()) cache.set(code, link);
-          feed.resume(warm.next, clock.monotonic() - (clock.now() - warm.heard_at_ms));
+          const toldHash = warm.told === undefined ? undefined : Buffer.from(warm.told, "base64");
+          const place = { epoch: warm.epoch ?? 0, next: warm.next, toldHash };
+          feed.resume(place, clock.monotonic() - (clock.now() - warm.heard_at_ms));
           log.info("warm links read", { links: warm.links.length });
         }
         keeper.start();

@@ -4,9 +4,10 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { badRequest, messageOf } from "../errors.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
 import { HASH_BYTES, isConsistent, isSameHash } from "../tlog/merkle.ts";
+import { CheckpointError } from "../tlog/note.ts";
 import {
   bundlesOf,
   decodeBundle,

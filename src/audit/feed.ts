@@ -5,10 +5,12 @@ import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
-import { type LogHead, listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
+import { type LogHead, type LogLook, listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
 import type { Sql, Store } from "../store/store.ts";
-import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
+import { isSameHash } from "../tlog/merkle.ts";
+import { CheckpointError } from "../tlog/note.ts";
 
 const MAX_LOOKS = 32;
 
@@ -16,12 +18,25 @@ const MAX_LOOKS = 32;
 export interface Follower {
   /** Told of each entry, in order and once. Must not throw, and must be quick: redirects wait for it. */
   onEntries(entries: readonly TailRow[]): void;
+  /** The log went back: what was told before may not have happened, and nothing of it will be told again. */
+  onEpoch?(): void;
+}
+
+/** Where a follower stands: an index alone would mean another entry once the log went back. */
+export interface Place {
+  readonly epoch: number;
+  /** The index of the next entry. */
+  readonly next: number;
+  /** The leaf hash of the entry before it; undefined where that is not known. */
+  readonly toldHash?: Uint8Array | undefined;
 }
 
 export interface FeedOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly key: VerifierKey;
+  /** Told of each signed head that extends what was told before, once all of its entries were told. */
+  readonly onHead: (checkpoint: Checkpoint, note: string, epoch: number) => void;
   /** Told of a failed look at the log, once until the next that succeeds. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -32,8 +47,8 @@ export class LogFeed {
   #onFirstLook: (() => void) | undefined;
   /** Long polls, each woken when the log has grown past the index it waits for. */
   readonly #waiters = new Set<{ readonly index: number; readonly wake: () => void }>();
-  /** The index of the next entry; undefined until the log's size is known. */
-  #next: number | undefined;
+  /** Undefined until the log's size is known. */
+  #place: Place | undefined;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   /** By the clock's monotonic(), when the look that is under way asked its present question; undefined where none is. */
@@ -43,10 +58,11 @@ export class LogFeed {
   #heardMs = Number.NEGATIVE_INFINITY;
   /** Queue rows up to here have long been taken: not to be walked over at each look. */
   #waitingHint = { atMs: 0, id: 0, nextId: 0 };
-  /** The head's note whose signature was checked last, together with its size. */
-  #openedNote: string | undefined;
+  /** The head that was opened last, and whether onHead() was told of it. */
+  #head: (Checkpoint & { readonly note: string; isTold: boolean }) | undefined;
   #isPoked = false;
   #isFailing = false;
+  #refusal: string | undefined;
   #isClosed = false;
   #isReleased = false;
   #isStarted = false;
@@ -81,12 +97,21 @@ export class LogFeed {
 
   /** The index of the next entry that will be told; undefined before the first look. */
   get next(): number | undefined {
-    return this.#next;
+    return this.#place?.next;
+  }
+
+  get place(): Place | undefined {
+    return this.#place;
+  }
+
+  /** Why the stored log is not followed, where it is another than the one that was told. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** Goes on where another process of this host was, which had heard everything up to `heardMs`. Before start(). */
-  resume(next: number, heardMs: number): void {
-    this.#next = next;
+  resume(place: Place, heardMs: number): void {
+    this.#place = place;
     this.#heardMs = heardMs;
   }
 
@@ -100,9 +125,10 @@ export class LogFeed {
   }
 
   /** Takes committed entries from a sequencer of this process, which saves reading them where they are the next ones. */
-  take(entries: readonly TailRow[]): void {
+  take(entries: readonly TailRow[], epoch: number): void {
     const first = entries[0];
-    if (this.#isStarted && first !== undefined && first.idx === this.#next) this.#tell(entries);
+    const isNext = first !== undefined && first.idx === this.#place?.next && epoch === this.#place.epoch;
+    if (this.#isStarted && isNext && this.#refusal === undefined) this.#tell(entries);
     else this.poke();
   }
 
@@ -124,7 +150,7 @@ export class LogFeed {
   async wait(index: number, ms: number, signal: AbortSignal): Promise<boolean> {
     if (this.#waiters.size >= LIMITS.feedWaiters) return false;
     this.start();
-    if (this.#next !== undefined && this.#next > index) return true;
+    if (this.#place !== undefined && this.#place.next > index) return true;
     const { clock } = this.#options;
     await new Promise<void>((resolve) => {
       const done = () => {
@@ -164,6 +190,7 @@ export class LogFeed {
         await this.#lookOnce();
       }
       this.#isFailing = false;
+      this.#refusal = undefined;
     } catch (error) {
       this.#isPoked = false;
       this.#fail(error);
@@ -182,31 +209,62 @@ export class LogFeed {
         this.#askedMs = undefined;
       }
     };
-    const [log] = await ask((sql) => lookAtLog(sql, this.#waitingHint.id));
+    const place = this.#place;
+    const [log] = await ask((sql) => lookAtLog(sql, { afterQueueId: this.#waitingHint.id, next: place?.next ?? 0 }));
     if (!log) throw unavailable("the log has no head");
     const size = this.#openSize(log);
-    this.#next ??= size;
-    while (this.#next < size && !this.#isClosed) {
-      const from: number = this.#next;
+    let next = this.#findPlace(log, size, place);
+    while (next < size && !this.#isClosed) {
+      const from = next;
       const entries = await ask((sql) => listTail(sql, from, LIMITS.feedRows));
       if (entries.length === 0) throw unavailable("the log's entries cannot be read");
-      this.#tell(entries.filter(({ idx }) => idx >= (this.#next ?? from)));
+      this.#tell(entries.filter(({ idx }) => idx >= (this.#place?.next ?? from)));
+      next = this.#place?.next ?? size;
     }
     this.#hear(startedMs, log);
+    this.#tellHead();
     this.#onFirstLook?.();
     this.#onFirstLook = undefined;
   }
 
+  /**
+   * Where to go on. A log that is another than the one that was told (`asked`: as the look was begun) is not followed until somebody
+   * has accepted that it went back, which begins an epoch; then all that was told is forgotten. Throws CheckpointError.
+   */
+  #findPlace(log: LogLook, size: number, asked: Place | undefined): number {
+    const epoch = log.epoch ?? 0;
+    const place = this.#place;
+    if (place === undefined || place.epoch !== epoch) {
+      this.#place = { epoch, next: size, toldHash: log.last_hash ?? undefined };
+      if (place !== undefined) for (const follower of this.#followers) follower.onEpoch?.();
+      return size;
+    }
+    if (size < place.next)
+      throw new CheckpointError(`the log has ${size} entries, but had ${place.next}: it went back`);
+    const { toldHash } = place;
+    const isSameEntry =
+      asked?.next !== place.next || !toldHash || (log.told_hash && isSameHash(toldHash, log.told_hash));
+    if (!isSameEntry)
+      throw new CheckpointError(`entry ${place.next - 1} of the log is another than it was: it went back`);
+    return place.next;
+  }
+
   /** The size that is signed. A head that is not ours is not followed: it could say that anything was told already. */
   #openSize({ note, size }: LogHead): number {
-    const seen = `${size} ${note}`;
     if (note === "") return 0;
-    if (seen === this.#openedNote) return size;
+    if (note === this.#head?.note && size === this.#head.size) return size;
     const checkpoint = openCheckpoint(note, this.#options.key);
     if (checkpoint.size !== size)
       throw new CheckpointError(`the log's head says ${size} entries, its signature ${checkpoint.size}`);
-    this.#openedNote = seen;
+    this.#head = { ...checkpoint, note, isTold: false };
     return size;
+  }
+
+  #tellHead(): void {
+    const head = this.#head;
+    if (!head || head.isTold) return;
+    head.isTold = true;
+    this.#options.onHead(head, head.note, this.#place?.epoch ?? 0);
   }
 
   /**
@@ -227,13 +285,16 @@ export class LogFeed {
     const last = entries.at(-1);
     if (!last) return;
     const next = last.idx + 1;
-    this.#next = next;
+    this.#place = { epoch: this.#place?.epoch ?? 0, next, toldHash: last.leaf_hash };
     for (const follower of this.#followers) follower.onEntries(entries);
     for (const { index, wake } of [...this.#waiters]) if (index < next) wake();
   }
 
+  /** A store that answers with another log than the one that was told is not silent: it is asked instead of the cache. */
   #fail(error: unknown): void {
-    if (!this.#isFailing) this.#options.onFailure(error);
-    this.#isFailing = true;
+    const refusal = error instanceof CheckpointError ? error.message : undefined;
+    if (!this.#isFailing && (refusal === undefined || refusal !== this.#refusal)) this.#options.onFailure(error);
+    this.#isFailing = refusal === undefined;
+    this.#refusal = refusal ?? this.#refusal;
   }
 }

@@ -2,7 +2,7 @@
 
 import { listLeafHashes, listNodeHashes } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
-import { CheckpointError } from "../tlog/checkpoint.ts";
+import { CheckpointError } from "../tlog/note.ts";
 import { TILE_WIDTH, type TileReader, tilePath } from "../tlog/tiles.ts";
 
 /** Rejects with CheckpointError where the store lacks a hash that the tree must have. */

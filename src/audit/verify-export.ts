@@ -4,14 +4,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { subjectOf } from "../model/subjects.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
 import { Frontier, HASH_BYTES, isSameHash } from "../tlog/merkle.ts";
+import { CheckpointError } from "../tlog/note.ts";
 import { bundlesOf, decodeBundle, TILE_HEIGHT, type Tile, tilesOf } from "../tlog/tiles.ts";
+import type { Statement } from "./checkpoint-memory.ts";
 import { encodeLeaf, hashLeaf } from "./event.ts";
 import { readTileFile } from "./export.ts";
 import type { Finding } from "./finding.ts";
-import { checkRoots, type SavedCheckpoint } from "./verify-log.ts";
+import { checkRoots, type SavedCheckpoint, sizesOf } from "./verify-log.ts";
 
 export interface ExportReport {
   readonly isTrue: boolean;
@@ -24,18 +26,20 @@ export interface VerifyExportOptions {
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress?: (entries: number, total: number) => void;
   readonly saved?: readonly SavedCheckpoint[];
+  /** Signed statements that the log went back behind some of them. */
+  readonly given?: readonly Statement[];
 }
 
 /** Throws CheckpointError where the folder has no checkpoint that is signed with `key`. */
 export function verifyExport(folder: string, key: VerifierKey, options: VerifyExportOptions): ExportReport {
   const head = readHead(folder, key);
-  const saved = options.saved ?? [];
+  const { saved = [], given = [] } = options;
   let findings = 0;
   const report = (finding: Finding) => {
     findings += 1;
     options.onFinding(finding);
   };
-  const wanted = new Set([head.size, ...saved.map(({ checkpoint }) => checkpoint.size)]);
+  const wanted = new Set([head.size, ...sizesOf({ saved, given })]);
   const frontier = new Frontier();
   const roots = new Map(wanted.has(0) ? [[0, frontier.root]] : []);
   const hashes = new Map<number, Uint8Array[]>();
@@ -61,7 +65,7 @@ export function verifyExport(folder: string, key: VerifierKey, options: VerifyEx
     if (!(error instanceof CheckpointError) && !(error instanceof RangeError)) throw error;
     report({ subject: "log", detail: error.message });
   }
-  checkRoots(head, roots, saved, report);
+  checkRoots(head, roots, { saved, given }, report);
   return { isTrue: findings === 0, size: head.size, subjects: subjects.size, findings };
 }
 

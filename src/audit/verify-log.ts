@@ -12,11 +12,15 @@ import {
   readLogHead,
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
-import { type Checkpoint, CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import type { VerifierKey } from "../tlog/log-key.ts";
 import { EMPTY_ROOT, Frontier, isSameHash } from "../tlog/merkle.ts";
+import { CheckpointError } from "../tlog/note.ts";
+import { covers, type Rollback } from "../tlog/rollback.ts";
 import { hashesAt, TILE_HEIGHT } from "../tlog/tiles.ts";
+import type { Statement } from "./checkpoint-memory.ts";
 import type { Report } from "./finding.ts";
+import { readPublished } from "./sequencer/head.ts";
 
 export interface SavedCheckpoint {
   readonly place: string;
@@ -27,12 +31,20 @@ export interface SavedCheckpoint {
 export async function verifyLog(
   sql: Sql,
   key: VerifierKey,
-  options: { readonly saved: readonly SavedCheckpoint[]; readonly logged: number; readonly report: Report },
+  options: Witnessed & { readonly logged: number; readonly report: Report },
 ): Promise<Checkpoint> {
-  const { saved, logged, report } = options;
+  const { saved, given, logged, report } = options;
   const head = await readHead(sql, key, report);
-  const roots = await walkLeaves(sql, [head.size, ...saved.map(({ checkpoint }) => checkpoint.size)], report);
-  checkRoots(head, roots, saved, report);
+  const published = await readPublished(sql, key);
+  const sizes = [head.size, ...sizesOf({ saved, given: [...given, ...published] })];
+  const roots = await walkLeaves(sql, sizes, report);
+  checkRoots(head, roots, { saved, given }, report);
+  for (const { rollback } of published)
+    if (!isFrom(rollback, roots))
+      report({
+        subject: `log:1 (epoch ${rollback.epoch})`,
+        detail: `the log's first ${rollback.new.size} entries are not those that its statement names`,
+      });
   const [count] = await countLog(sql);
   const leaves = count?.leaves ?? 0;
   if (leaves !== head.size) report({ subject: "log", detail: `has ${leaves} entries, but was signed at ${head.size}` });
@@ -50,11 +62,29 @@ export async function verifyLog(
   return head;
 }
 
+/** What was kept outside of the database. */
+export interface Witnessed {
+  readonly saved: readonly SavedCheckpoint[];
+  /** Signed statements that the log went back: a checkpoint that one of them gives up is not to be extended. */
+  readonly given: readonly Statement[];
+}
+
+/** How long the log was at each of them: the roots at these sizes are wanted. */
+export function sizesOf({ saved, given }: Witnessed): readonly number[] {
+  return [...saved.map(({ checkpoint }) => checkpoint.size), ...given.map(({ rollback }) => rollback.new.size)];
+}
+
+/** Whether the log is the one that goes on from where the statement says. */
+function isFrom({ new: from }: Rollback, roots: ReadonlyMap<number, Uint8Array>): boolean {
+  const root = roots.get(from.size);
+  return root !== undefined && isSameHash(root, from.root);
+}
+
 /** Holds the root at each size that was signed or saved against what the leaves make. */
 export function checkRoots(
   head: Checkpoint,
   roots: ReadonlyMap<number, Uint8Array>,
-  saved: readonly SavedCheckpoint[],
+  { saved, given }: Witnessed,
   report: Report,
 ): void {
   const root = roots.get(head.size);
@@ -62,12 +92,14 @@ export function checkRoots(
     report({ subject: "log", detail: `its ${head.size} entries do not make the root that was signed` });
   for (const { place, checkpoint } of saved) {
     const old = roots.get(checkpoint.size);
+    if (old && isSameHash(old, checkpoint.root)) continue;
+    if (given.some(({ rollback }) => covers(rollback, checkpoint) && isFrom(rollback, roots))) continue;
     if (checkpoint.size > head.size)
       report({
         subject: `checkpoint ${place}`,
         detail: `the log had ${checkpoint.size} entries when it was saved, and has ${head.size}: it was restored from an older state`,
       });
-    else if (!old || !isSameHash(old, checkpoint.root))
+    else
       report({
         subject: `checkpoint ${place}`,
         detail: `the log's first ${checkpoint.size} entries are not those it had when it was saved: it was forked or rewritten`,

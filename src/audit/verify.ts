@@ -7,6 +7,7 @@ import { countEvents, readCounters } from "../store/queries/events.ts";
 import { countSubjects } from "../store/queries/subjects.ts";
 import type { Sql, Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
+import type { Statement } from "./checkpoint-memory.ts";
 import { Erasures } from "./erasures.ts";
 import type { Finding, Report } from "./finding.ts";
 import { type SavedCheckpoint, verifyLog } from "./verify-log.ts";
@@ -31,6 +32,8 @@ export interface VerifyOptions {
   readonly objection?: string | undefined;
   /** Checkpoints kept outside of the database, each with where it was kept: the log must extend them. */
   readonly saved?: readonly SavedCheckpoint[];
+  /** Signed statements that the log went back behind some of them. */
+  readonly given?: readonly Statement[];
 }
 
 export async function verify(
@@ -74,7 +77,12 @@ export async function verify(
     reportStrays("events", total, events, report);
     erasures.report(report);
     await checkCounters(sql, tally, report);
-    const { size } = await verifyLog(sql, key, { saved: options.saved ?? [], logged, report });
+    const { size } = await verifyLog(sql, key, {
+      saved: options.saved ?? [],
+      given: options.given ?? [],
+      logged,
+      report,
+    });
     return { isTrue: findings === 0, events, erased: erasures.count, subjects, log: { size, pending }, findings };
   });
 }

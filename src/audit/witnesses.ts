@@ -5,8 +5,9 @@ import type { EventRow } from "../model/event.ts";
 import { listOldestAndNewest } from "../store/queries/events.ts";
 import { readLogHead } from "../store/queries/log.ts";
 import type { Store } from "../store/store.ts";
-import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { openCheckpoint } from "../tlog/checkpoint.ts";
 import type { LogKey } from "../tlog/log-key.ts";
+import { CheckpointError } from "../tlog/note.ts";
 import { hashLeaf, tagOf } from "./event.ts";
 
 export interface Witnesses {

@@ -21,6 +21,7 @@ import {
 } from "./links.ts";
 import { migrateCommand } from "./migrate.ts";
 import { reindexCommand } from "./reindex.ts";
+import { acceptRollbackCommand } from "./rollback.ts";
 import { serveCommand, serveWorkerCommand } from "./serve.ts";
 import {
   eraseCommand,
@@ -60,6 +61,7 @@ export const COMMANDS: readonly Command[] = [
   followCommand,
   exportCommand,
   sequenceCommand,
+  acceptRollbackCommand,
   vkeyCommand,
   keygenCommand,
   configCommand,

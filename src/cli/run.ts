@@ -4,7 +4,7 @@ import { badRequest, DeadletterError, ERROR_TABLE, messageOf } from "../errors.t
 import { editDistance } from "../runtime/edit-distance.ts";
 import { describeError } from "../runtime/logger.ts";
 import { StoreError } from "../store/store.ts";
-import { CheckpointError } from "../tlog/checkpoint.ts";
+import { CheckpointError } from "../tlog/note.ts";
 import { type Command, columns, helpFor, type Io, parseInput } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { printable } from "./output.ts";

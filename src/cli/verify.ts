@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { checkpointPath } from "../app/audit.ts";
 import { findLogKey } from "../app/log-key-file.ts";
 import { openStore, refuseMissingStore } from "../app/open-store.ts";
-import { readCheckpoint } from "../audit/checkpoint-memory.ts";
+import { readCheckpoint, readStatements, type Statement } from "../audit/checkpoint-memory.ts";
 import type { Finding } from "../audit/finding.ts";
 import { verify } from "../audit/verify.ts";
 import { verifyExport } from "../audit/verify-export.ts";
@@ -27,6 +27,11 @@ export const verifyCommand: Command = {
       value: "FILE",
       help: "a checkpoint saved earlier, outside of the database: the log must extend it",
     },
+    {
+      name: "rollback",
+      value: "FILE",
+      help: "the signed statement that the log went back behind it (GET /log/rollbacks/EPOCH)",
+    },
     { name: "export", value: "DIR", help: "check an exported log instead of the store; needs --vkey" },
     { name: "vkey", value: "KEY", help: "the log's verifier key, or a file that holds it (deadletter log vkey)" },
     { name: "quiet", help: "print only what is false: nothing at all where everything is true" },
@@ -35,6 +40,7 @@ export const verifyCommand: Command = {
   examples: [
     "deadletter verify",
     "deadletter verify --checkpoint /mnt/elsewhere/checkpoint --quiet",
+    "deadletter verify --checkpoint ./kept --rollback ./statement",
     "deadletter verify --export ./log --vkey log.vkey",
     "deadletter verify --json | jq .findings",
   ],
@@ -61,7 +67,8 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
     const remembered = checkpointPath(config);
     const saved = readSaved(input, key, objection === undefined && existsSync(remembered) ? [remembered] : []);
     const talk = conversation(input, io, "verified events");
-    const report = await verify(store, key, { ...talk, saved, objection });
+    const given = readGiven(input, key);
+    const report = await verify(store, key, { ...talk, saved, given, objection });
     return talk.conclude({ ...report, store: store.place }, () => {
       const { events, erased, subjects, log } = report;
       const { place } = store;
@@ -84,7 +91,7 @@ function verifyFolder(input: Input, io: Io, folder: string): Promise<number> {
   const key = readVerifierKey(given);
   const saved = readSaved(input, key, []);
   const talk = conversation(input, io, "verified entries");
-  const report = verifyExport(folder, key, { ...talk, saved });
+  const report = verifyExport(folder, key, { ...talk, saved, given: readGiven(input, key) });
   return Promise.resolve(
     talk.conclude(
       report,
@@ -98,6 +105,14 @@ function readSaved(input: Input, key: VerifierKey, others: readonly string[]): S
   const named = input.value("checkpoint");
   const places = [...(named === undefined ? [] : [named]), ...others];
   return places.map((place) => ({ place, checkpoint: readCheckpoint(place, key).checkpoint }));
+}
+
+/** The statements of the file that --rollback names. */
+function readGiven(input: Input, key: VerifierKey): readonly Statement[] {
+  const named = input.value("rollback");
+  if (named === undefined) return [];
+  if (!existsSync(named)) throw badRequest(`there is no file ${named}`);
+  return readStatements(named, key);
 }
 
 function describeSaved(saved: readonly SavedCheckpoint[]): string {

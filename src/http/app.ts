@@ -13,6 +13,7 @@ import { EntriesQuery, LogHealth, logHandlers } from "./audit-log.ts";
 import { createBase } from "./base.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
 import { exchangeOf } from "./exchange.ts";
+import { changed } from "./heard.ts";
 import {
   ClicksQuery,
   LinkWithHistory,
@@ -43,7 +44,7 @@ export function createApi(service: Service) {
     .use(publicRoutes(service, table))
     .post("/urls", links.create, {
       body: NewLink,
-      ...needs("creator", "Create a link", created(Link, "ETag", "Location"), "conflict", "not_found"),
+      ...needs("creator", "Create a link", created(ChangedLink, "ETag", "Location"), "conflict", "not_found"),
     })
     .get("/urls", links.list, { query: ListLinksQuery, ...needs("reader", "List links, newest first", page(Link)) })
     .get("/urls/:link", links.read, {
@@ -52,19 +53,19 @@ export function createApi(service: Service) {
     })
     .put("/urls/:link", links.edit, {
       body: LinkEdit,
-      ...needs("editor", "Change a link", ok(Link, "ETag"), ...CHANGE),
+      ...needs("editor", "Change a link", ok(ChangedLink, "ETag"), ...CHANGE),
     })
     .patch("/urls/:link", links.edit, {
       body: LinkEdit,
-      ...needs("editor", "Change a link", ok(Link, "ETag"), ...CHANGE),
+      ...needs("editor", "Change a link", ok(ChangedLink, "ETag"), ...CHANGE),
     })
     .delete("/urls/:link", links.remove, {
       body: ReasonBody,
-      ...needs("editor", "Delete a link softly", ok(Link, "ETag"), ...CHANGE),
+      ...needs("editor", "Delete a link softly", ok(ChangedLink, "ETag"), ...CHANGE),
     })
     .post("/urls/:link/restore", links.bringBack, {
       body: ReasonBody,
-      ...needs("editor", "Restore a deleted link", ok(Link, "ETag"), ...CHANGE),
+      ...needs("editor", "Restore a deleted link", ok(ChangedLink, "ETag"), ...CHANGE),
     })
     .get("/urls/:link/clicks", links.clicks, {
       query: ClicksQuery,
@@ -76,7 +77,7 @@ export function createApi(service: Service) {
     })
     .post("/users", users.create, {
       body: NewUser,
-      ...needs("admin", "Create a user", created(User, "Location"), "conflict"),
+      ...needs("admin", "Create a user", created(ChangedUser, "Location"), "conflict"),
     })
     .get("/users", users.list, {
       query: PageOnlyQuery,
@@ -87,14 +88,17 @@ export function createApi(service: Service) {
       users.read,
       needs("reader", "A user with the first page of its links", ok(UserWithLinks, "Link")),
     )
-    .put("/users/:user", users.edit, { body: UserEdit, ...needs("admin", "Change a user", ok(User), "conflict") })
+    .put("/users/:user", users.edit, {
+      body: UserEdit,
+      ...needs("admin", "Change a user", ok(ChangedUser), "conflict"),
+    })
     .delete("/users/:user", users.remove, {
       body: ReasonBody,
-      ...needs("admin", "Deactivate a user and revoke its keys", ok(User), "conflict"),
+      ...needs("admin", "Deactivate a user and revoke its keys", ok(ChangedUser), "conflict"),
     })
     .post("/users/:user/restore", users.bringBack, {
       body: ReasonBody,
-      ...needs("admin", "Reactivate a user; its keys stay revoked", ok(User), "conflict"),
+      ...needs("admin", "Reactivate a user; its keys stay revoked", ok(ChangedUser), "conflict"),
     })
     .post("/users/:user/erase", users.erase, {
       body: EraseBody,
@@ -107,7 +111,7 @@ export function createApi(service: Service) {
     .get("/users/:user/keys", users.listUserKeys, needs("reader", "List a user's keys", list(Key)))
     .delete("/users/:user/keys/:key", users.removeKey, {
       body: ReasonBody,
-      ...needs("admin", "Revoke a key", ok(Key), "conflict"),
+      ...needs("admin", "Revoke a key", ok(ChangedKey), "conflict"),
     })
     .get("/whoami", users.whoami, needs("reader", "The caller's user, key and role", ok(Holder)))
     .get("/events", events.list, {
@@ -134,6 +138,7 @@ export function createApi(service: Service) {
   return app;
 }
 
+const [ChangedLink, ChangedUser, ChangedKey] = [changed(Link), changed(User), changed(Key)];
 /** How a change of one link fails beside what any request may. */
 const CHANGE = ["conflict", "precondition_failed"] as const;
 const METRICS = text("text/plain; version=0.0.4; charset=utf-8", "Prometheus text format");
@@ -191,6 +196,16 @@ function publicRoutes(service: Service, table: RouteTable) {
       "/log/tile/*",
       log.tile,
       needs("public", "Tree hashes and entries of the log", binary("C2SP tlog-tiles"), "too_many_requests"),
+    )
+    .get(
+      "/log/rollbacks/:epoch",
+      log.rollback,
+      needs(
+        "public",
+        "The signed statement that the log went back, which began an epoch",
+        text("text/plain; charset=utf-8", "C2SP signed-note"),
+        "too_many_requests",
+      ),
     )
     .get(
       "/events/:id/proof",

@@ -3,6 +3,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { isId } from "../model/code.ts";
 import type { LogEntry } from "../model/event.ts";
 import { nullable, strict } from "../model/schema.ts";
 import {
@@ -13,6 +14,7 @@ import {
   readSignedHead,
   readTile,
 } from "../operations/audit-log.ts";
+import { readRollback } from "../operations/rollback.ts";
 import { parseTilePath } from "../tlog/tiles.ts";
 import { customerOf } from "./client.ts";
 import { eventId } from "./events.ts";
@@ -102,5 +104,11 @@ export function logHandlers(service: Service) {
     return new Response(await proveEvent(core, id), { headers: PROOF_HEADERS });
   }
 
-  return { checkpoint, tile, entries, status, proof };
+  async function rollback({ params, request }: { params: { readonly epoch: string }; request: Request }) {
+    takeProof(request);
+    if (!isId(params.epoch)) throw notFound("the log has no such epoch");
+    return new Response(await readRollback(core, Number(params.epoch)), { headers: PROOF_HEADERS });
+  }
+
+  return { checkpoint, tile, entries, status, proof, rollback };
 }

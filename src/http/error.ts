@@ -6,7 +6,7 @@ import { NotFoundError, ParseError, ValidationError } from "elysia";
 import { badRequest, DeadletterError, ERROR_TABLE, type ErrorCode, notFound, unavailable } from "../errors.ts";
 import { wordOf } from "../model/schema.ts";
 import { describeError } from "../runtime/logger.ts";
-import { CheckpointError } from "../tlog/checkpoint.ts";
+import { CheckpointError } from "../tlog/note.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Service } from "./service.ts";
 

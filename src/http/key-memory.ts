@@ -66,6 +66,12 @@ export class KeyMemory {
     return this.#isHeard() ? this.recall(hash, nowMs) : undefined;
   }
 
+  /** The log went back: no key need be good any more. */
+  forgetAll(): void {
+    this.#changes += 1;
+    this.#byHash.clear();
+  }
+
   /** A listener of what has changed, here or elsewhere. */
   heardOf(type: string, id: number, op: EventType): void {
     // That a key was made is often heard after it was first used, and ends nothing.

@@ -4,7 +4,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { DELETE_REASONS, Event } from "../model/event.ts";
-import { Link, type LinkEdit, type NewLink } from "../model/link.ts";
+import { LINK, Link, type LinkEdit, type NewLink } from "../model/link.ts";
 import { strict, wordOf } from "../model/schema.ts";
 import { cleanText } from "../model/text.ts";
 import { parseTime } from "../model/time.ts";
@@ -12,6 +12,7 @@ import { applyOne } from "../operations/apply.ts";
 import { CLICK_GROUPS, countClicks } from "../operations/clicks.ts";
 import { assertLink, changeLink, readLink, readLinkAsOf, readLinkHistory, readLinks } from "../operations/links.ts";
 import { type Answer, callerOf } from "./exchange.ts";
+import { answerChange } from "./heard.ts";
 import { dateTime, PageQuery, readCursor, readId, readPage, sendPage, spelled } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
 import type { Service } from "./service.ts";
@@ -67,12 +68,17 @@ interface Asked {
   readonly set: Answer;
 }
 
-export function linkHandlers({ core }: Service) {
+export function linkHandlers(service: Service) {
+  const { core } = service;
+  function answer(asked: Pick<Asked, "request" | "set">, link: Link) {
+    return answerChange(service, asked, LINK.type, tagged(asked.set, link));
+  }
+
   async function create({ body, request, set }: { body: Static<typeof NewLink>; request: Request; set: Answer }) {
     const link = (await applyOne(core, callerOf(request), { ...body, type: "link.create" })) as Link;
     set.status = 201;
     set.headers.location = `/urls/${link.short_code}`;
-    return tagged(set, link);
+    return answer({ request, set }, link);
   }
 
   async function list({
@@ -116,14 +122,14 @@ export function linkHandlers({ core }: Service) {
       throw badRequest(NOTHING_TO_CHANGE);
     }
     const change = { ...body, ...readIfMatch(request), type: "link.update" } as const;
-    return tagged(set, await changeLink(core, callerOf(request), params.link, change));
+    return answer({ request, set }, await changeLink(core, callerOf(request), params.link, change));
   }
 
   /** A handler for a command that takes no more than a reason. */
   function changing(type: "link.delete" | "link.restore") {
     return async ({ params, body, request, set }: Asked & { readonly body: Static<typeof ReasonBody> }) => {
       const change = { ...body, ...readIfMatch(request), type };
-      return tagged(set, await changeLink(core, callerOf(request), params.link, change));
+      return answer({ request, set }, await changeLink(core, callerOf(request), params.link, change));
     };
   }
 

@@ -113,13 +113,14 @@ const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
   user: { description: "the user's id", schema: { type: "integer", minimum: 1 } },
   key: { description: "the key's id", schema: { type: "integer", minimum: 1 } },
   id: { description: "the event's id", schema: { type: "integer", minimum: 1 } },
+  epoch: { description: "1 for the log's first rollback", schema: { type: "integer", minimum: 1 } },
   path: {
     description: "LEVEL/INDEX[.p/WIDTH] or entries/INDEX[.p/WIDTH], slashes and all (C2SP tlog-tiles)",
     schema: { type: "string", examples: ["0/000"] },
   },
 };
 
-function parametersOf({ path, hooks }: DeclaredRoute, { errors }: RouteFacts, schemas: Schemas): Json[] {
+function parametersOf({ path, hooks }: DeclaredRoute, { errors, replies }: RouteFacts, schemas: Schemas): Json[] {
   const names = [...path.matchAll(/:(\w+)|\*/g)].map(([, name = "path"]) => name);
   const inPath = names.map((name) => ({ name, in: "path", required: true, ...(PATH_PARAMETERS[name] as object) }));
   const query = hooks?.query as { readonly properties: Readonly<Record<string, TSchema>> } | undefined;
@@ -127,8 +128,24 @@ function parametersOf({ path, hooks }: DeclaredRoute, { errors }: RouteFacts, sc
     const { description, ...schema } = publish(spells as TSchema, schemas) as { readonly description?: string };
     return { name, in: "query", ...(description === undefined ? {} : { description }), schema };
   });
-  return [...inPath, ...inQuery, ...(errors.includes("precondition_failed") ? [IF_MATCH] : [])] as Json[];
+  return [
+    ...inPath,
+    ...inQuery,
+    ...(errors.includes("precondition_failed") ? [IF_MATCH] : []),
+    ...(saysWhoHeard(replies) ? [PREFER] : []),
+  ] as Json[];
 }
+
+function saysWhoHeard(replies: RouteFacts["replies"]): boolean {
+  return Object.values(replies).some(({ schema }) => "heard" in ((schema?.properties ?? {}) as object));
+}
+
+const PREFER: Json = {
+  name: "Prefer",
+  in: "header",
+  description: `wait=N (RFC 7240): answers once every process that serves has heard of the change, or after N seconds, at most ${LIMITS.feedWaitS}`,
+  schema: { type: "string", examples: ["wait=5"] },
+};
 
 const IF_MATCH: Json = {
   name: "If-Match",

@@ -2,6 +2,7 @@
 
 import { type Static, Type } from "@sinclair/typebox";
 import type { LogFeed } from "../audit/feed.ts";
+import type { Presence } from "../audit/presence.ts";
 import type { Clicks } from "../clicks/clicks.ts";
 import type { Core } from "../operations/context.ts";
 import type { SoonReader } from "../operations/totals.ts";
@@ -22,6 +23,7 @@ export interface Service {
   readonly auditLog: AuditLog;
   readonly redirects: RedirectPlane;
   readonly database: Database;
+  readonly presence: Pick<Presence, "look">;
   readonly keys: KeyMemory;
   readonly limits: RateLimits;
   readonly clients: Clients;

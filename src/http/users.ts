@@ -4,17 +4,18 @@ import { type Static, Type } from "@sinclair/typebox";
 import { badRequest, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isId } from "../model/code.ts";
-import { Key, keyOf, type NewKey } from "../model/key.ts";
+import { KEY, Key, keyOf, type NewKey } from "../model/key.ts";
 import { Link } from "../model/link.ts";
 import { ROLES } from "../model/role.ts";
 import { nullable, Reason, strict, wordOf } from "../model/schema.ts";
-import { type NewUser, User, type UserEdit, VisibleUser } from "../model/user.ts";
+import { type NewUser, USER, User, type UserEdit, VisibleUser } from "../model/user.ts";
 import { applyOne } from "../operations/apply.ts";
 import { deactivateUser } from "../operations/deactivate.ts";
 import { eraseUser } from "../operations/erase.ts";
 import { createKey, readHolder, readKeysOf } from "../operations/keys.ts";
 import { assertUser, readUser, readUsers } from "../operations/users.ts";
 import { type Answer, callerOf } from "./exchange.ts";
+import { answerChange } from "./heard.ts";
 import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./links.ts";
 import { readCursor, readPage, sendPage } from "./page.ts";
 import type { Service } from "./service.ts";
@@ -41,12 +42,19 @@ interface Asked {
   readonly request: Request;
 }
 
-export function userHandlers({ core }: Service) {
+/** The same of a request that changes it. */
+type Changing<Body> = Asked & { readonly set: Answer; readonly body: Body };
+
+export function userHandlers(service: Service) {
+  const { core } = service;
+  const answer = (asked: { request: Request; set: Answer }, user: User) =>
+    answerChange(service, asked, USER.type, user);
+
   async function create({ body, request, set }: { body: NewUser; request: Request; set: Answer }) {
     const user = (await applyOne(core, callerOf(request), { ...body, type: "user.create" })) as User;
     set.status = 201;
     set.headers.location = `/users/${user.id}`;
-    return user;
+    return answer({ request, set }, user);
   }
 
   async function list({ query, request, set }: { query: Static<typeof PageOnlyQuery>; request: Request; set: Answer }) {
@@ -61,22 +69,24 @@ export function userHandlers({ core }: Service) {
     return { ...user, urls: links.items };
   }
 
-  async function edit({ params, body, request }: Asked & { readonly body: Static<typeof UserEdit> }) {
+  async function edit({ params, body, request, set }: Changing<Static<typeof UserEdit>>) {
     const id = userId(params.user);
     if (isEmptyPut(request, body)) {
       await assertUser(core, id);
       throw badRequest(NOTHING_TO_CHANGE);
     }
-    return (await applyOne(core, callerOf(request), { ...body, type: "user.update", id })) as User;
+    const user = (await applyOne(core, callerOf(request), { ...body, type: "user.update", id })) as User;
+    return answer({ request, set }, user);
   }
 
-  function remove({ params, body, request }: Asked & { readonly body: Static<typeof ReasonBody> }) {
-    return deactivateUser(core, callerOf(request), userId(params.user), body?.reason);
+  async function remove({ params, body, request, set }: Changing<Static<typeof ReasonBody>>) {
+    const user = await deactivateUser(core, callerOf(request), userId(params.user), body?.reason);
+    return answer({ request, set }, user);
   }
 
-  async function bringBack({ params, body, request }: Asked & { readonly body: Static<typeof ReasonBody> }) {
+  async function bringBack({ params, body, request, set }: Changing<Static<typeof ReasonBody>>) {
     const command = { ...body, type: "user.restore", id: userId(params.user) } as const;
-    return (await applyOne(core, callerOf(request), command)) as User;
+    return answer({ request, set }, (await applyOne(core, callerOf(request), command)) as User);
   }
 
   function erase({ params, body, request }: Asked & { readonly body: Static<typeof EraseBody> }) {
@@ -102,10 +112,12 @@ export function userHandlers({ core }: Service) {
     params,
     body,
     request,
-  }: Asked & { readonly params: { readonly key: string }; readonly body: Static<typeof ReasonBody> }) {
+    set,
+  }: Changing<Static<typeof ReasonBody>> & { readonly params: { readonly key: string } }) {
     if (!isId(params.key)) throw notFound(`user ${params.user.slice(0, 20)} has no such key`);
     const [user_id, id] = [userId(params.user), Number(params.key)];
-    return keyOf(await applyOne(core, callerOf(request), { ...body, type: "key.delete", id, user_id }));
+    const key = keyOf(await applyOne(core, callerOf(request), { ...body, type: "key.delete", id, user_id }));
+    return answerChange(service, { request, set }, KEY.type, key);
   }
 
   async function whoami({ request }: { request: Request }): Promise<Holder> {

@@ -6,6 +6,7 @@ import { badRequest, DeadletterError, unauthorized } from "../errors.ts";
 import type { Caller } from "./caller.ts";
 import type { KeyCommand } from "./key.ts";
 import type { LinkCommand } from "./link.ts";
+import type { LogCommand } from "./log.ts";
 import { isAtLeast } from "./role.ts";
 import {
   type CommandRule,
@@ -18,7 +19,7 @@ import {
 import { SUBJECTS } from "./subjects.ts";
 import type { UserCommand } from "./user.ts";
 
-export type Command = LinkCommand | UserCommand | KeyCommand;
+export type Command = LinkCommand | UserCommand | KeyCommand | LogCommand;
 
 const RULES: ReadonlyMap<string, { readonly subject: Subject; readonly rule: CommandRule }> = new Map(
   SUBJECTS.flatMap((subject) =>

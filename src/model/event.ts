@@ -41,6 +41,7 @@ const Details = Type.Unsafe<Record<string, unknown>>(
       link: Type.Optional(Type.Unknown({ description: "created and imported: the whole link" })),
       user: Type.Optional(Type.Unknown({ description: "created and imported: the whole user" })),
       key: Type.Optional(Type.Unknown({ description: "created: the whole key, without its secret" })),
+      log: Type.Optional(Type.Unknown({ description: "created: the log, which went back for the first time" })),
       erased: Type.Optional(
         Type.Unknown({ description: "true where the state was erased; else what this event erased" }),
       ),

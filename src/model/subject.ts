@@ -114,6 +114,8 @@ export interface Subject<Row extends SubjectRow = SubjectRow, Command extends Su
   /** Its ids come from the sequence TABLE_id_seq, or on the embedded store after the largest there ever was. */
   readonly table: string;
   readonly fields: Fields;
+  /** The first generation whose releases know of the kind, where that is not the first one. */
+  readonly generation?: number;
   readonly events: readonly EventType[];
   /** What the state of some event may say beside the subject itself. */
   readonly beside: readonly string[];
@@ -250,6 +252,11 @@ export function checkVersion(expected: readonly number[] | undefined, noun: stri
 
 /** Older releases that still write to the store would lose what they do not know of. */
 export function refuseUnfinalized(subject: Subject, next: SubjectRow, generation: number): void {
+  if (subject.generation !== undefined && subject.generation > generation)
+    throw conflict(
+      `older releases may still write to this store, and would not know of a ${subject.noun}`,
+      "once all of them are stopped, run: deadletter migrate --finalize",
+    );
   for (const { name, column, field } of fieldsOf(subject)) {
     const { gained } = field;
     if (gained === undefined || gained.generation <= generation) continue;

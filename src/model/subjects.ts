@@ -2,11 +2,12 @@
 
 import { KEY } from "./key.ts";
 import { LINK } from "./link.ts";
+import { LOG } from "./log.ts";
 import type { Subject } from "./subject.ts";
 import { USER } from "./user.ts";
 
 /** In the order in which a transaction locks their rows. */
-export const SUBJECTS: readonly Subject[] = [USER, KEY, LINK];
+export const SUBJECTS: readonly Subject[] = [USER, KEY, LINK, LOG];
 
 /** The definition of a type as rows and leaves name it; undefined for one that this release does not know. */
 export function subjectOf(type: string): Subject | undefined {

@@ -44,6 +44,8 @@ export interface TransactOptions {
   readonly deadlineMs?: number;
   /** Undoes everything at its end, and still says what it came to. */
   readonly isDryRun?: boolean;
+  /** Whether to write although the stored log is refused: for what ends that. */
+  readonly mayWriteRefused?: boolean;
 }
 
 const REFUSED_HINT = {
@@ -59,9 +61,9 @@ export async function transact<T>(
   core: Core,
   caller: Caller,
   run: (work: Work) => Promise<T>,
-  { isDryRun = false, ...options }: TransactOptions = {},
+  { isDryRun = false, mayWriteRefused = false, ...options }: TransactOptions = {},
 ): Promise<T> {
-  const refusal = core.writeRefusal();
+  const refusal = mayWriteRefused ? undefined : core.writeRefusal();
   if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
   for (let attempt = 1; ; attempt++) {
     let progress = startProgress();

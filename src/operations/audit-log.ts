@@ -23,8 +23,9 @@ import {
   requeueQuarantined,
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
-import { CheckpointError, openCheckpoint } from "../tlog/checkpoint.ts";
+import { openCheckpoint } from "../tlog/checkpoint.ts";
 import { encodeVerifierKey, type VerifierKey } from "../tlog/log-key.ts";
+import { CheckpointError } from "../tlog/note.ts";
 import { encodeProof } from "../tlog/proof.ts";
 import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../tlog/tiles.ts";
 import type { Core } from "./context.ts";

@@ -57,6 +57,11 @@ export class RedirectCache {
     if (this.get(code) !== undefined) this.set(code, link);
   }
 
+  clear(): void {
+    this.#links.clear();
+    this.#missing.clear();
+  }
+
   /** True where the link was held. */
   evict(code: string): boolean {
     this.#missing.delete(code);
@@ -124,6 +129,11 @@ class Generations {
 
   delete(code: string): boolean {
     return this.#young.delete(code) || this.#old.delete(code);
+  }
+
+  clear(): void {
+    this.#young = new LinkTable({ onRekey: this.#onRekey });
+    this.#old = new LinkTable({ onRekey: this.#onRekey });
   }
 
   *entries(): Generator<[string, CachedLink]> {

@@ -29,8 +29,10 @@ export interface ResolverOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly cache: RedirectCache;
-  /** Milliseconds since the log was last heard: the cache knows of all that was committed before then. */
-  readonly silentMs: () => number;
+  /** By the clock's monotonic(), when the log was last heard: the cache knows of all that was committed before then. */
+  readonly heardMs: () => number;
+  /** By the same, until when those who change links wait for this process to hear of it: past it the store is asked first. */
+  readonly leaseUntilMs: () => number;
   /** Whether the store is known not to answer now: nobody need wait to find that out. */
   readonly isStoreSilent: () => boolean;
   /** Past this silence the store is asked instead of the cache. */
@@ -60,6 +62,8 @@ export class Resolver {
   readonly #flightKey = drawHashKey();
   /** Of each learning that is under way, the codes that were heard of meanwhile. */
   readonly #heardMeanwhile = new Set<Set<string>>();
+  /** How often all was forgotten. */
+  #forgotten = 0;
   /** By the clock's monotonic(), until which the store is taken to be down: only one lookup at a time finds out. */
   #downUntilMs = 0;
 
@@ -69,10 +73,12 @@ export class Resolver {
 
   /** The answer where it is known without waiting. Expiry is checked against `nowMs`, the moment of the request. */
   resolveNow(code: string, nowMs: number): Destination | undefined {
-    const { cache, silentMs, staleMaxMs, counts } = this.#options;
+    const { cache, clock, heardMs, leaseUntilMs, staleMaxMs, counts } = this.#options;
     const link = cache.get(code);
     if (link === undefined) return undefined;
-    if (silentMs() > staleMaxMs) return this.#isStoreSilent() ? this.#known(code, nowMs) : undefined;
+    const now = clock.monotonic();
+    if (now - heardMs() > staleMaxMs || now > leaseUntilMs())
+      return this.#isStoreSilent() ? this.#known(code, nowMs) : undefined;
     counts.hit += 1;
     return destinationOf(link, nowMs);
   }
@@ -101,8 +107,8 @@ export class Resolver {
 
   /** What the cache says of a link while the store does not answer, as long as an outage may last. */
   #known(code: string, nowMs: number): Destination | undefined {
-    const { cache, silentMs, outageMs, counts } = this.#options;
-    const link = silentMs() <= outageMs ? cache.get(code) : undefined;
+    const { cache, clock, heardMs, outageMs, counts } = this.#options;
+    const link = clock.monotonic() - heardMs() <= outageMs ? cache.get(code) : undefined;
     if (link === undefined || link === null) return undefined;
     counts.outage += 1;
     return destinationOf(link, nowMs);
@@ -131,15 +137,24 @@ export class Resolver {
     this.#options.cache.refresh(cachedName(link.short_code), cachedFrom(link));
   }
 
+  /** The log went back: nothing of what is known, or on its way, need be so any more. */
+  forget(): void {
+    this.#options.cache.clear();
+    for (const flight of this.#flights.values()) flight.isStale = true;
+    this.#flights.clear();
+    this.#forgotten += 1;
+  }
+
   /** Takes up links that nothing is known of yet; those that change while they are read are left out. */
   async learn(read: () => Promise<readonly StoredDestination[]>): Promise<number> {
     const { cache } = this.#options;
     const heard = new Set<string>();
+    const forgotten = this.#forgotten;
     this.#heardMeanwhile.add(heard);
     try {
-      const unknown = (await read()).filter(
-        ({ short_code }) => !heard.has(short_code) && cache.get(short_code) === undefined,
-      );
+      const links = await read();
+      if (forgotten !== this.#forgotten) return 0;
+      const unknown = links.filter(({ short_code }) => !heard.has(short_code) && cache.get(short_code) === undefined);
       for (const link of unknown) cache.set(cachedName(link.short_code), cachedFrom(link));
       return unknown.length;
     } finally {

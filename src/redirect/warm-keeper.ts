@@ -39,6 +39,11 @@ export class WarmKeeper {
     this.#write();
   }
 
+  /** The log went back: what the file says need not be so. */
+  forget(): void {
+    if (this.#timer !== undefined) this.#write();
+  }
+
   /** The log says that the link has changed. */
   strike(code: string): void {
     if (this.#timer !== undefined) this.#orReport(() => this.#options.warmSet.strike(code));

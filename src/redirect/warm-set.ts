@@ -8,11 +8,13 @@ import type { Outside } from "../runtime/outside.ts";
 import type { RedirectCache } from "./cache.ts";
 import type { CachedLink } from "./link-table.ts";
 
-/** What a file says of the moment it was written: up to where, and until when, the log had been heard. */
+/** What a file says of the moment it was written: up to where, and until when, the log had been heard. Earlier releases leave epoch and told out. */
 export interface WarmHeader {
   readonly origin: string;
-  /** Index of the next entry of the log. */
+  /** Index of the next entry of the log, in which epoch, and the leaf hash of the one before it in base64. */
   readonly next: number;
+  readonly epoch?: number;
+  readonly told?: string;
   readonly heard_at_ms: number;
 }
 

@@ -1,5 +1,8 @@
 // Threads and processes of this program: where their code is (beside this file, or inside the executable), and whether one is alive.
 
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+
 const IS_COMPILED = import.meta.url.includes("/$bunfs/");
 
 /** `module` is a path below src without its ending, one of the build's entry points. */
@@ -10,6 +13,20 @@ export function threadUrl(module: "store/wal-thread" | "store/read-thread" | "cl
 /** What starts another process of this program, before its words. */
 export function ownCommand(): string[] {
   return IS_COMPILED ? [process.execPath] : [process.execPath, new URL("../main.ts", import.meta.url).pathname];
+}
+
+/** This machine since it was started, or this container: what process ids are ids of. */
+export function hostName(): string {
+  return `${hostname()} ${bootId()}`;
+}
+
+/** proc(5): random(4) draws it as the system starts. */
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
 }
 
 /** Whether there is a process of this id, whoever owns it (kill(2)). */

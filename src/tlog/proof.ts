@@ -1,8 +1,9 @@
 // The proof that one event is in the log, as a file anybody can check offline: C2SP tlog-proof. Pure.
 
-import { CheckpointError, openCheckpoint } from "./checkpoint.ts";
+import { openCheckpoint } from "./checkpoint.ts";
 import type { VerifierKey } from "./log-key.ts";
 import { HASH_BYTES, isIncluded } from "./merkle.ts";
+import { CheckpointError } from "./note.ts";
 
 const HEADER = "c2sp.org/tlog-proof@v1";
 

@@ -19,7 +19,7 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
     await one.deadletter.start();
     const deadletter = await open(one.deadletter.config, { log: createLogger("silent"), via: "http" });
     two = { deadletter, listeners: deadletter.listen() };
-    two.deadletter.auditLog.feed.start();
+    await two.deadletter.start();
     await until("both hear the log", () => two.deadletter.auditLog.feed.heardMs > 0);
   });
   afterAll(async () => {
@@ -151,7 +151,7 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
       const { hit } = two.deadletter.redirects.counts.lookups;
       return (await follow(short_code)) === "https://a.b/old" && two.deadletter.redirects.counts.lookups.hit > hit;
     });
-    await one.deadletter.auditLog.sequencing.close?.();
+    for (const { deadletter } of [one, two]) await deadletter.auditLog.sequencing.close?.();
     await one.call("DELETE", `/urls/${short_code}`);
     const startedMs = performance.now();
     while ((await follow(short_code)) !== 404) expect(performance.now() - startedMs).toBeLessThan(STALE_MAX_MS + 500);

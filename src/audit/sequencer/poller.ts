@@ -3,7 +3,7 @@
 
 import { LIMITS } from "../../limits.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
-import { CheckpointError } from "../../tlog/checkpoint.ts";
+import { CheckpointError } from "../../tlog/note.ts";
 import type { Alarm } from "../alarm.ts";
 import type { BatchReport, Sequencer } from "./sequencer.ts";
 
@@ -91,6 +91,15 @@ export class SequencerPoller {
     }
   }
 
+  /** Whoever accepts that the log went back must name all that was remembered of it. */
+  #writeDown(): void {
+    try {
+      this.#parts.sequencer.flush();
+    } catch {
+      // It is reported where the log is not refused; the next look tries again.
+    }
+  }
+
   #noteBusy(state: BatchReport["state"]): void {
     const { clock, alarm } = this.#parts;
     if (state === "done") this.#busySinceMs = undefined;
@@ -108,7 +117,10 @@ export class SequencerPoller {
     const message = error instanceof Error ? error.message : String(error);
     const isRefusal = error instanceof CheckpointError;
     // A store that is down says nothing of the log: what was refused before stays refused.
-    if (isRefusal) this.#refusal = message;
+    if (isRefusal) {
+      this.#refusal = message;
+      this.#writeDown();
+    }
     this.#hasLooked ||= isRefusal;
     if (this.#failure === message) return;
     this.#failure = message;

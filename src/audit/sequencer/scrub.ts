@@ -3,8 +3,8 @@
 import { LIMITS } from "../../limits.ts";
 import { listNodeHashes, readLogHead } from "../../store/queries/log.ts";
 import type { Store } from "../../store/store.ts";
-import { CheckpointError } from "../../tlog/checkpoint.ts";
 import { Frontier, HASH_BYTES, isSameHash } from "../../tlog/merkle.ts";
+import { CheckpointError } from "../../tlog/note.ts";
 import { TILE_WIDTH } from "../../tlog/tiles.ts";
 import { storedTiles } from "../stored-tree.ts";
 

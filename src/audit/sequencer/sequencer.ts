@@ -20,9 +20,9 @@ import {
   updateLogHead,
 } from "../../store/queries/log.ts";
 import type { Sql, Store, Tx } from "../../store/store.ts";
-import { CheckpointError } from "../../tlog/checkpoint.ts";
 import type { LogKey } from "../../tlog/log-key.ts";
 import type { Frontier } from "../../tlog/merkle.ts";
+import { CheckpointError } from "../../tlog/note.ts";
 import type { Alarm } from "../alarm.ts";
 import type { CheckpointMemory } from "../checkpoint-memory.ts";
 import { type Batch, isDeferred, planBatch } from "./batch.ts";
@@ -36,8 +36,8 @@ export interface SequencerParts {
   readonly memory: CheckpointMemory;
   readonly clock: Clock;
   readonly alarm: Alarm;
-  /** Called after a batch is committed; never inside its transaction. */
-  readonly onPublished: (entries: readonly TailRow[]) => void;
+  /** Called after a batch is committed, with the log's epoch; never inside its transaction. */
+  readonly onPublished: (entries: readonly TailRow[], epoch: number) => void;
 }
 
 /** What one batch did. `busy`: another sequencer is at work. */
@@ -98,7 +98,7 @@ export class Sequencer {
     memory.remember(batch.checkpoint, batch.note);
     this.#moveLowWater(lastQueueId);
     this.#raiseAlarms(batch);
-    if (batch.isGrown) onPublished(batch.entries);
+    if (batch.isGrown) onPublished(batch.entries, memory.epoch);
     return {
       state: "done",
       leaves: batch.leaves.length,

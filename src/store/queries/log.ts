@@ -32,15 +32,38 @@ export function peekLog(sql: Sql, afterQueueId: number): Query<LogHead & { reado
     from log_head where id = 1`;
 }
 
-/** How far the log is, and which events wait for it past `afterQueueId`: the first and the last of them. */
+/** The log as a follower sees it. */
+export interface LogLook extends LogHead {
+  /** The first and the last queue row that waits past a hint. */
+  readonly oldest: number | null;
+  readonly newest: number | null;
+  /** How often the log went back; null for never. */
+  readonly epoch: number | null;
+  /** The hashes of its last entry and of the one that the follower was told last; null where there is none. */
+  readonly last_hash: Uint8Array | null;
+  readonly told_hash: Uint8Array | null;
+}
+
+/** `next` is the index of the first entry that the follower was not told of. */
 export function lookAtLog(
   sql: Sql,
-  afterQueueId: number,
-): Query<LogHead & { readonly oldest: number | null; readonly newest: number | null }> {
+  { afterQueueId, next }: { readonly afterQueueId: number; readonly next: number },
+): Query<LogLook> {
   return sql`
     select size, note, at_ms, (select min(id) from log_queue where id > ${afterQueueId}) as oldest,
-           (select max(id) from log_queue) as newest
+           (select max(id) from log_queue) as newest, (select epoch from logs where id = 1) as epoch,
+           (select leaf_hash from log_leaf where idx = log_head.size - 1) as last_hash,
+           (select leaf_hash from log_leaf where idx = ${next - 1}) as told_hash
     from log_head where id = 1`;
+}
+
+export function readEpoch(sql: Sql): Query<{ readonly epoch: number }> {
+  return sql`select epoch from logs where id = 1`;
+}
+
+/** What the log's own events say, oldest first: each holds a signed statement that it went back. */
+export function listLogStates(sql: Sql): Query<{ readonly state: string | null }> {
+  return sql`select state from events where subject_type = 'log' and subject_id = 1 order by version`;
 }
 
 /** An event that waits for the log, and what has become of its subject's event before it. */

@@ -1,0 +1,117 @@
+// A durable consumer of the log: each entry in order, at least once, whichever process runs it and whatever becomes of that one. Its
+// cursor, a place in an epoch, stands in the store beside the log, so a store that goes back takes the cursor along. A lease says
+// which process runs it; the fence of the lease keeps one that lost it without noticing from moving the cursor.
+
+import { LIMITS } from "../limits.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { type RandomBytes, randomName } from "../runtime/random.ts";
+import { type Cursor, freeCursor, insertCursor, moveCursor, takeCursor } from "../store/queries/followers.ts";
+import { listTail, readEpoch, readLogHead, type TailRow } from "../store/queries/log.ts";
+import type { Store } from "../store/store.ts";
+import type { LogFeed } from "./feed.ts";
+
+export interface ConsumerOptions {
+  /** Its cursor's name: lower case letters, digits, _ and -, at most 64. */
+  readonly name: string;
+  readonly store: Store;
+  readonly feed: LogFeed;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  /**
+   * Takes entries of one epoch; the cursor moves once it resolves. Called again with the same entries, or some of them, where that
+   * could not be written down, and after a crash.
+   */
+  readonly take: (entries: readonly TailRow[], epoch: number) => Promise<void>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+interface Held extends Cursor {
+  readonly fence: number;
+}
+
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #holder: string;
+  #running: Promise<void> | undefined;
+  #closing = new AbortController();
+  #held: Held | undefined;
+  #lag: number | undefined;
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    this.#holder = randomName(options.randomBytes, 8);
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** Entries that it was not given yet, as far as this process knows; undefined where another one runs it. */
+  get lag(): number | undefined {
+    return this.#lag;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+    const { store, name } = this.#options;
+    const { fence } = this.#held ?? {};
+    if (fence !== undefined) await store.begin((tx) => freeCursor(tx, name, fence)).catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { feed, onFailure } = this.#options;
+    while (!this.#closing.signal.aborted) {
+      try {
+        this.#held ??= await this.#takeLease();
+        const isMore = this.#held !== undefined && (await this.#step(this.#held));
+        if (isMore) continue;
+      } catch (error) {
+        this.#held = undefined;
+        onFailure(error);
+        await feed.wait(Number.MAX_SAFE_INTEGER, LIMITS.consumerRetryMs, this.#closing.signal);
+      }
+      // Soon enough to renew the lease, or to find one that has run out.
+      const next = this.#held?.next_index ?? Number.MAX_SAFE_INTEGER;
+      await feed.wait(next, LIMITS.consumerLeaseMs / 3, this.#closing.signal);
+    }
+  }
+
+  /** Undefined where another process holds it. */
+  async #takeLease(): Promise<Held | undefined> {
+    const { name, store } = this.#options;
+    const lease = { name, holder: this.#holder, ...this.#times() };
+    return store.begin(async (tx) => {
+      await insertCursor(tx, name);
+      return (await takeCursor(tx, lease))[0];
+    });
+  }
+
+  /** Gives what comes next, and writes down that it was given; whether there may be more. Also renews the lease. */
+  async #step(held: Held): Promise<boolean> {
+    const { store, take, name } = this.#options;
+    const { entries, epoch, size } = await store.read(async (sql) => ({
+      entries: await listTail(sql, held.next_index, LIMITS.consumerRows),
+      epoch: (await readEpoch(sql))[0]?.epoch ?? 0,
+      size: (await readLogHead(sql))[0]?.size ?? 0,
+    }));
+    if (entries.length > 0) await take(entries, epoch);
+    const to = { epoch, next_index: held.next_index + entries.length };
+    const { lease_until_ms } = this.#times();
+    const [moved] = await store.begin((tx) =>
+      moveCursor(tx, { name, fence: held.fence, from: held, to, lease_until_ms }),
+    );
+    this.#held = moved && { ...to, fence: held.fence };
+    this.#lag = moved && Math.max(0, size - to.next_index);
+    return moved === undefined || entries.length === LIMITS.consumerRows;
+  }
+
+  #times() {
+    const now_ms = this.#options.clock.now();
+    return { now_ms, lease_until_ms: now_ms + LIMITS.consumerLeaseMs };
+  }
+}
