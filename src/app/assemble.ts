@@ -1,7 +1,8 @@
 // Puts the parts of one process together, and takes them apart again in the right order.
 
 import { join } from "node:path";
-import { publishLog } from "../audit/metrics.ts";
+import { Consumer, type Consuming } from "../audit/consumer.ts";
+import { publishConsumers, publishLog } from "../audit/metrics.ts";
 import { Presence } from "../audit/presence.ts";
 import { ClickRecorder } from "../clicks/click-recorder.ts";
 import { Clicks } from "../clicks/clicks.ts";
@@ -50,6 +51,8 @@ export interface OpenOptions {
   readonly isThreadless?: boolean;
   /** Whether to begin without the database where it is down and this host has a warm set of links. */
   readonly mayServeWarmSet?: boolean;
+  /** What else follows the log, durably. */
+  readonly consumers?: readonly Consuming[];
   /** This process's place among those that serve together. */
   readonly seat?: WorkerSeat;
 }
@@ -90,7 +93,7 @@ export interface Deadletter {
 }
 
 export function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
-  const { log, via, operatorSecret, seat, outside = SYSTEM, isThreadless = false } = options;
+  const { log, via, operatorSecret, seat, outside = SYSTEM, isThreadless = false, consumers: named = [] } = options;
   const { clock, randomBytes } = outside;
   const isLeader = seat?.isLeader ?? true;
   const metrics = new Metrics(VERSION);
@@ -171,6 +174,12 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     isStarting: () => state.isStarting,
   };
   const api = createApi(service);
+  const consumers = named.map((each) => {
+    const onFailure = (error: unknown) =>
+      log.warn("a consumer waits", { consumer: each.name, ...describeError(error) });
+    return new Consumer({ ...each, store, feed, clock, randomBytes, onFailure });
+  });
+  publishConsumers(metrics, consumers);
   const reindexing = new Reindexing(store, log, clock);
   const parts = new Parts([
     { name: "log lines", close: () => log.flush() },
@@ -183,6 +192,11 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     { name: "presence", start: () => presence.start(), close: () => presence.close() },
     redirects.hotLinks,
     auditLog.watching,
+    ...consumers.map((each) => ({
+      name: `consumer ${each.name}`,
+      start: () => each.start(),
+      close: () => each.close(),
+    })),
     { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },
     { name: "side tables", ...(isLeader ? { start: () => reindexing.start() } : {}), close: () => reindexing.close() },
   ] satisfies Part[]);

@@ -10,18 +10,23 @@ import { listTail, readEpoch, readLogHead, type TailRow } from "../store/queries
 import type { Store } from "../store/store.ts";
 import type { LogFeed } from "./feed.ts";
 
-export interface ConsumerOptions {
+export interface Consuming {
   /** Its cursor's name: lower case letters, digits, _ and -, at most 64. */
   readonly name: string;
-  readonly store: Store;
-  readonly feed: LogFeed;
-  readonly clock: Clock;
-  readonly randomBytes: RandomBytes;
   /**
    * Takes entries of one epoch; the cursor moves once it resolves. Called again with the same entries, or some of them, where that
    * could not be written down, and after a crash.
    */
   readonly take: (entries: readonly TailRow[], epoch: number) => Promise<void>;
+  /** How long another process waits before it goes on with what this one left; LIMITS.consumerLeaseMs. */
+  readonly leaseMs?: number;
+}
+
+export interface ConsumerOptions extends Consuming {
+  readonly store: Store;
+  readonly feed: LogFeed;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -33,12 +38,14 @@ export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #holder: string;
   #running: Promise<void> | undefined;
-  #closing = new AbortController();
+  readonly #leaseMs: number;
+  readonly #closing = new AbortController();
   #held: Held | undefined;
   #lag: number | undefined;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
+    this.#leaseMs = options.leaseMs ?? LIMITS.consumerLeaseMs;
     this.#holder = randomName(options.randomBytes, 8);
   }
 
@@ -74,10 +81,11 @@ export class Consumer {
         this.#held = undefined;
         onFailure(error);
         await feed.wait(Number.MAX_SAFE_INTEGER, LIMITS.consumerRetryMs, this.#closing.signal);
+        continue;
       }
       // Soon enough to renew the lease, or to find one that has run out.
       const next = this.#held?.next_index ?? Number.MAX_SAFE_INTEGER;
-      await feed.wait(next, LIMITS.consumerLeaseMs / 3, this.#closing.signal);
+      await feed.wait(next, this.#leaseMs / 3, this.#closing.signal);
     }
   }
 
@@ -112,6 +120,6 @@ export class Consumer {
 
   #times() {
     const now_ms = this.#options.clock.now();
-    return { now_ms, lease_until_ms: now_ms + LIMITS.consumerLeaseMs };
+    return { now_ms, lease_until_ms: now_ms + this.#leaseMs };
   }
 }

@@ -4,6 +4,7 @@ import type { Counter } from "prom-client";
 import { type Metrics, once } from "../metrics/registry.ts";
 import { countEvents, type NamedCounter } from "../model/counters.ts";
 import { ALARM_KINDS, type AlarmKind } from "./alarm.ts";
+import type { Consumer } from "./consumer.ts";
 
 export interface LogTotals {
   readonly size: number;
@@ -56,6 +57,16 @@ export function publishLog(metrics: Metrics, { isRefused, silentMs, readHead, re
     "deadletter_log_checkpoint_timestamp_seconds",
     "When the newest checkpoint was signed.",
     ({ at_ms }) => at_ms / 1000,
+  );
+}
+
+/** How far each durable consumer that runs here is behind the log. */
+export function publishConsumers(metrics: Metrics, consumers: readonly Consumer[]): void {
+  metrics.gauge(
+    "deadletter_consumer_lag_entries",
+    "Entries of the log that a durable consumer was not given yet.",
+    { label: "consumer", aggregator: "max" },
+    () => Object.fromEntries(consumers.flatMap(({ name, lag }) => (lag === undefined ? [] : [[name, lag]]))),
   );
 }
 
