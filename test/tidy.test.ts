@@ -319,9 +319,16 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   takeCursor: (tx) => followerQueries.takeCursor(tx, { name: "c", holder: "h", lease_until_ms: 1, now_ms: 1 }),
   moveCursor: (tx) => {
     const place = { epoch: 0, next_index: 0 };
-    return followerQueries.moveCursor(tx, { name: "c", fence: 1, from: place, to: place, lease_until_ms: 1 });
+    return followerQueries.moveCursor(tx, {
+      name: "c",
+      fence: 1,
+      from: place,
+      to: place,
+      last_hash: bytes,
+      lease_until_ms: 1,
+    });
   },
-  freeCursor: (tx) => followerQueries.freeCursor(tx, "c", 1),
+  freeCursor: (tx) => followerQueries.freeCursor(tx, "c", "h"),
   putReplica: (tx) => followerQueries.putReplica(tx, replica),
   listReplicas: (tx) => followerQueries.listReplicas(tx, 1),
   deleteReplicas: (tx) => followerQueries.deleteReplicas(tx, ["a", "b"]),

@@ -66,8 +66,7 @@ export class Consumer {
     this.#closing.abort();
     await this.#running;
     const { store, name } = this.#options;
-    const { fence } = this.#held ?? {};
-    if (fence !== undefined) await store.begin((tx) => freeCursor(tx, name, fence)).catch(() => undefined);
+    await store.begin((tx) => freeCursor(tx, name, this.#holder)).catch(() => undefined);
   }
 
   async #run(): Promise<void> {
@@ -110,9 +109,9 @@ export class Consumer {
     if (entries.length > 0) await take(entries, epoch);
     const to = { epoch, next_index: held.next_index + entries.length };
     const { lease_until_ms } = this.#times();
-    const [moved] = await store.begin((tx) =>
-      moveCursor(tx, { name, fence: held.fence, from: held, to, lease_until_ms }),
-    );
+    const last_hash = entries.at(-1)?.leaf_hash;
+    const move = { name, fence: held.fence, from: held, to, last_hash, lease_until_ms };
+    const [moved] = await store.begin((tx) => moveCursor(tx, move));
     this.#held = moved && { ...to, fence: held.fence };
     this.#lag = moved && Math.max(0, size - to.next_index);
     return moved === undefined || entries.length === LIMITS.consumerRows;

@@ -63,6 +63,32 @@ describeEachEngine("a durable consumer", (server) => {
     await one.close();
   });
 
+  test("is given what took an entry's place while it took that one: the store went back meanwhile", async () => {
+    await create();
+    await server().sequence();
+    const { store, deadletter } = server();
+    const [last] = await store.query<{ idx: number; leaf_hash: Uint8Array }>(
+      "select idx, leaf_hash from log_leaf order by idx desc limit 1",
+    );
+    const hashes: string[] = [];
+    const swap = (hash: Uint8Array) =>
+      store.tamper(`update log_leaf set leaf_hash = ${store.literal(hash)} where idx = ${last?.idx}`, {
+        guardsOff: true,
+      });
+    const one = consumer(async (entries) => {
+      const { idx, leaf_hash } = entries.at(-1) as TailRow;
+      if (idx !== last?.idx) return;
+      hashes.push(Buffer.from(leaf_hash).toString("hex"));
+      if (hashes.length === 1) await swap(new Uint8Array(32));
+    });
+    one.start();
+    await until("it is given the other", () => hashes.length > 1);
+    await one.close();
+    expect(hashes[1]).toBe("00".repeat(32));
+    await swap(last?.leaf_hash ?? new Uint8Array());
+    await until("the log is the one that was told again", () => deadletter.auditLog.feed.refusal === undefined);
+  });
+
   test("is run by one process at a time, by another once that one has let go or was silent for its lease", async () => {
     const ran: string[] = [];
     const named = (name: string, leaseMs: number) => consumer(async () => void ran.push(name), leaseMs);

@@ -30,7 +30,10 @@ export function takeCursor(tx: Tx, lease: Lease & { readonly now_ms: number }): 
     returning epoch, next_index, fence`;
 }
 
-/** Moves a cursor that is where the holder left it. No row where the lease was lost, or the store went back behind the cursor. */
+/**
+ * Moves a cursor that is where the holder left it. No row where the lease was lost, or the store went back meanwhile: behind the
+ * cursor, or behind what was given, whose last leaf hash is `last_hash`.
+ */
 export function moveCursor(
   tx: Tx,
   {
@@ -38,24 +41,27 @@ export function moveCursor(
     fence,
     from,
     to,
+    last_hash,
     lease_until_ms,
   }: {
     readonly name: string;
     readonly fence: number;
     readonly from: Cursor;
     readonly to: Cursor;
+    readonly last_hash: Uint8Array | undefined;
     readonly lease_until_ms: number;
   },
 ): Query<{ name: string }> {
   return tx`
     update log_cursors set epoch = ${to.epoch}, next_index = ${to.next_index}, lease_until_ms = ${lease_until_ms}
     where name = ${name} and fence = ${fence} and epoch = ${from.epoch} and next_index = ${from.next_index}
+      ${last_hash === undefined ? tx`` : tx`and exists (select 1 from log_leaf where idx = ${to.next_index - 1} and leaf_hash = ${last_hash})`}
     returning name`;
 }
 
-/** Gives the lease back, so that nobody waits for it to run out. */
-export function freeCursor(tx: Tx, name: string, fence: number): Query<unknown> {
-  return tx`update log_cursors set holder = '', lease_until_ms = 0 where name = ${name} and fence = ${fence}`;
+/** Gives the lease back, so that nobody waits for it to run out; nothing where somebody else has it by now. */
+export function freeCursor(tx: Tx, name: string, holder: string): Query<unknown> {
+  return tx`update log_cursors set holder = '', lease_until_ms = 0 where name = ${name} and holder = ${holder}`;
 }
 
 /** A process that serves. */
