@@ -47,6 +47,8 @@ export interface OpenOptions {
   readonly operatorSecret?: string;
   /** The system's own where it is not given. */
   readonly outside?: Outside;
+  /** Opens the store; the one that the configuration names where it is not given. */
+  readonly connect?: (config: Config, clock: Clock) => Promise<Store>;
   /** Whether what the embedded store does in threads is done inline instead, so that a test decides what comes after what. */
   readonly isThreadless?: boolean;
   /** Whether to begin without the database where it is down and this host has a warm set of links. */

@@ -13,9 +13,9 @@ import { readUsableWarmSet } from "./redirects.ts";
 
 /** Throws with a hint when the store cannot be reached, is not migrated, or belongs to another log key. */
 export async function open(config: Config, options: OpenOptions): Promise<Deadletter> {
-  const { log, outside = SYSTEM } = options;
+  const { log, outside = SYSTEM, connect = connectStore } = options;
   const { clock } = outside;
-  const store = await connectStore(config, clock);
+  const store = await connect(config, clock);
   const check = async () => {
     await assertReachable(store);
     await bringSchemaUp(store, config, clock);
