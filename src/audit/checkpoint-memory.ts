@@ -94,13 +94,15 @@ export class CheckpointMemory {
   /** Throws where the file cannot be written. */
   flush(): void {
     if (this.#isWritten || !this.#newest) return;
-    this.#isWritten = true;
     this.#writtenMs = this.#outside.clock.monotonic();
     // Another process that shares this directory may have seen more.
-    if (this.#isBehindFile(this.#newest)) return;
-    this.#outside.files.replace(this.#path, this.#newest.note, { isSynced: true });
-    // After the checkpoint: one of a later epoch than the statements say is accepted again, one of an earlier would be refused.
-    this.#writeStatement();
+    if (!this.#isBehindFile(this.#newest)) {
+      this.#outside.files.replace(this.#path, this.#newest.note, { isSynced: true });
+      // After the checkpoint: one of a later epoch than the statements say is accepted again, one of an earlier would be refused.
+      this.#writeStatement();
+    }
+    // Only now: what could not be written is still to be.
+    this.#isWritten = true;
   }
 
   #isBehindFile(newest: Checkpoint): boolean {

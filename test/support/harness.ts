@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
-import type { Deadletter } from "../../src/app/assemble.ts";
+import type { Deadletter, OpenOptions } from "../../src/app/assemble.ts";
 import type { Listeners } from "../../src/app/listen.ts";
 import { open } from "../../src/app/open.ts";
 import type { Finding } from "../../src/audit/finding.ts";
@@ -177,12 +177,16 @@ export interface CallOptions {
   readonly headers?: Record<string, string>;
 }
 
-export async function startServer(store: TestStore, environment: Record<string, string> = {}): Promise<TestServer> {
+export async function startServer(
+  store: TestStore,
+  environment: Record<string, string> = {},
+  more: Partial<OpenOptions> = {},
+): Promise<TestServer> {
   let clock: () => number = Date.now;
   const { log, lines } = captureLog();
   const { config } = loadConfig({ ...store.environment, ...environment });
   const outside = { ...SYSTEM, clock: { ...SYSTEM.clock, now: () => clock() } };
-  const deadletter = await open(config, { log, via: "http", outside });
+  const deadletter = await open(config, { log, via: "http", outside, ...more });
   const admin = await createFirstAdmin(deadletter.core, deadletter.self);
   const listeners = deadletter.listen();
   const adminKey = admin?.key.key ?? "";
