@@ -6,6 +6,7 @@ import { LIMITS } from "../limits.ts";
 import { wordOf } from "../model/schema.ts";
 import { placeBehind } from "../operations/heard.ts";
 import { sleep } from "../runtime/clock.ts";
+import { describeError } from "../runtime/logger.ts";
 import { type Answer, exchangeOf } from "./exchange.ts";
 import type { Service } from "./service.ts";
 
@@ -91,7 +92,8 @@ async function waitUntilHeard(
       }
     } catch (error) {
       // The change is made, whatever becomes of the wait for others.
-      service.log.debug("it cannot be seen who has heard", { request_id: exchangeOf(request).requestId });
+      const { requestId } = exchangeOf(request);
+      service.log.debug("it cannot be seen who has heard", { request_id: requestId, ...describeError(error) });
     }
     const leftMs = untilMs - clock.monotonic();
     if (leftMs <= 0 || request.signal.aborted || service.isDraining()) return heard;

@@ -32,6 +32,17 @@ describe.each([...ENGINES])("the sequencer on %s", (engine) => {
       expect(await scene.store.query("select * from log_queue")).toEqual([]);
     }));
 
+  test("refuses a head behind which there are leaves already: somebody else wrote them", () =>
+    withScene(async (scene) => {
+      await scene.server.sequence();
+      const { size } = await status(scene);
+      await scene.lie(
+        `insert into log_leaf (idx, event_id, leaf_hash) select ${size}, 1000000, leaf_hash from events where id = 1`,
+      );
+      await scene.server.call("PUT", "/urls/victim", { title: "version 4" });
+      expect((await sequencer(scene)).join("\n")).toContain(`the log has leaves past its signed size ${size}`);
+    }));
+
   test("keeps the successors of what is false out as well, and lets everything in once it was repaired", () =>
     withScene(async (scene) => {
       await scene.server.call("PUT", "/urls/victim", { title: "version 4" });
