@@ -1,13 +1,10 @@
 // Puts the parts of one process together, and takes them apart again in the right order.
 
-import { join } from "node:path";
-import { Consumer, type Consuming } from "../audit/consumer.ts";
-import { publishConsumers, publishLog } from "../audit/metrics.ts";
-import { Presence } from "../audit/presence.ts";
-import { ClickRecorder } from "../clicks/click-recorder.ts";
-import { Clicks } from "../clicks/clicks.ts";
-import { newClickCounts, publishClicks } from "../clicks/metrics.ts";
-import { ThreadedRecorder } from "../clicks/threaded-recorder.ts";
+import type { Consuming } from "../audit/consumer.ts";
+import type { Follower } from "../audit/feed.ts";
+import type { Presence } from "../audit/presence.ts";
+import type { Recorder } from "../clicks/click-recorder.ts";
+import type { Clicks } from "../clicks/clicks.ts";
 import type { Config } from "../config/settings.ts";
 import { type Api, createApi } from "../http/app.ts";
 import { networkOf, trustProxies } from "../http/client.ts";
@@ -22,21 +19,22 @@ import type { Caller } from "../model/caller.ts";
 import { ownHostsOf } from "../model/target.ts";
 import { Ahead } from "../operations/ahead.ts";
 import type { Core } from "../operations/context.ts";
-import { publishOperations } from "../operations/metrics.ts";
-import { readLogTotals, readTotals } from "../operations/totals.ts";
+import { type Mutations, publishOperations } from "../operations/metrics.ts";
+import { readTotals } from "../operations/totals.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { describeError, type Logger } from "../runtime/logger.ts";
+import type { Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
-import { hostName, isAlive } from "../runtime/program.ts";
 import { VERSION } from "../runtime/version.ts";
-import { publishStore } from "../store/metrics.ts";
 import type { Store } from "../store/store.ts";
 import type { LogKey } from "../tlog/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit.ts";
+import { createClicks } from "./clicks.ts";
 import { DatabaseProbe } from "./database-probe.ts";
+import { createConsumers, createPresence } from "./followers.ts";
 import { baseUrlOf, type Listeners, listen, listenersOf } from "./listen.ts";
 import { ensureDataDir } from "./open-store.ts";
 import { type Part, Parts } from "./parts.ts";
+import { publishProcess } from "./process-metrics.ts";
 import { createRedirects, type Redirects } from "./redirects.ts";
 import { Reindexing } from "./reindexing.ts";
 
@@ -95,7 +93,7 @@ export interface Deadletter {
 }
 
 export function assemble(config: Config, store: Store, logKey: LogKey, options: OpenOptions): Deadletter {
-  const { log, via, operatorSecret, seat, outside = SYSTEM, isThreadless = false, consumers: named = [] } = options;
+  const { log, via, operatorSecret, seat, outside = SYSTEM, isThreadless = false, consumers = [] } = options;
   const { clock, randomBytes } = outside;
   const isLeader = seat?.isLeader ?? true;
   const metrics = new Metrics(VERSION);
@@ -103,20 +101,10 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const base = { store, metrics, log, outside };
   const auditLog = createAuditLog(config, { ...base, key: logKey, isSequencing: isLeader, refusalElsewhere });
   const { feed } = auditLog;
-  const presence = new Presence({
-    store,
-    feed,
-    clock,
-    randomBytes,
-    host: hostName(),
-    pid: process.pid,
-    isAlive,
-    outageMs: config.cacheOutage,
-    onFailure: (error) => log.debug("nobody can be told up to where the log was heard", describeError(error)),
-  });
+  const following = { ...base, feed };
+  const presence = createPresence(config, following);
   const leaseUntilMs = () => presence.leaseUntilMs;
-  const redirects = createRedirects(config, { ...base, feed, origin: logKey.origin, isLeader, leaseUntilMs });
-  feed.follow(presence);
+  const redirects = createRedirects(config, { ...following, origin: logKey.origin, isLeader, leaseUntilMs });
   const database = new DatabaseProbe(store, clock, (why) => auditLog.alarm("lost", why));
   const isHeard = () => clock.monotonic() - feed.heardMs <= config.cacheStaleMax;
   const keys = new KeyMemory(config.keyOutage, clock, isHeard);
@@ -132,6 +120,8 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     isDraining: false,
     isStarting: false,
   };
+  const writeRefusal = () =>
+    config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined;
   const core: Core = {
     store,
     logKey,
@@ -139,22 +129,10 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     randomBytes,
     ownHosts: () => state.ownHosts,
     ahead: new Ahead(),
-    writeRefusal: () => (config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined),
-    onCommit(changes) {
-      redirects.committed(changes);
-      auditLog.committed(changes);
-      for (const { type, id, op } of changes) {
-        keys.heardOf(type, id, op);
-        mutations.inc({ subject: type, op });
-      }
-    },
+    writeRefusal,
+    onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };
-  feed.follow({
-    onEntries(entries) {
-      for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
-    },
-    onEpoch: () => keys.forgetAll(),
-  });
+  feed.follow(followKeys(keys));
   const service: Service = {
     core,
     metrics: createHttpMetrics(metrics),
@@ -176,32 +154,8 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     isStarting: () => state.isStarting,
   };
   const api = createApi(service);
-  const consumers = named.map((each) => {
-    const onFailure = (error: unknown) =>
-      log.warn("a consumer waits", { consumer: each.name, ...describeError(error) });
-    return new Consumer({ ...each, store, feed, clock, randomBytes, onFailure });
-  });
-  publishConsumers(metrics, consumers);
-  const reindexing = new Reindexing(store, log, clock);
-  const parts = new Parts([
-    { name: "log lines", close: () => log.flush() },
-    { name: "store", start: () => (isThreadless ? undefined : store.startBackground()), close: () => store.close() },
-    { name: "click recorder", start: () => recorder.start() },
-    { name: "database probe", start: () => database.start(), close: () => database.close() },
-    redirects.warmSet,
-    auditLog.sequencing,
-    auditLog.following,
-    { name: "presence", start: () => presence.start(), close: () => presence.close() },
-    redirects.hotLinks,
-    auditLog.watching,
-    ...consumers.map((each) => ({
-      name: `consumer ${each.name}`,
-      start: () => each.start(),
-      close: () => each.close(),
-    })),
-    { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },
-    { name: "side tables", ...(isLeader ? { start: () => reindexing.start() } : {}), close: () => reindexing.close() },
-  ] satisfies Part[]);
+  const beside = { ...following, isLeader, isThreadless, auditLog, presence, redirects, database, clicks, recorder };
+  const parts = new Parts(partsOf({ ...beside, consumers: createConsumers(consumers, following) }));
 
   return {
     config,
@@ -237,61 +191,70 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   };
 }
 
-const UNCAUGHT = "Errors that no request or command caught; each is in the log.";
-
-interface ClicksParts {
+interface Beside {
   readonly store: Store;
-  readonly metrics: Metrics;
   readonly log: Logger;
   readonly outside: Outside;
+  readonly isLeader: boolean;
   readonly isThreadless: boolean;
-}
-
-function createClicks(config: Config, { store, metrics, log, outside, isThreadless }: ClicksParts) {
-  const { databaseDeadlineMs: deadlineMs, clickReferrers: referrers } = config;
-  const recorder =
-    store.engine === "sqlite" && !isThreadless
-      ? new ThreadedRecorder({ path: store.place, deadlineMs, referrers })
-      : new ClickRecorder(store, referrers, outside.clock);
-  const counts = newClickCounts();
-  publishClicks(metrics, counts);
-  const clicks = new Clicks({
-    store,
-    recorder,
-    counts,
-    folder: join(config.dataDir, "clicks"),
-    retentionDays: config.clickRetentionDays,
-    outside,
-    onError: (error) => log.warn("clicks wait for the store", describeError(error)),
-  });
-  return { clicks, recorder };
-}
-
-interface Watched {
-  readonly store: Store;
-  readonly database: DatabaseProbe;
   readonly auditLog: RunningAuditLog;
-  readonly log: Logger;
-  readonly clock: Clock;
-  readonly readCounters: Parameters<typeof publishOperations>[1];
+  readonly presence: Presence;
+  readonly redirects: Redirects;
+  readonly database: DatabaseProbe;
+  readonly clicks: Clicks;
+  readonly recorder: Recorder;
+  readonly consumers: readonly Part[];
 }
 
-function publishProcess(metrics: Metrics, { store, database, auditLog, log, clock, readCounters }: Watched): void {
-  publishStore(metrics, store, () => !database.isSilent);
-  const startedMs = clock.monotonic();
-  publishLog(metrics, {
-    isRefused: () => auditLog.refusal() !== undefined,
-    silentMs: () => clock.monotonic() - Math.max(startedMs, auditLog.feed.heardMs),
-    readHead: () => readLogTotals(database).catch(() => undefined),
-    readCounters,
-  });
-  metrics.counted(
-    "deadletter_log_lines_dropped_total",
-    "Log lines dropped because their reader was too slow.",
-    undefined,
-    () => log.dropped,
-  );
+/** Each after those that it uses. */
+function partsOf(beside: Beside): readonly Part[] {
+  const { store, log, outside, isLeader, isThreadless } = beside;
+  const { auditLog, presence, redirects, database, clicks, recorder, consumers } = beside;
+  const reindexing = new Reindexing(store, log, outside.clock);
+  return [
+    { name: "log lines", close: () => log.flush() },
+    { name: "store", start: () => (isThreadless ? undefined : store.startBackground()), close: () => store.close() },
+    { name: "click recorder", start: () => recorder.start() },
+    { name: "database probe", start: () => database.start(), close: () => database.close() },
+    redirects.warmSet,
+    auditLog.sequencing,
+    auditLog.following,
+    { name: "presence", start: () => presence.start(), close: () => presence.close() },
+    redirects.hotLinks,
+    auditLog.watching,
+    ...consumers,
+    { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },
+    { name: "side tables", ...(isLeader ? { start: () => reindexing.start() } : {}), close: () => reindexing.close() },
+  ];
 }
+
+/** This process hears of its own changes at once, before their caller is answered. */
+function tellOwn(
+  redirects: Redirects,
+  auditLog: RunningAuditLog,
+  keys: KeyMemory,
+  mutations: Mutations,
+): Core["onCommit"] {
+  return (changes) => {
+    redirects.committed(changes);
+    auditLog.committed(changes);
+    for (const { type, id, op } of changes) {
+      keys.heardOf(type, id, op);
+      mutations.inc({ subject: type, op });
+    }
+  };
+}
+
+function followKeys(keys: KeyMemory): Follower {
+  return {
+    onEntries(entries) {
+      for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
+    },
+    onEpoch: () => keys.forgetAll(),
+  };
+}
+
+const UNCAUGHT = "Errors that no request or command caught; each is in the log.";
 
 function limitsOf(config: Config, clock: Clock): RateLimits {
   const perMinute = {

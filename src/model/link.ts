@@ -17,7 +17,6 @@ import {
   NOTHING,
   nextVersion,
   type SideTable,
-  type Stored,
   type Subject,
   stateFromRow,
 } from "./subject.ts";
@@ -53,7 +52,6 @@ export const Link = schemaOf("Link", fields, {
 });
 export type Link = Static<typeof Link>;
 export type LinkRow = RowOf<typeof fields>;
-export type StoredLink = Stored<LinkRow>;
 
 export function linkFromRow(row: LinkRow): Link {
   return stateFromRow({ fields }, row) as Link;

@@ -3,7 +3,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { conflict, notFound } from "../errors.ts";
 import { checkReason } from "./event.ts";
-import { integer, type RowOf, schemaOf, text, time } from "./field.ts";
+import { integer, type RowOf, text, time } from "./field.ts";
 import { Reason, strict } from "./schema.ts";
 import { born, type Context, type Decision, NOTHING, nextVersion, type Subject } from "./subject.ts";
 
@@ -18,14 +18,6 @@ const fields = {
   version: integer(),
 };
 
-export const Log = schemaOf("Log", fields, {
-  id: 1,
-  epoch: 1,
-  statement: "deadletter/rollback/v1\n...",
-  created_at: "2026-11-26T09:30:00.000Z",
-  updated_at: "2026-11-26T09:30:00.000Z",
-  version: 1,
-});
 export type LogRow = RowOf<typeof fields>;
 
 /** There is one log a store. */

@@ -7,16 +7,7 @@ import { mayKnow, type Viewer } from "./caller.ts";
 import { checkReason } from "./event.ts";
 import { flag, integer, type RowOf, schemaOf, text, time } from "./field.ts";
 import { Id, nullable, Reason, strict } from "./schema.ts";
-import {
-  born,
-  type Context,
-  type Decision,
-  NOTHING,
-  nextVersion,
-  type Stored,
-  type Subject,
-  stateFromRow,
-} from "./subject.ts";
+import { born, type Context, type Decision, NOTHING, nextVersion, type Subject, stateFromRow } from "./subject.ts";
 import { parseTime } from "./time.ts";
 
 const fields = {
@@ -40,7 +31,6 @@ export const User = schemaOf("User", fields, {
 });
 export type User = Static<typeof User>;
 export type UserRow = RowOf<typeof fields>;
-export type StoredUser = Stored<UserRow>;
 
 export function userFromRow(row: UserRow): User {
   return stateFromRow({ fields }, row) as User;

@@ -1,0 +1,53 @@
+// Who follows the log beside the redirect cache: the row that says up to where this process has heard, and durable consumers.
+
+import { Consumer, type Consuming } from "../audit/consumer.ts";
+import type { LogFeed } from "../audit/feed.ts";
+import { publishConsumers } from "../audit/metrics.ts";
+import { Presence } from "../audit/presence.ts";
+import type { Config } from "../config/settings.ts";
+import type { Metrics } from "../metrics/registry.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
+import type { Outside } from "../runtime/outside.ts";
+import { hostName, isAlive } from "../runtime/program.ts";
+import type { Store } from "../store/store.ts";
+import type { Part } from "./parts.ts";
+
+export interface FollowersParts {
+  readonly store: Store;
+  readonly feed: LogFeed;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly outside: Outside;
+}
+
+export function createPresence(config: Config, { store, feed, log, outside }: FollowersParts): Presence {
+  const presence = new Presence({
+    ...outside,
+    store,
+    feed,
+    host: hostName(),
+    pid: process.pid,
+    isAlive,
+    outageMs: config.cacheOutage,
+    onFailure: (error) => log.debug("nobody can be told up to where the log was heard", describeError(error)),
+  });
+  feed.follow(presence);
+  return presence;
+}
+
+export function createConsumers(
+  named: readonly Consuming[],
+  { store, feed, metrics, log, outside }: FollowersParts,
+): readonly Part[] {
+  const consumers = named.map((each) => {
+    const onFailure = (error: unknown) =>
+      log.warn("a consumer waits", { consumer: each.name, ...describeError(error) });
+    return new Consumer({ ...outside, ...each, store, feed, onFailure });
+  });
+  publishConsumers(metrics, consumers);
+  return consumers.map((each) => ({
+    name: `consumer ${each.name}`,
+    start: () => each.start(),
+    close: () => each.close(),
+  }));
+}
