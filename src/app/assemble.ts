@@ -250,7 +250,7 @@ function followKeys(keys: KeyMemory): Follower {
     onEntries(entries) {
       for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
     },
-    onEpoch: () => keys.forgetAll(),
+    forget: () => keys.forgetAll(),
   };
 }
 

@@ -129,7 +129,12 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
       start() {
         if (!isSequencing) return;
         memory = remember();
-        poller = new SequencerPoller({ sequencer: createSequencer(memory), clock, alarm });
+        poller = new SequencerPoller({
+          sequencer: createSequencer(memory),
+          clock,
+          alarm,
+          onRefused: () => feed.distrust(),
+        });
         poller.start();
       },
       close: () => poller?.close(),

@@ -105,7 +105,7 @@ export function createRedirects(config: Config, parts: RedirectsParts): Redirect
         keeper.strike(link.short_code);
       }
     },
-    onEpoch() {
+    forget() {
       resolver.forget();
       keeper.forget();
     },

@@ -18,8 +18,8 @@ const MAX_LOOKS = 32;
 export interface Follower {
   /** Told of each entry, in order and once. Must not throw, and must be quick: redirects wait for it. */
   onEntries(entries: readonly TailRow[]): void;
-  /** The log went back: what was told before may not have happened, and nothing of it will be told again. */
-  onEpoch?(): void;
+  /** The log went back, or may have: what was told before need not have happened. */
+  forget?(): void;
 }
 
 /** Where a follower stands: an index alone would mean another entry once the log went back. */
@@ -113,6 +113,13 @@ export class LogFeed {
   resume(place: Place, heardMs: number): void {
     this.#place = place;
     this.#heardMs = heardMs;
+  }
+
+  /** Somebody has found that the log is not the one that was told: nothing is believed until the next look that agrees with it. */
+  distrust(): void {
+    this.#heardMs = Number.NEGATIVE_INFINITY;
+    this.#looks.length = 0;
+    for (const follower of this.#followers) follower.forget?.();
   }
 
   /** Begins to follow. The first look settles where; an unreachable store is looked for again. */
@@ -236,7 +243,7 @@ export class LogFeed {
     const place = this.#place;
     if (place === undefined || place.epoch !== epoch) {
       this.#place = { epoch, next: size, toldHash: log.last_hash ?? undefined };
-      if (place !== undefined) for (const follower of this.#followers) follower.onEpoch?.();
+      if (place !== undefined) this.distrust();
       return size;
     }
     if (size < place.next)
@@ -294,6 +301,7 @@ export class LogFeed {
   #fail(error: unknown): void {
     const refusal = error instanceof CheckpointError ? error.message : undefined;
     if (!this.#isFailing && (refusal === undefined || refusal !== this.#refusal)) this.#options.onFailure(error);
+    if (refusal !== undefined && this.#refusal === undefined) this.distrust();
     this.#isFailing = refusal === undefined;
     this.#refusal = refusal ?? this.#refusal;
   }

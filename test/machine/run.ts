@@ -1,13 +1,14 @@
 // Runs the tests that need more than npm brings: Debian's packages, which it installs where it may, and mounts. What cannot be
 // had here is named and left out. Ends with the line `N passed, N failed`.
 
-import { readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** By program: the package that brings it. */
-const PROGRAMS: Readonly<Record<string, string>> = { haproxy: "haproxy" };
+const PROGRAMS: Readonly<Record<string, string>> = { haproxy: "haproxy", pg_basebackup: "postgresql-15" };
 
-const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
+const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;
+const NO_CLUSTER = "/etc/postgresql-common/createcluster.conf";
 const isMissing = (program: string) => Bun.which(program, { PATH }) === null;
 const isRoot = process.getuid?.() === 0;
 
@@ -16,6 +17,9 @@ function install(packages: readonly string[]): void {
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const run = (...words: string[]) =>
     Bun.spawnSync(["apt-get", ...words], { env: environment, stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  // The package would start a server of its own.
+  mkdirSync("/etc/postgresql-common", { recursive: true });
+  if (!existsSync(NO_CLUSTER)) writeFileSync(NO_CLUSTER, "create_main_cluster = false\n");
   run("update");
   run("install", "-y", "--no-install-recommends", ...packages);
 }

@@ -11,6 +11,8 @@ export interface PollerParts {
   readonly sequencer: Sequencer;
   readonly clock: Clock;
   readonly alarm: Alarm;
+  /** Told each time the log is refused that was not before. */
+  readonly onRefused: () => void;
 }
 
 export class SequencerPoller {
@@ -118,6 +120,7 @@ export class SequencerPoller {
     const isRefusal = error instanceof CheckpointError;
     // A store that is down says nothing of the log: what was refused before stays refused.
     if (isRefusal) {
+      if (this.#refusal === undefined) this.#parts.onRefused();
       this.#refusal = message;
       this.#writeDown();
     }
