@@ -1,7 +1,7 @@
 // Puts the parts of one process together, and takes them apart again in the right order.
 
 import type { Consuming } from "../audit/consumer.ts";
-import type { Follower } from "../audit/feed.ts";
+import type { Follower } from "../audit/follower.ts";
 import type { Presence } from "../audit/presence.ts";
 import type { Recorder } from "../clicks/click-recorder.ts";
 import type { Clicks } from "../clicks/clicks.ts";

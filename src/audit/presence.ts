@@ -10,7 +10,8 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import { type RandomBytes, randomName } from "../runtime/random.ts";
 import { deleteReplicas, listReplicas, putReplica, type ReplicaRow } from "../store/queries/followers.ts";
 import type { Store } from "../store/store.ts";
-import type { Follower, LogFeed, Place } from "./feed.ts";
+import type { LogFeed } from "./feed.ts";
+import type { Follower, Place } from "./follower.ts";
 
 export interface PresenceOptions {
   readonly store: Store;

@@ -1,6 +1,6 @@
 // Where an event stands in the log: what replicas must have heard to know of a change.
 
-import type { Place } from "../audit/feed.ts";
+import type { Place } from "../audit/follower.ts";
 import type { EventKey } from "../store/queries/events.ts";
 import { listStanding, readEpoch } from "../store/queries/log.ts";
 import type { Core } from "./context.ts";
