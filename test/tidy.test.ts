@@ -144,19 +144,13 @@ describe("files", () => {
       "CONTRIBUTING.md",
       ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
     ];
-    const known = COMMANDS.map(({ name }) => name);
+    const isKnown = (words: string) =>
+      COMMANDS.some(
+        ({ name }) => `${words} `.startsWith(`${name} `) || (name.startsWith(`${words} `) && !words.includes(" ")),
+      );
     const unknown = docs.flatMap((path) =>
-      [...read(path).matchAll(/(?:^|[`"'(;&|]|\$ )\s*deadletter ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)/gm)]
-        .map(([, words = ""]) => words)
-        .filter(
-          (words) =>
-            !known.some(
-              (name) =>
-                words === name ||
-                words.startsWith(`${name} `) ||
-                (name.startsWith(`${words.split(" ")[0]} `) && words === words.split(" ")[0]),
-            ),
-        )
+      commandsIn(read(path))
+        .filter((words) => !isKnown(words))
         .map((words) => `${path}: deadletter ${words}`),
     );
     expect(unknown).toEqual([]);
@@ -205,6 +199,16 @@ describe("files", () => {
     expect(postgres).toEqual(sqlite ?? []);
   });
 });
+
+/** The first two words of each in a block of code, or between backticks. */
+function commandsIn(text: string): string[] {
+  const blocks = [...text.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].flatMap(([, block = ""]) => block.split("\n"));
+  const inline = [...text.matchAll(/`(deadletter [^`]+)`/g)].map(([, code = ""]) => code);
+  return [...blocks, ...inline].flatMap((code) => {
+    const [, words] = /^(?:\w+=\S+ )*deadletter ([a-z][a-z-]*(?: [a-z][a-z-]*)?)/.exec(code.trim()) ?? [];
+    return words === undefined ? [] : [words];
+  });
+}
 
 interface FunctionLength {
   readonly name: string;

@@ -17,11 +17,12 @@ import { readLogStatus } from "./requests.ts";
 
 export const keygenCommand: Command = {
   name: "log keygen",
-  summary: "Make the audit log's key: one for all replicas of a store. Whoever has it can write events that verify.",
+  summary:
+    "Create the audit log's key, shared by all replicas of a store. Anyone who has it can write events that verify.",
   args: [],
   flags: [
-    { name: "out", value: "FILE", help: "where to write it, mode 0600; an existing file is never replaced" },
-    { name: "origin", value: "NAME", help: "the log's name, such as go.example.com/log; by default a random one" },
+    { name: "out", value: "FILE", help: "file to write, mode 0600; never replaces an existing one" },
+    { name: "origin", value: "NAME", help: "the log's name, such as go.example.com/log; random by default" },
   ],
   settings: [],
   examples: ["deadletter log keygen --out log.key --origin go.example.com/log"],
@@ -56,7 +57,8 @@ export const keygenCommand: Command = {
 
 export const vkeyCommand: Command = {
   name: "log vkey",
-  summary: "Print the log's verifier key: what others check it with. It is no secret; give it to them by another way.",
+  summary:
+    "Print the log's verifier key, which others check the log with. It is not secret; give it to them through another channel.",
   args: [],
   flags: [],
   settings: CLIENT_SETTINGS,
@@ -70,7 +72,7 @@ export const vkeyCommand: Command = {
 
 export const statusCommand: Command = {
   name: "log status",
-  summary: "Say how long the log is, its root, what waits for it, the age of its checkpoint and what is in quarantine.",
+  summary: "Show the log's size, root, backlog, checkpoint age and quarantined events.",
   args: [],
   flags: [],
   settings: CLIENT_SETTINGS,
@@ -102,12 +104,12 @@ function describeStatus(status: LogStatus & { readonly refused: string | null })
 
 export const sequenceCommand: Command = {
   name: "log sequence",
-  summary: "Put what waits into the log, once, on a store that nobody serves; serve does it by itself.",
+  summary: "Sequence pending events once, on a store that no process serves; serve does this itself.",
   args: [],
   flags: [
-    { name: "once", help: "needed: until nothing waits any more, then end" },
-    { name: "sweep", help: "first look at every event, and queue again what is in neither queue nor log" },
-    { name: "retry", help: "first check again what is in quarantine, after it was repaired" },
+    { name: "once", help: "required: sequence until nothing is pending, then exit" },
+    { name: "sweep", help: "first scan every event, and requeue those in neither queue nor log" },
+    { name: "retry", help: "first recheck quarantined events, after a repair" },
   ],
   settings: STORE_SETTINGS,
   examples: ["deadletter log sequence --once", "deadletter log sequence --once --sweep --retry"],
@@ -161,13 +163,13 @@ async function drain(sequencer: Sequencer, onProgress: (done: number) => void) {
 export const exportCommand: Command = {
   name: "log export",
   summary:
-    "Copy the log into a folder that any web server can host and any tlog client can read. Repeat it to add what is new.",
+    "Copy the log into a folder that any web server can host and any tlog client can read. Repeat to add new entries.",
   args: ["DIR"],
   flags: [
     {
       name: "vkey",
       value: "KEY",
-      help: "the verifier key, or a file that holds it, that the log must be signed with; by default the server's own",
+      help: "verifier key, or a file that holds it, to check the log's signature with; by default the server's own",
     },
   ],
   settings: CLIENT_SETTINGS,

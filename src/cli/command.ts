@@ -70,9 +70,9 @@ export const CLIENT_SETTINGS = ["server", "key", ...STORE_SETTINGS, "baseUrl", "
 export const LIMIT: Flag = {
   name: "limit",
   value: "N",
-  help: `how many at the most, default ${LIMITS.pageSizeDefault}`,
+  help: `maximum number of rows, default ${LIMITS.pageSizeDefault}`,
 };
-export const REASON: Flag = { name: "reason", value: "TEXT", help: "why; it is kept in the audit log" };
+export const REASON: Flag = { name: "reason", value: "TEXT", help: "why; kept in the audit log" };
 
 const COMMON: readonly Flag[] = [
   { name: "json", help: "print JSON" },

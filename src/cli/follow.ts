@@ -18,9 +18,9 @@ export const followCommand: Command = {
     {
       name: "from",
       value: "N",
-      help: "index of the first entry wanted, default 0; after a stop, the last one seen plus 1",
+      help: "index of the first entry, default 0; to resume, the last one seen plus 1",
     },
-    { name: "once", help: "end where the log ends now" },
+    { name: "once", help: "stop at the current end of the log" },
   ],
   settings: CLIENT_SETTINGS,
   examples: ["deadletter log follow --from 1000", "deadletter log follow --json --once | jq -r .subject"],

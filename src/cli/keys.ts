@@ -9,12 +9,12 @@ import { createKey, listKeys, revokeKey } from "./requests.ts";
 
 export const keysCreateCommand: Command = {
   name: "keys create",
-  summary: "Make an API key for a user and print it, once.",
+  summary: "Create an API key for a user and print it, once.",
   args: ["USER-ID"],
   flags: [
-    { name: "role", value: "ROLE", help: `${ROLES.join(", ")}; each may do all the ones before it may` },
-    { name: "name", value: "TEXT", help: "what the key is for, default key" },
-    { name: "expires", value: "TIME", help: "RFC 3339; by default it does not" },
+    { name: "role", value: "ROLE", help: `${ROLES.join(", ")}; each includes the ones before it` },
+    { name: "name", value: "TEXT", help: "what the key is for; default: key" },
+    { name: "expires", value: "TIME", help: "RFC 3339; never by default" },
   ],
   settings: CLIENT_SETTINGS,
   examples: [

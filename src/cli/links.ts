@@ -25,9 +25,9 @@ export const shortenCommand: Command = {
   summary: "Create a link.",
   args: ["URL"],
   flags: [
-    { name: "code", value: "CODE", help: "the short code; generated without it" },
-    { name: "title", value: "TEXT", help: "a title for people" },
-    { name: "expires", value: "TIME", help: "RFC 3339; after it the link answers 404" },
+    { name: "code", value: "CODE", help: "the short code; generated if omitted" },
+    { name: "title", value: "TEXT", help: "a title to show people" },
+    { name: "expires", value: "TIME", help: "RFC 3339; the link answers 404 afterwards" },
     { name: "user-id", value: "ID", help: "the owner; by default the key's user" },
   ],
   settings: CLIENT_SETTINGS,
@@ -58,7 +58,7 @@ export const listCommand: Command = {
   summary: "List links, newest first.",
   args: [],
   flags: [
-    { name: "search", value: "TEXT", help: "only links with this in code, target or title" },
+    { name: "search", value: "TEXT", help: "only links whose code, target or title contains this" },
     { name: "user-id", value: "ID", help: "only links of this owner" },
     { name: "active", help: "only active links (--no-active: only inactive ones)" },
     LIMIT,
@@ -142,7 +142,7 @@ export const updateCommand: Command = {
 
 export const deleteCommand: Command = {
   name: "delete",
-  summary: "Delete a link softly: it answers 404 from now on, keeps its code and can be restored.",
+  summary: "Soft-delete a link: it answers 404, keeps its code and can be restored.",
   args: ["CODE-OR-ID"],
   flags: [{ name: "reason", value: "REASON", help: `${DELETE_REASONS.join(", ")}; default user_requested` }],
   settings: CLIENT_SETTINGS,
@@ -169,9 +169,9 @@ export const restoreCommand: Command = {
     {
       name: "checkpoint",
       value: "FILE",
-      help: "of a backup: a checkpoint saved elsewhere, which it must not be behind",
+      help: "for a backup: a checkpoint saved elsewhere that the backup must not be behind",
     },
-    { name: "allow-rollback", help: "of a backup: restore it although a saved checkpoint is newer" },
+    { name: "allow-rollback", help: "for a backup: restore it even if a saved checkpoint is newer" },
   ],
   settings: CLIENT_SETTINGS,
   examples: [

@@ -12,14 +12,14 @@ import { print, progress, table } from "./output.ts";
 
 export const migrateCommand: Command = {
   name: "migrate",
-  summary: "Bring the store's schema up to this binary's. Safe to repeat and to run from many hosts at once.",
+  summary: "Update the store's schema to this binary's. Safe to repeat, and to run from many hosts at once.",
   args: [],
   flags: [
     { name: "status", help: "only show what is applied and what is pending" },
     { name: "dry-run", help: "the same: show what would be applied, and apply nothing" },
     {
       name: "finalize",
-      help: "once every older release is stopped: refuse their writes from now on, and use what this one brings",
+      help: "once every older release is stopped: refuse their writes for good and enable this release's new fields",
     },
   ],
   settings: [...STORE_SETTINGS, "waitForDatabase"],

@@ -10,9 +10,9 @@ import { print, progress, table } from "./output.ts";
 
 export const reindexCommand: Command = {
   name: "reindex",
-  summary: "Make the tables that follow from the links anew. Nothing audited is touched; links go on meanwhile.",
+  summary: "Rebuild the tables derived from links. Audited data is not touched; redirects continue meanwhile.",
   args: [],
-  flags: [{ name: "status", help: "only show how far each table is filled" }],
+  flags: [{ name: "status", help: "only show each table's progress" }],
   settings: STORE_SETTINGS,
   examples: ["deadletter reindex --status", "deadletter reindex", "deadletter reindex --json"],
   async run(input, io) {

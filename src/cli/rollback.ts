@@ -15,21 +15,21 @@ import { print, printable } from "./output.ts";
 export const acceptRollbackCommand: Command = {
   name: "log accept-rollback",
   summary:
-    "After a failover or a restored backup lost the log's newest entries: sign that this was accepted. Replicas go on while it runs.",
+    "Sign that entries lost in a failover or a restored backup are given up. Replicas keep serving while it runs.",
   args: [],
   flags: [
     {
       name: "checkpoint",
       value: "FILE",
-      help: "the newest checkpoint that is given up; by default the one this host remembers",
+      help: "the newest checkpoint to give up; by default the one this host remembers",
     },
-    { name: "reason", value: "TEXT", help: "needed: what happened; it is published" },
+    { name: "reason", value: "TEXT", help: "required: what happened; it is published" },
     {
       name: "out",
       value: "FILE",
       help: "also write the signed statement here, for auditors who kept an older checkpoint",
     },
-    { name: "dry-run", help: "say what would be given up, and change nothing" },
+    { name: "dry-run", help: "show what would be given up, and change nothing" },
   ],
   settings: STORE_SETTINGS,
   examples: [
@@ -42,7 +42,7 @@ export const acceptRollbackCommand: Command = {
     refuseMissingStore(config);
     const reason = input.value("reason")?.trim() ?? "";
     if (reason === "")
-      throw badRequest("--reason is needed: what happened", "see: deadletter log accept-rollback --help");
+      throw badRequest("--reason is required: say what happened", "see: deadletter log accept-rollback --help");
     const remembered = checkpointPath(config);
     const place = input.value("checkpoint") ?? remembered;
     if (!existsSync(place))

@@ -9,12 +9,12 @@ import { createKey, createUser, deactivateUser, eraseUser, listUsers, restoreUse
 
 export const usersCreateCommand: Command = {
   name: "users create",
-  summary: "Create a user; with --admin also its first key, of role admin.",
+  summary: "Create a user; with --admin, also its first key, with role admin.",
   args: [],
   flags: [
     { name: "username", value: "NAME", help: `letters, digits, . _ -; default with --admin: ${FIRST_ADMIN.username}` },
     { name: "email", value: "ADDRESS", help: `default with --admin: ${FIRST_ADMIN.email}` },
-    { name: "admin", help: "make a key of role admin for the user and print it, once" },
+    { name: "admin", help: "also create a key with role admin and print it, once" },
   ],
   settings: CLIENT_SETTINGS,
   examples: [
@@ -92,7 +92,7 @@ export const usersDeactivateCommand: Command = {
 
 export const usersActivateCommand: Command = {
   name: "users activate",
-  summary: "Activate a deactivated user again. Its keys stay revoked: make it a new one.",
+  summary: "Reactivate a user. Its keys stay revoked; create a new one.",
   args: ["USER-ID"],
   flags: [REASON],
   settings: CLIENT_SETTINGS,
@@ -110,7 +110,11 @@ export const eraseCommand: Command = {
   summary:
     "Erase a person from the history, for good: name, email, and what they did. An event says so; proofs still verify.",
   args: ["USER-ID"],
-  flags: [{ name: "yes", help: "really do it" }, { name: "dry-run", help: "only say what would be erased" }, REASON],
+  flags: [
+    { name: "yes", help: "confirm the erasure" },
+    { name: "dry-run", help: "only show what would be erased" },
+    REASON,
+  ],
   settings: CLIENT_SETTINGS,
   examples: ["deadletter erase 7 --dry-run", 'deadletter erase 7 --yes --reason "request of 2026-11-20"'],
   run(input, io) {

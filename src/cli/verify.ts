@@ -25,16 +25,16 @@ export const verifyCommand: Command = {
     {
       name: "checkpoint",
       value: "FILE",
-      help: "a checkpoint saved earlier, outside of the database: the log must extend it",
+      help: "a checkpoint saved earlier outside the database, which the log must extend",
     },
     {
       name: "rollback",
       value: "FILE",
-      help: "the signed statement that the log went back behind it (GET /log/rollbacks/EPOCH)",
+      help: "the signed statement that the log was rolled back behind it (GET /log/rollbacks/EPOCH)",
     },
     { name: "export", value: "DIR", help: "check an exported log instead of the store; needs --vkey" },
     { name: "vkey", value: "KEY", help: "the log's verifier key, or a file that holds it (deadletter log vkey)" },
-    { name: "quiet", help: "print only what is false: nothing at all where everything is true" },
+    { name: "quiet", help: "print only what is false; nothing if all is true" },
   ],
   settings: STORE_SETTINGS,
   examples: [

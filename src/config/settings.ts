@@ -91,7 +91,7 @@ export const SETTINGS: readonly Setting[] = [
     fileEnv: "DATABASE_URL_FILE",
     isSecret: true,
     read: readDatabaseUrl,
-    help: "PostgreSQL to use; without it an embedded SQLite file in the data directory",
+    help: "PostgreSQL URL; without it, an embedded SQLite file in the data directory",
   },
   {
     name: "dataDir",
@@ -115,7 +115,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "PORT",
     default: "5000",
     read: readInteger(0, 65_535),
-    help: "port to listen on; 0 takes a free one",
+    help: "port to listen on; 0 picks a free one",
   },
   {
     name: "adminListen",
@@ -144,7 +144,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_OWN_HOSTS",
     default: "",
     read: readHosts,
-    help: "other names of this server, such as go.example.com,go: a link to one of them is refused",
+    help: "this server's other names, such as go.example.com,go; links to them are refused",
   },
   {
     name: "logKey",
@@ -169,7 +169,7 @@ export const SETTINGS: readonly Setting[] = [
     isBoolean: true,
     default: ({ databaseUrl }) => String(databaseUrl === undefined),
     read: readBoolean,
-    help: "bring an older schema up to date at start",
+    help: "update an older schema at start",
   },
   {
     name: "logLevel",
@@ -193,7 +193,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_WAL_MEGABYTES",
     default: "64",
     read: readInteger(1, 100_000),
-    help: "size past which the embedded store's write-ahead log begins anew, MiB",
+    help: "size at which the embedded store's write-ahead log restarts, MiB",
   },
   {
     name: "databaseDeadlineMs",
@@ -209,7 +209,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_WAIT_FOR_DATABASE",
     default: "0",
     read: readDuration(0, 3_600_000),
-    help: "how long to wait at the start for a database that does not answer, such as 60s",
+    help: "how long to wait at start for a database that does not answer, such as 60s",
   },
   {
     name: "pgbouncer",
@@ -226,7 +226,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_TRUSTED_PROXIES",
     default: "",
     read: readNetworks,
-    help: "networks of proxies, such as 10.0.0.0/8, whose X-Forwarded-For or Forwarded says where a request comes from",
+    help: "proxy networks, such as 10.0.0.0/8, whose X-Forwarded-For or Forwarded is believed",
   },
   {
     name: "logClient",
@@ -234,7 +234,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_LOG_CLIENT",
     default: "full",
     read: readChoice("full", "network", "none"),
-    help: "what log lines of requests say of the client: its address in full, its network (/24, /48), or none",
+    help: "how request log lines show the client: full address, network (/24, /48), or none",
   },
   {
     name: "auditClient",
@@ -243,7 +243,7 @@ export const SETTINGS: readonly Setting[] = [
     default: "false",
     isBoolean: true,
     read: readBoolean,
-    help: "keep the client's address in each event's actor, which an erasure erases",
+    help: "keep the client's address in each event's actor; an erasure removes it",
   },
   {
     name: "limitBadKeys",
@@ -251,7 +251,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_LIMIT_BAD_KEYS",
     default: "30",
     read: readInteger(0, 1_000_000),
-    help: "keys that are not valid, a minute and client; 0 for no limit",
+    help: "invalid keys per minute and client; 0 for no limit",
   },
   {
     name: "limitProofs",
@@ -259,7 +259,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_LIMIT_PROOFS",
     default: "6000",
     read: readInteger(0, 10_000_000),
-    help: "public proofs and tiles, a minute and client; 0 for no limit",
+    help: "public proofs and tiles per minute and client; 0 for no limit",
   },
   {
     name: "limitChanges",
@@ -267,7 +267,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_LIMIT_CHANGES",
     default: "0",
     read: readInteger(0, 10_000_000),
-    help: "changes, a minute and key; 0 for no limit",
+    help: "changes per minute and key; 0 for no limit",
   },
   {
     name: "limitRedirects",
@@ -275,7 +275,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_LIMIT_REDIRECTS",
     default: "0",
     read: readInteger(0, 10_000_000),
-    help: "redirects, a minute and client; 0 for no limit",
+    help: "redirects per minute and client; 0 for no limit",
   },
   {
     name: "shutdownGraceMs",
@@ -283,7 +283,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_SHUTDOWN_GRACE_MS",
     default: "0",
     read: readInteger(0, 600_000),
-    help: "after SIGTERM, how long to go on serving while /readyz says 503",
+    help: "after SIGTERM, how long to keep serving while /readyz says 503",
   },
   {
     name: "drainMs",
@@ -299,7 +299,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_WORKERS",
     default: "1",
     read: readInteger(1, 64),
-    help: "processes that serve on the one port, on PostgreSQL; each has a pool and a cache of its own",
+    help: "processes that share the port (PostgreSQL only); each has its own pool and cache",
   },
   {
     name: "maxConnections",
@@ -307,7 +307,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_MAX_CONNECTIONS",
     default: "0",
     read: readInteger(0, 10_000_000),
-    help: "connections of one process at the most; 0 for as many as its limit on open files allows",
+    help: "maximum connections per process; 0 for as many as its open-file limit allows",
   },
   {
     name: "cacheEntries",
@@ -315,7 +315,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_CACHE_ENTRIES",
     default: "1000000",
     read: readInteger(0, 100_000_000),
-    help: "links kept in memory for redirects at the most; 0 keeps none",
+    help: "maximum links cached for redirects; 0 caches none",
   },
   {
     name: "cacheMissing",
@@ -323,7 +323,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_CACHE_MISSING",
     default: "100000",
     read: readInteger(0, 10_000_000),
-    help: "codes remembered to belong to no link at the most",
+    help: "maximum unknown codes remembered",
   },
   {
     name: "cacheMegabytes",
@@ -331,7 +331,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_CACHE_MEGABYTES",
     default: "512",
     read: readInteger(0, 1_000_000),
-    help: "memory for those links at the most, MiB",
+    help: "maximum memory for cached links, MiB",
   },
   {
     name: "cacheStaleMax",
@@ -339,7 +339,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_CACHE_STALE_MAX",
     default: "1s",
     read: readDuration(100, 60_000),
-    help: "longest a change made elsewhere may go unnoticed; a process that has not heard from the log for longer asks the store",
+    help: "longest a change made elsewhere may go unnoticed; past it a process asks the store",
   },
   {
     name: "cacheOutage",
@@ -347,7 +347,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_CACHE_OUTAGE",
     default: "10m",
     read: readDuration(0, 86_400_000),
-    help: "how long known links go on redirecting while the database is down; 0 turns it off",
+    help: "how long known links keep redirecting while the database is down; 0 turns it off",
   },
   {
     name: "keyOutage",
@@ -355,7 +355,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_KEY_OUTAGE",
     default: ({ cacheOutage }) => `${cacheOutage}ms`,
     read: readDuration(0, 86_400_000),
-    help: "how long a key that was good may go on reading while the database is down; by default as long as links redirect",
+    help: "how long a valid key may keep reading while the database is down; by default as long as links redirect",
   },
   {
     name: "refusedWrites",
@@ -363,7 +363,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_REFUSED_WRITES",
     default: "deny",
     read: readChoice("allow", "deny"),
-    help: "allow or deny changes while the stored log is not one this host would vouch for",
+    help: "allow or deny changes while the stored log is refused",
   },
   {
     name: "clickRetentionDays",
@@ -371,7 +371,7 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_CLICK_RETENTION_DAYS",
     default: "90",
     read: readInteger(0, 36_500),
-    help: "how long clicks are kept by hour, referrer and device; totals stay for ever; 0 keeps all",
+    help: "how long clicks are kept by hour, referrer and device; totals are kept forever; 0 keeps all",
   },
   {
     name: "clickReferrers",
@@ -379,14 +379,14 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_CLICK_REFERRERS",
     default: "100",
     read: readInteger(0, 10_000),
-    help: "referring hosts of a link that one process tells apart in an hour; the rest count as `other`",
+    help: "referring hosts counted separately per link, hour and process; the rest count as `other`",
   },
   {
     name: "server",
     flag: "server",
     env: "DEADLETTER_SERVER",
     read: readBaseUrl,
-    help: "a running deadletter to talk to; without it, the configured store directly",
+    help: "URL of a running deadletter; without it, the configured store directly",
   },
   {
     name: "key",
@@ -394,7 +394,7 @@ export const SETTINGS: readonly Setting[] = [
     fileEnv: "DEADLETTER_KEY_FILE",
     isSecret: true,
     read: (text) => text,
-    help: "API key of the client commands",
+    help: "API key for client commands",
   },
 ];
 
