@@ -133,3 +133,47 @@ test("values that are lists are compared by what is in them", () => {
   expect(differingFields(LINK, state, { id: 5, tags: ["a", "b"] })).toEqual([]);
   expect(differingFields(LINK, state, { id: 5, tags: ["a", "c"] })).toEqual(["tags"]);
 });
+
+describe("what older releases would not know of", () => {
+  const accept: Command = { type: "log.create", id: 1, epoch: 1, statement: "a statement", reason: "why" };
+
+  test("is refused as a whole kind of subject until the store is finalized for its generation", () => {
+    expect(() => decide(null, accept, context("admin", { generation: 1 }))).toThrow(
+      "older releases may still write to this store, and would not know of a log",
+    );
+    const made = decide(null, accept, context("admin", { drawn: { id: 1, text: "" } }));
+    expect(made).toMatchObject({ op: "created", next: { id: 1, epoch: 1, version: 1 }, reason: "why" });
+  });
+
+  test("of the log counts on: an epoch that was there is refused", () => {
+    const log = { id: 1, epoch: 2, statement: "s", created_at_ms: 0, updated_at_ms: 0, version: 2 };
+    const next: Command = { ...accept, type: "log.update", epoch: 3 };
+    expect(decide(log, next, context("admin"))).toMatchObject({ op: "updated", next: { epoch: 3, version: 3 } });
+    expect(() => decide(log, { ...next, epoch: 2 }, context("admin"))).toThrow("the log is in epoch 2 already");
+    expect(() => decide(null, next, context("admin"))).toThrow("the log never went back");
+  });
+});
+
+describe("erasing a user", () => {
+  const user = {
+    id: 7,
+    username: "erased-7-0011aabb",
+    email: "erased-7@invalid",
+    is_active: 0,
+    created_at_ms: 0,
+    updated_at_ms: 0,
+    version: 4,
+  };
+  const erase = (actors: string[], states: string[]): Command => ({ type: "user.erase", id: 7, actors, states });
+
+  test("is refused where nothing of it is left, and goes on while something is", () => {
+    expect(() => decide(user, erase([], []), context("admin"))).toThrow("user 7 is erased already");
+    for (const [actors, states] of [
+      [["url:1:1"], []],
+      [[], ["user:7:1"]],
+    ] as const)
+      expect(
+        decide(user, erase([...actors], [...states]), context("admin", { drawn: { id: 0, text: "0011aabb" } }))?.op,
+      ).toBe("erased");
+  });
+});

@@ -3,10 +3,32 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { LIMITS } from "../../src/limits.ts";
 import { checkCode, generateCode, isCode, isReservedCode } from "../../src/model/code.ts";
-import { checkTitle } from "../../src/model/link.ts";
+import { checkTitle, destinationFromState } from "../../src/model/link.ts";
 import { checkOriginalUrl } from "../../src/model/target.ts";
 
 const none: ReadonlySet<string> = new Set();
+
+describe("destinationFromState()", () => {
+  const state = {
+    id: 5,
+    short_code: "abc",
+    original_url: "https://a.b/",
+    is_active: true,
+    expires_at: null,
+    version: 2,
+  };
+
+  test("reads where a link leads, and null in what is no link's state, or was erased", () => {
+    expect(destinationFromState(state)).toMatchObject({
+      id: 5,
+      short_code: "abc",
+      original_url: "https://a.b/",
+      version: 2,
+    });
+    for (const broken of [null, { ...state, short_code: undefined }, { ...state, original_url: 7 }])
+      expect(destinationFromState(broken)).toBeNull();
+  });
+});
 
 describe("checkOriginalUrl()", () => {
   test.each([

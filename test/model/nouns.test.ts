@@ -2,13 +2,33 @@ import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { changesBetween } from "../../src/model/changes.ts";
-import { checkDeleteReason, checkReason } from "../../src/model/event.ts";
+import { checkDeleteReason, checkReason, mayReadActor, showActor } from "../../src/model/event.ts";
 import { generateKey, hashKey, isKey, KEY } from "../../src/model/key.ts";
 import { LINK } from "../../src/model/link.ts";
 import { isAtLeast, ROLES } from "../../src/model/role.ts";
 import { withoutHidden } from "../../src/model/subject.ts";
 import { formatTime, parseTime } from "../../src/model/time.ts";
 import { checkEmail, checkUsername } from "../../src/model/user.ts";
+
+describe("showActor()", () => {
+  const actor = { user_id: 1, key_id: 2, via: "http", request_id: null, reason: null, client: "192.0.2.1" };
+  const { client, ...without } = actor;
+
+  test("says from where to admins and to whom it was, and to nobody else", () => {
+    const shown = { user_id: 1, key_id: 2, via: "http" };
+    expect(showActor({ userId: 9, role: "admin" }, actor)).toEqual({ ...shown, client });
+    expect(showActor({ userId: 1, role: "reader" }, actor)).toEqual({ ...shown, client });
+    expect(showActor({ userId: 9, role: "editor" }, actor)).toEqual(shown);
+    expect(Object.keys(showActor({ userId: 9, role: "admin" }, without))).toEqual(["user_id", "key_id", "via"]);
+  });
+
+  test("is shown as it was signed only where all of it may be", () => {
+    expect(mayReadActor({ userId: 9, role: "editor" }, actor)).toBe(false);
+    expect(mayReadActor({ userId: 1, role: "reader" }, actor)).toBe(true);
+    expect(mayReadActor({ userId: 9, role: "editor" }, without)).toBe(true);
+    expect(mayReadActor({ userId: 9, role: "editor" }, null)).toBe(true);
+  });
+});
 
 describe("parseTime()", () => {
   test.each([
