@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createLogKey, encodeLogKey } from "../src/tlog/log-key.ts";
+import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
 import { createDatabase, stopServer } from "../test/support/postgres.ts";
 import { startServe } from "../test/support/process.ts";
 import { median, openReport } from "./report.ts";

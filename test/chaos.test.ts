@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { openStore } from "../src/app/open-store.ts";
 import { storedTiles } from "../src/audit/stored-tree.ts";
 import { loadConfig } from "../src/config/load.ts";
+import { sha256 } from "../src/runtime/sha256.ts";
 import { openCheckpoint } from "../src/tlog/checkpoint.ts";
 import { isSameHash } from "../src/tlog/merkle.ts";
 import { rootAt } from "../src/tlog/tiles.ts";
@@ -234,7 +235,7 @@ async function settleAndCheck(environment: Plan["environment"], key: string, rec
     const read = storedTiles(sql);
     for (const note of record.checkpoints) {
       const checkpoint = openCheckpoint(note, TEST_LOG_KEY);
-      expect([checkpoint.size, isSameHash(await rootAt(read, checkpoint.size), checkpoint.root)]).toEqual([
+      expect([checkpoint.size, isSameHash(await rootAt(sha256, read, checkpoint.size), checkpoint.root)]).toEqual([
         checkpoint.size,
         true,
       ]);

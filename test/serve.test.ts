@@ -225,7 +225,7 @@ describe("serve refuses to start, with one clear line and the right exit code", 
     await runDeadletter(["users", "create", "--admin", "--username", "x", "--email", "x@y.z"], store.environment);
     served.child.kill("SIGTERM");
     await served.child.exited;
-    const { encodeLogKey, createLogKey } = await import("../src/tlog/log-key.ts");
+    const { encodeLogKey, createLogKey } = await import("../src/audit/log-key.ts");
     const other = encodeLogKey(createLogKey("other.example", new Uint8Array(32).fill(9)));
     expect(await serveFails({ ...store.environment, DEADLETTER_LOG_KEY: other })).toMatch(
       /ended with 2: deadletter: the log key other\.example is not the one/,

@@ -192,6 +192,15 @@ describe("files", () => {
     ).toEqual([]);
   });
 
+  test("of tlog/ import nothing from outside it and nothing of Bun's or Node's: a browser runs them", () => {
+    const outside = sources("src/tlog").flatMap((path) =>
+      [...read(path).matchAll(/from "(?!\.\/)([^"]+)"|\b(?:Bun|Buffer|process|require)\b[.(]/g)].map(
+        ([what]) => `${path}: ${what}`,
+      ),
+    );
+    expect(outside).toEqual([]);
+  });
+
   test("of the two engines' migrations have the same names", () => {
     const [postgres, sqlite] = ["postgres", "sqlite"].map((engine) =>
       readdirSync(join(ROOT, "migrations", engine)).sort(),

@@ -2,6 +2,7 @@
 
 import type { Consuming } from "../audit/consumer.ts";
 import type { Follower } from "../audit/follower.ts";
+import type { LogKey } from "../audit/log-key.ts";
 import type { Presence } from "../audit/presence.ts";
 import type { Recorder } from "../clicks/click-recorder.ts";
 import type { Clicks } from "../clicks/clicks.ts";
@@ -26,7 +27,6 @@ import type { Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { Store } from "../store/store.ts";
-import type { LogKey } from "../tlog/log-key.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit.ts";
 import { createClicks } from "./clicks.ts";
 import { DatabaseProbe } from "./database-probe.ts";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Alarm } from "../audit/alarm.ts";
 import { CheckpointMemory } from "../audit/checkpoint-memory.ts";
 import { LogFeed } from "../audit/feed.ts";
+import type { LogKey } from "../audit/log-key.ts";
 import { countAlarms } from "../audit/metrics.ts";
 import { OwnWrites } from "../audit/own-writes.ts";
 import { SequencerPoller } from "../audit/sequencer/poller.ts";
@@ -16,7 +17,6 @@ import type { Committed } from "../operations/context.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Outside } from "../runtime/outside.ts";
 import type { Store } from "../store/store.ts";
-import type { LogKey } from "../tlog/log-key.ts";
 import type { Part } from "./parts.ts";
 
 export interface AuditLogParts {

@@ -2,13 +2,13 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "../audit/log-key.ts";
 import { isBorneOutBy, readWitnesses } from "../audit/witnesses.ts";
 import type { Config } from "../config/settings.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import type { Outside } from "../runtime/outside.ts";
 import { randomName } from "../runtime/random.ts";
 import type { Store } from "../store/store.ts";
-import { createLogKey, encodeLogKey, type LogKey, parseLogKey } from "../tlog/log-key.ts";
 
 /**
  * From the configuration, or from the data directory of the embedded store, which makes one on its first start. Throws

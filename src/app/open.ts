@@ -1,11 +1,11 @@
 // From a configuration to a running process, or to the reason why not. Used by serve, by every command and by the tests.
 
+import { type LogKey, parseLogKey } from "../audit/log-key.ts";
 import type { Config } from "../config/settings.ts";
 import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
 import { describeError } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
-import { type LogKey, parseLogKey } from "../tlog/log-key.ts";
 import { assemble, type Deadletter, type OpenOptions } from "./assemble.ts";
 import { loadLogKey } from "./log-key-file.ts";
 import { assertReachable, bringSchemaUp, connectStore, isUnavailable, waitUntilReachable } from "./open-store.ts";

@@ -6,9 +6,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Outside } from "../runtime/outside.ts";
+import { sha256 } from "../runtime/sha256.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
-import type { VerifierKey } from "../tlog/log-key.ts";
 import { isConsistent } from "../tlog/merkle.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import { covers, openRollback, type Rollback } from "../tlog/rollback.ts";
 import { proveConsistency, type TileReader } from "../tlog/tiles.ts";
@@ -126,7 +127,7 @@ async function objectionTo(known: Checkpoint, head: Checkpoint, read: TileReader
   if (head.size < known.size)
     return `the log has ${head.size} entries, but had ${known.size}: the database was restored from an older state`;
   // The proof's hashes must make both roots: stored leaves of the older tree alone would show nothing of the newer one.
-  return isConsistent(known, head, await proveConsistency(read, known.size, head.size))
+  return isConsistent(sha256, known, head, await proveConsistency(sha256, read, known.size, head.size))
     ? undefined
     : `the log's first ${known.size} entries are not those that were signed before: it was forked`;
 }

@@ -5,7 +5,8 @@ import { timingSafeEqual } from "node:crypto";
 import type { Actor, EventRow, EventType } from "../model/event.ts";
 import type { State } from "../model/field.ts";
 import { formatTime } from "../model/time.ts";
-import type { LogKey } from "../tlog/log-key.ts";
+import { sha256 } from "../runtime/sha256.ts";
+import type { LogKey } from "./log-key.ts";
 
 export const SALT_BYTES = 16;
 
@@ -94,7 +95,7 @@ function leafText(event: LeafFields, [one, two]: readonly [string, string]): str
 export function hashLeaf(leaf: Uint8Array): Uint8Array {
   const input = new Uint8Array(1 + leaf.length);
   input.set(leaf, 1);
-  return Bun.SHA256.hash(input) as Uint8Array;
+  return sha256(input);
 }
 
 /** HMAC-SHA256 under a key that is not in the database: a row inserted by SQL cannot carry it. */

@@ -4,9 +4,10 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { badRequest, messageOf } from "../errors.ts";
+import { sha256 } from "../runtime/sha256.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
-import type { VerifierKey } from "../tlog/log-key.ts";
 import { HASH_BYTES, isConsistent, isSameHash } from "../tlog/merkle.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import {
   bundlesOf,
@@ -73,10 +74,10 @@ async function checkFetched(
   old: Checkpoint | undefined,
 ): Promise<void> {
   const read = exportedTiles(folder);
-  if (!isSameHash(await rootAt(read, checkpoint.size), checkpoint.root))
+  if (!isSameHash(await rootAt(sha256, read, checkpoint.size), checkpoint.root))
     throw new CheckpointError(`the tiles of ${checkpoint.size} entries do not have the root that was signed`);
   // The proof's hashes are of the new tree and must make both roots: the folder's own older tiles would prove nothing.
-  if (old && !isConsistent(old, checkpoint, await proveConsistency(read, old.size, checkpoint.size)))
+  if (old && !isConsistent(sha256, old, checkpoint, await proveConsistency(sha256, read, old.size, checkpoint.size)))
     throw new CheckpointError(
       `the log does not extend the ${old.size} entries that were exported before: it was forked`,
     );

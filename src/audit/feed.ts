@@ -8,8 +8,8 @@ import { withDeadline } from "../runtime/deadline.ts";
 import { type LogHead, type LogLook, listTail, lookAtLog, type TailRow } from "../store/queries/log.ts";
 import type { Sql, Store } from "../store/store.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
-import type { VerifierKey } from "../tlog/log-key.ts";
 import { isSameHash } from "../tlog/merkle.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import type { Follower, Place } from "./follower.ts";
 

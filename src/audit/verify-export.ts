@@ -4,9 +4,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { subjectOf } from "../model/subjects.ts";
+import { sha256 } from "../runtime/sha256.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
-import type { VerifierKey } from "../tlog/log-key.ts";
 import { Frontier, HASH_BYTES, isSameHash } from "../tlog/merkle.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import { bundlesOf, decodeBundle, TILE_HEIGHT, type Tile, tilesOf } from "../tlog/tiles.ts";
 import type { Statement } from "./checkpoint-memory.ts";
@@ -40,7 +41,7 @@ export function verifyExport(folder: string, key: VerifierKey, options: VerifyEx
     options.onFinding(finding);
   };
   const wanted = new Set([head.size, ...sizesOf({ saved, given })]);
-  const frontier = new Frontier();
+  const frontier = new Frontier(sha256);
   const roots = new Map(wanted.has(0) ? [[0, frontier.root]] : []);
   const hashes = new Map<number, Uint8Array[]>();
   const subjects = new Map<string, { version: number; hash: Uint8Array }>();

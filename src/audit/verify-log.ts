@@ -2,6 +2,7 @@
 // and that it extends every checkpoint that was kept elsewhere. Whether each leaf is its event's is checked with the events.
 
 import { LIMITS } from "../limits.ts";
+import { sha256 } from "../runtime/sha256.ts";
 import {
   countLog,
   listLeafHashes,
@@ -13,8 +14,8 @@ import {
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
-import type { VerifierKey } from "../tlog/log-key.ts";
 import { EMPTY_ROOT, Frontier, isSameHash } from "../tlog/merkle.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import { covers, type Rollback } from "../tlog/rollback.ts";
 import { hashesAt, TILE_HEIGHT } from "../tlog/tiles.ts";
@@ -131,7 +132,7 @@ async function readHead(sql: Sql, key: VerifierKey, report: Report): Promise<Che
 async function walkLeaves(sql: Sql, sizes: readonly number[], report: Report): Promise<Map<number, Uint8Array>> {
   const wanted = new Set(sizes);
   const roots = new Map<number, Uint8Array>();
-  const frontier = new Frontier();
+  const frontier = new Frontier(sha256);
   if (wanted.has(0)) roots.set(0, frontier.root);
   const step = LIMITS.verifyBatchRows * 4;
   for (let start = 0; ; start += step) {

@@ -16,11 +16,11 @@ import { type LoggedEvent, listChains } from "../store/queries/events.ts";
 import { countSideRows, isComplete, listSideRows, readSideTables } from "../store/queries/side-tables.ts";
 import { listSubjects } from "../store/queries/subjects.ts";
 import type { Query, Sql } from "../store/store.ts";
-import type { LogKey } from "../tlog/log-key.ts";
 import { isSameHash } from "../tlog/merkle.ts";
 import { contradictionsOf, openEvent, stateOf } from "./event.ts";
 import type { Report } from "./finding.ts";
 import { applyStep, FoldError } from "./fold.ts";
+import type { LogKey } from "./log-key.ts";
 
 type Row = Stored<SubjectRow>;
 

@@ -6,10 +6,10 @@ import { SUBJECTS } from "../model/subjects.ts";
 import { countEvents, readCounters } from "../store/queries/events.ts";
 import { countSubjects } from "../store/queries/subjects.ts";
 import type { Sql, Store } from "../store/store.ts";
-import type { LogKey } from "../tlog/log-key.ts";
 import type { Statement } from "./checkpoint-memory.ts";
 import { Erasures } from "./erasures.ts";
 import type { Finding, Report } from "./finding.ts";
+import type { LogKey } from "./log-key.ts";
 import { type SavedCheckpoint, verifyLog } from "./verify-log.ts";
 import { checkSubject, pairSubjects } from "./verify-subjects.ts";
 

@@ -6,9 +6,9 @@ import { listOldestAndNewest } from "../store/queries/events.ts";
 import { readLogHead } from "../store/queries/log.ts";
 import type { Store } from "../store/store.ts";
 import { openCheckpoint } from "../tlog/checkpoint.ts";
-import type { LogKey } from "../tlog/log-key.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import { hashLeaf, tagOf } from "./event.ts";
+import type { LogKey } from "./log-key.ts";
 
 export interface Witnesses {
   readonly events: readonly EventRow[];

@@ -3,13 +3,13 @@
 import { localOperator, open } from "../app/open.ts";
 import { refuseMissingStore } from "../app/open-store.ts";
 import { exportLog } from "../audit/export.ts";
+import { createLogKey, encodeLogKey, encodeVerifierKey } from "../audit/log-key.ts";
 import type { Sequencer } from "../audit/sequencer/sequencer.ts";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { type LogStatus, retryQuarantined } from "../operations/audit-log.ts";
 import { systemFiles } from "../runtime/files.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { randomName, systemRandom } from "../runtime/random.ts";
-import { createLogKey, encodeLogKey, encodeVerifierKey } from "../tlog/log-key.ts";
 import { getBytes, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";

@@ -2,12 +2,13 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { parseVerifierKey } from "../audit/log-key.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { SETTINGS, type SettingName } from "../config/settings.ts";
 import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { editDistance } from "../runtime/edit-distance.ts";
-import { parseVerifierKey, type VerifierKey } from "../tlog/log-key.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 
 export interface Flag {
   readonly name: string;

@@ -12,7 +12,7 @@ import type { SavedCheckpoint } from "../audit/verify-log.ts";
 import { badRequest, DeadletterError } from "../errors.ts";
 import { SYSTEM } from "../runtime/outside.ts";
 import { schemaStatus } from "../store/migrate.ts";
-import type { VerifierKey } from "../tlog/log-key.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { type Command, type Input, type Io, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, printable, progress } from "./output.ts";
 

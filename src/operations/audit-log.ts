@@ -1,6 +1,7 @@
 // Reads the signed log for whoever asks: its head, its tiles, entries in order, and the proof of one event.
 
 import { type Static, Type } from "@sinclair/typebox";
+import { encodeVerifierKey } from "../audit/log-key.ts";
 import { storedTiles } from "../audit/stored-tree.ts";
 import { notFound, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -9,6 +10,7 @@ import { countEvents } from "../model/counters.ts";
 import type { LogEntry } from "../model/event.ts";
 import { nullable, Timestamp } from "../model/schema.ts";
 import { formatTime } from "../model/time.ts";
+import { sha256 } from "../runtime/sha256.ts";
 import { GENERATION } from "../store/generation.ts";
 import { findEvent, readCounters } from "../store/queries/events.ts";
 import {
@@ -24,7 +26,7 @@ import {
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
 import { openCheckpoint } from "../tlog/checkpoint.ts";
-import { encodeVerifierKey, type VerifierKey } from "../tlog/log-key.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import { encodeProof } from "../tlog/proof.ts";
 import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../tlog/tiles.ts";
@@ -118,7 +120,7 @@ async function proofOf(sql: Sql, key: VerifierKey, id: number): Promise<string> 
   const head = await signedHead(sql);
   if (!leaf || leaf.idx >= head.size) throw await notInLog(sql, id);
   const { size } = openCheckpoint(head.note, key);
-  return encodeProof(leaf.idx, await proveInclusion(storedTiles(sql), leaf.idx, size), head.note);
+  return encodeProof(leaf.idx, await proveInclusion(sha256, storedTiles(sql), leaf.idx, size), head.note);
 }
 
 async function notInLog(sql: Sql, id: number) {

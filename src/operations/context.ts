@@ -1,5 +1,6 @@
 // What every operation needs, and what a transaction on somebody's behalf has.
 
+import type { LogKey } from "../audit/log-key.ts";
 import type { Caller } from "../model/caller.ts";
 import type { Command } from "../model/command.ts";
 import type { EventType } from "../model/event.ts";
@@ -8,7 +9,6 @@ import type { Destination } from "../model/link.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RandomBytes } from "../runtime/random.ts";
 import type { Store, Tx } from "../store/store.ts";
-import type { LogKey } from "../tlog/log-key.ts";
 import type { Ahead } from "./ahead.ts";
 
 export interface Core {

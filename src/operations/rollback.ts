@@ -10,11 +10,12 @@ import type { Caller } from "../model/caller.ts";
 import { LOG, LOG_ID } from "../model/log.ts";
 import { formatTime } from "../model/time.ts";
 import { sleep } from "../runtime/clock.ts";
+import { sha256 } from "../runtime/sha256.ts";
 import { lockLogHead } from "../store/queries/log.ts";
 import { lockSubjects } from "../store/queries/subjects.ts";
 import type { Checkpoint } from "../tlog/checkpoint.ts";
-import type { VerifierKey } from "../tlog/log-key.ts";
 import { isConsistent } from "../tlog/merkle.ts";
+import type { VerifierKey } from "../tlog/note.ts";
 import { type Rollback, signRollback } from "../tlog/rollback.ts";
 import { proveConsistency } from "../tlog/tiles.ts";
 import { transact } from "./apply.ts";
@@ -52,7 +53,7 @@ async function accept({ core, tx, apply }: Work, options: AcceptOptions): Promis
   const read = storedTiles(tx);
   const isExtended =
     old.size <= checkpoint.size &&
-    isConsistent(old, checkpoint, await proveConsistency(read, old.size, checkpoint.size));
+    isConsistent(sha256, old, checkpoint, await proveConsistency(sha256, read, old.size, checkpoint.size));
   if (isExtended)
     throw conflict(
       `the log extends that checkpoint of ${old.size} entries: it did not go back behind it`,

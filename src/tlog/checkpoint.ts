@@ -1,8 +1,8 @@
 // A signed statement of how long the log is and what its root is: C2SP tlog-checkpoint in a C2SP signed-note. Pure.
 
-import type { LogKey, VerifierKey } from "./log-key.ts";
+import { bytesOfBase64 } from "./base64.ts";
 import { HASH_BYTES } from "./merkle.ts";
-import { bodyOf, CheckpointError, openNote, signNote } from "./note.ts";
+import { bodyOf, CheckpointError, openNote, type SignerKey, signNote, type VerifierKey } from "./note.ts";
 
 export interface Checkpoint {
   /** How many leaves the log has. */
@@ -10,8 +10,8 @@ export interface Checkpoint {
   readonly root: Uint8Array;
 }
 
-export function signCheckpoint(key: LogKey, { size, root }: Checkpoint): string {
-  return signNote(key, `${key.origin}\n${size}\n${Buffer.from(root).toString("base64")}\n`);
+export function signCheckpoint(key: SignerKey, { size, root }: Checkpoint): string {
+  return signNote(key, `${key.origin}\n${size}\n${root.toBase64()}\n`);
 }
 
 /** Throws CheckpointError unless the note is this log's, whole, and signed with its key; other signatures are let be. */
@@ -30,8 +30,8 @@ export function openCheckpoint(note: string, key: VerifierKey): Checkpoint {
 /** A size in decimal and a root in base64, each as it is written and no other way; undefined where one is not. */
 export function readCheckpoint(sizeText: string, rootText: string): Checkpoint | undefined {
   const size = Number(sizeText);
-  const root = new Uint8Array(Buffer.from(rootText, "base64"));
-  const isCanonical = Buffer.from(root).toString("base64") === rootText && root.length === HASH_BYTES;
-  if (!/^(0|[1-9]\d*)$/.test(sizeText) || !Number.isSafeInteger(size) || !isCanonical) return undefined;
+  const root = bytesOfBase64(rootText);
+  if (!/^(0|[1-9]\d*)$/.test(sizeText) || !Number.isSafeInteger(size)) return undefined;
+  if (root?.length !== HASH_BYTES || root.toBase64() !== rootText) return undefined;
   return { size, root };
 }

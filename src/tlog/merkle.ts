@@ -1,12 +1,16 @@
-// The Merkle tree of RFC 6962: node hashes, the growing right edge of a tree, inclusion and consistency proofs. Pure.
+// The Merkle tree of RFC 6962: node hashes, the growing right edge of a tree, inclusion and consistency proofs.
+// Pure: SHA-256 is given, so that it also runs in a browser.
 // Sizes and indexes are safe integers (below 2^53), so they are halved by division and never by 32-bit operators.
 
-import { timingSafeEqual } from "node:crypto";
+/** SHA-256 (FIPS 180-4) of some bytes: 32 of them. */
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 export const HASH_BYTES = 32;
 
 /** The root of a tree without leaves: SHA-256("") (RFC 6962 section 2.1). */
-export const EMPTY_ROOT: Uint8Array = Bun.SHA256.hash(new Uint8Array(0)) as Uint8Array;
+export const EMPTY_ROOT: Uint8Array = Uint8Array.fromHex(
+  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+);
 
 /** A complete subtree: the leaves `index * 2^level` up to `(index + 1) * 2^level`. Level 0 is a leaf's hash. */
 export interface Node {
@@ -21,12 +25,12 @@ export interface Span {
 }
 
 /** SHA-256(0x01 || left || right) (RFC 6962 section 2.1). */
-export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
+export function hashNode(sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array {
   const input = new Uint8Array(1 + 2 * HASH_BYTES);
   input[0] = 1;
   input.set(left, 1);
   input.set(right, 1 + HASH_BYTES);
-  return Bun.SHA256.hash(input) as Uint8Array;
+  return sha256(input);
 }
 
 /** The complete subtrees of a span, left to right, largest first. The span must be one that RFC 6962 splits a tree into. */
@@ -42,9 +46,9 @@ export function nodesOf({ start, end }: Span): Node[] {
 }
 
 /** The hash of a span from those of its subtrees, in the order of nodesOf(); none of them make the empty tree. */
-export function foldNodes(hashes: readonly Uint8Array[]): Uint8Array {
+export function foldNodes(sha256: Sha256, hashes: readonly Uint8Array[]): Uint8Array {
   const [last = EMPTY_ROOT, ...others] = [...hashes].reverse();
-  return others.reduce((right, left) => hashNode(left, right), last);
+  return others.reduce((right, left) => hashNode(sha256, left, right), last);
 }
 
 /** The spans whose hashes prove leaf `index` in a tree of `size`, from the leaf up: PATH (RFC 6962 section 2.1.1). */
@@ -86,6 +90,7 @@ export function consistencySpans(from: number, to: number): Span[] {
 
 /** RFC 9162 section 2.1.3.2. */
 export function isIncluded(
+  sha256: Sha256,
   leaf: { readonly hash: Uint8Array; readonly index: number },
   tree: { readonly size: number; readonly root: Uint8Array },
   proof: readonly Uint8Array[],
@@ -96,10 +101,10 @@ export function isIncluded(
   for (const sibling of proof) {
     if (last === 0) return false;
     if (at % 2 === 1 || at === last) {
-      hash = hashNode(sibling, hash);
+      hash = hashNode(sha256, sibling, hash);
       while (at % 2 === 0 && at !== 0) [at, last] = [at / 2, Math.floor(last / 2)];
     } else {
-      hash = hashNode(hash, sibling);
+      hash = hashNode(sha256, hash, sibling);
     }
     [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
   }
@@ -108,6 +113,7 @@ export function isIncluded(
 
 /** RFC 9162 section 2.1.4.2. Every tree extends the empty one. */
 export function isConsistent(
+  sha256: Sha256,
   from: { readonly size: number; readonly root: Uint8Array },
   to: { readonly size: number; readonly root: Uint8Array },
   proof: readonly Uint8Array[],
@@ -124,11 +130,11 @@ export function isConsistent(
   for (const sibling of path.slice(1)) {
     if (last === 0) return false;
     if (at % 2 === 1 || at === last) {
-      oldHash = hashNode(sibling, oldHash);
-      newHash = hashNode(sibling, newHash);
+      oldHash = hashNode(sha256, sibling, oldHash);
+      newHash = hashNode(sha256, sibling, newHash);
       while (at % 2 === 0 && at !== 0) [at, last] = [at / 2, Math.floor(last / 2)];
     } else {
-      newHash = hashNode(newHash, sibling);
+      newHash = hashNode(sha256, newHash, sibling);
     }
     [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
   }
@@ -137,11 +143,13 @@ export function isConsistent(
 
 /** The right edge of a tree: all that is needed to append to it and to know its root. */
 export class Frontier {
+  readonly #sha256: Sha256;
   #size: number;
   /** Hashes of nodesOf({ start: 0, end: size }). */
   readonly #peaks: Uint8Array[];
 
-  constructor(size = 0, peaks: readonly Uint8Array[] = []) {
+  constructor(sha256: Sha256, size = 0, peaks: readonly Uint8Array[] = []) {
+    this.#sha256 = sha256;
     this.#size = size;
     this.#peaks = [...peaks];
   }
@@ -151,11 +159,11 @@ export class Frontier {
   }
 
   get root(): Uint8Array {
-    return foldNodes(this.#peaks);
+    return foldNodes(this.#sha256, this.#peaks);
   }
 
   copy(): Frontier {
-    return new Frontier(this.#size, this.#peaks);
+    return new Frontier(this.#sha256, this.#size, this.#peaks);
   }
 
   /** Appends a leaf; `onSubtree` is told of each subtree that it completes, the leaf itself excepted. */
@@ -163,7 +171,7 @@ export class Frontier {
     let hash = leafHash;
     let index = this.#size;
     for (let level = 1; index % 2 === 1; level++) {
-      hash = hashNode(this.#peaks.pop() ?? EMPTY_ROOT, hash);
+      hash = hashNode(this.#sha256, this.#peaks.pop() ?? EMPTY_ROOT, hash);
       index = (index - 1) / 2;
       onSubtree?.({ level, index }, hash);
     }
@@ -172,8 +180,9 @@ export class Frontier {
   }
 }
 
+/** Both are public: not in constant time. */
 export function isSameHash(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
 /** The largest power of two below `size`, which must be at least 2. */

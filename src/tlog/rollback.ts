@@ -10,9 +10,8 @@
 //   REASON                     a JSON string
 
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
-import type { LogKey, VerifierKey } from "./log-key.ts";
 import { isSameHash } from "./merkle.ts";
-import { bodyOf, CheckpointError, openNote, signNote } from "./note.ts";
+import { bodyOf, CheckpointError, openNote, type SignerKey, signNote, type VerifierKey } from "./note.ts";
 
 export interface Rollback {
   readonly epoch: number;
@@ -24,7 +23,7 @@ export interface Rollback {
 
 const FIRST_LINE = "deadletter/rollback/v1";
 
-export function signRollback(key: LogKey, rollback: Rollback): string {
+export function signRollback(key: SignerKey, rollback: Rollback): string {
   const { epoch, at, reason } = rollback;
   const lines = [FIRST_LINE, key.origin, epoch, lineOf(rollback.old), lineOf(rollback.new), at, JSON.stringify(reason)];
   return signNote(key, `${lines.join("\n")}\n`);
@@ -56,7 +55,7 @@ export function covers({ old }: Rollback, kept: Checkpoint): boolean {
 }
 
 function lineOf({ size, root }: Checkpoint): string {
-  return `${size} ${Buffer.from(root).toString("base64")}`;
+  return `${size} ${root.toBase64()}`;
 }
 
 function checkpointOf(line: string): Checkpoint | undefined {

@@ -1,4 +1,5 @@
-// The tree cut into tiles of 256 hashes, and entries into bundles, as C2SP tlog-tiles serves them. Pure: reading is given.
+// The tree cut into tiles of 256 hashes, and entries into bundles, as C2SP tlog-tiles serves them.
+// Pure: reading and hashing are given.
 
 import {
   consistencySpans,
@@ -9,12 +10,15 @@ import {
   inclusionSpans,
   type Node,
   nodesOf,
+  type Sha256,
   type Span,
 } from "./merkle.ts";
 
 /** How many levels of the tree a tile spans, and so how many hashes a full one holds. */
 export const TILE_HEIGHT = 8;
 export const TILE_WIDTH = 2 ** TILE_HEIGHT;
+
+const MAX_ENTRY_BYTES = 0xffff;
 
 export interface Tile {
   /** The tile's level: its hashes are the tree's nodes at `8 * level`. Entries are bundled as level 0 is cut. */
@@ -72,12 +76,14 @@ export function hashesAt(level: number, size: number): number {
 
 /** Big-endian uint16 length before each entry (C2SP tlog-tiles). Throws RangeError for an entry past 65,535 bytes. */
 export function encodeBundle(entries: readonly Uint8Array[]): Uint8Array {
-  const bundle = Buffer.alloc(entries.reduce((sum, entry) => sum + 2 + entry.length, 0));
+  const bundle = new Uint8Array(entries.reduce((sum, entry) => sum + 2 + entry.length, 0));
+  const view = new DataView(bundle.buffer);
   let at = 0;
   for (const entry of entries) {
-    at = bundle.writeUInt16BE(entry.length, at);
-    bundle.set(entry, at);
-    at += entry.length;
+    if (entry.length > MAX_ENTRY_BYTES) throw new RangeError(`an entry has ${entry.length} bytes`);
+    view.setUint16(at, entry.length);
+    bundle.set(entry, at + 2);
+    at += 2 + entry.length;
   }
   return bundle;
 }
@@ -96,34 +102,44 @@ export function decodeBundle(bundle: Uint8Array): Uint8Array[] {
 }
 
 /** From the leaf's sibling up. */
-export function proveInclusion(read: TileReader, index: number, size: number): Promise<Uint8Array[]> {
-  return readSpans(read, inclusionSpans(index, size), size);
+export function proveInclusion(sha256: Sha256, read: TileReader, index: number, size: number): Promise<Uint8Array[]> {
+  return readSpans(sha256, read, inclusionSpans(index, size), size);
 }
 
-export function proveConsistency(read: TileReader, from: number, to: number): Promise<Uint8Array[]> {
-  return readSpans(read, consistencySpans(from, to), to);
+export function proveConsistency(sha256: Sha256, read: TileReader, from: number, to: number): Promise<Uint8Array[]> {
+  return readSpans(sha256, read, consistencySpans(from, to), to);
 }
 
-export async function rootAt(read: TileReader, size: number): Promise<Uint8Array> {
-  return (await frontierAt(read, size)).root;
+export async function rootAt(sha256: Sha256, read: TileReader, size: number): Promise<Uint8Array> {
+  return (await frontierAt(sha256, read, size)).root;
 }
 
-export async function frontierAt(read: TileReader, size: number): Promise<Frontier> {
-  return new Frontier(size, await readNodes(read, nodesOf({ start: 0, end: size }), size));
+export async function frontierAt(sha256: Sha256, read: TileReader, size: number): Promise<Frontier> {
+  return new Frontier(sha256, size, await readNodes(sha256, read, nodesOf({ start: 0, end: size }), size));
 }
 
-async function readSpans(read: TileReader, spans: readonly Span[], size: number): Promise<Uint8Array[]> {
+async function readSpans(
+  sha256: Sha256,
+  read: TileReader,
+  spans: readonly Span[],
+  size: number,
+): Promise<Uint8Array[]> {
   const nodes = spans.map(nodesOf);
-  const hashes = await readNodes(read, nodes.flat(), size);
+  const hashes = await readNodes(sha256, read, nodes.flat(), size);
   let at = 0;
   return nodes.map(({ length }) => {
     at += length;
-    return foldNodes(hashes.slice(at - length, at));
+    return foldNodes(sha256, hashes.slice(at - length, at));
   });
 }
 
 /** Reads each tile once, however many of the nodes lie in it. */
-async function readNodes(read: TileReader, nodes: readonly Node[], size: number): Promise<Uint8Array[]> {
+async function readNodes(
+  sha256: Sha256,
+  read: TileReader,
+  nodes: readonly Node[],
+  size: number,
+): Promise<Uint8Array[]> {
   const tiles = new Map<string, PromiseLike<Uint8Array>>();
   return Promise.all(
     nodes.map(async (node) => {
@@ -131,7 +147,7 @@ async function readNodes(read: TileReader, nodes: readonly Node[], size: number)
       const path = tilePath(tile);
       const reading = tiles.get(path) ?? read(tile);
       tiles.set(path, reading);
-      return nodeIn(await reading, node);
+      return nodeIn(sha256, await reading, node);
     }),
   );
 }
@@ -145,13 +161,13 @@ function tileHolding({ level, index }: Node, size: number): Tile & { readonly le
 }
 
 /** A node's hash, built from those of its tile that lie below it. */
-function nodeIn(tile: Uint8Array, { level, index }: Node): Uint8Array {
+function nodeIn(sha256: Sha256, tile: Uint8Array, { level, index }: Node): Uint8Array {
   const count = 2 ** (level % TILE_HEIGHT);
   const first = (index * count) % TILE_WIDTH;
   let hashes = Array.from({ length: count }, (_, at) => hashIn(tile, first + at));
   while (hashes.length > 1) {
     hashes = Array.from({ length: hashes.length / 2 }, (_, at) =>
-      hashNode(hashes[2 * at] as Uint8Array, hashes[2 * at + 1] as Uint8Array),
+      hashNode(sha256, hashes[2 * at] as Uint8Array, hashes[2 * at + 1] as Uint8Array),
     );
   }
   return hashes[0] as Uint8Array;

@@ -6,9 +6,9 @@ import { rmSync } from "node:fs";
 import type { Deadletter } from "../../src/app/assemble.ts";
 import { checkpointPath } from "../../src/app/audit.ts";
 import { disclose, sealEvent } from "../../src/audit/event.ts";
+import { createLogKey } from "../../src/audit/log-key.ts";
 import type { EventRow } from "../../src/model/event.ts";
 import { openCheckpoint } from "../../src/tlog/checkpoint.ts";
-import { createLogKey } from "../../src/tlog/log-key.ts";
 import {
   type Engine,
   findFalsehoods,

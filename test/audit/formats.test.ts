@@ -4,12 +4,13 @@ import { describe, expect, test } from "bun:test";
 import { verifyCheckpoint } from "@sigstore/verify/dist/tlog/checkpoint.js";
 import fc from "fast-check";
 import { hashLeaf } from "../../src/audit/event.ts";
+import { createLogKey, encodeVerifierKey, parseVerifierKey } from "../../src/audit/log-key.ts";
+import { sha256 } from "../../src/runtime/sha256.ts";
 import { openCheckpoint, signCheckpoint } from "../../src/tlog/checkpoint.ts";
-import { createLogKey, encodeVerifierKey, parseVerifierKey } from "../../src/tlog/log-key.ts";
 import type { CheckpointError } from "../../src/tlog/note.ts";
 import { checkProof, encodeProof } from "../../src/tlog/proof.ts";
 import { bundlesOf, decodeBundle, encodeBundle, parseTilePath, tilePath, tilesOf } from "../../src/tlog/tiles.ts";
-import { TEST_LOG_KEY } from "../support/harness.ts";
+import { keyObjectOf, TEST_LOG_KEY } from "../support/harness.ts";
 
 const root = hashLeaf(Buffer.from("only"));
 const note = signCheckpoint(TEST_LOG_KEY, { size: 1, root });
@@ -55,7 +56,7 @@ describe("checkpoints", () => {
     const logID = Buffer.from(TEST_LOG_KEY.keyId, "hex");
     const opened = verifyCheckpoint(
       { inclusionProof: { checkpoint: { envelope: note } } } as never,
-      [{ logID, baseURL: "test.example/log", publicKey: TEST_LOG_KEY.publicKey }] as never,
+      [{ logID, baseURL: "test.example/log", publicKey: keyObjectOf(TEST_LOG_KEY) }] as never,
     );
     expect([opened.logSize, Buffer.from(opened.logHash)]).toEqual([1n, Buffer.from(root)]);
   });
@@ -157,8 +158,8 @@ describe("proofs", () => {
   test("are texts of tlog-proof that anybody may check", () => {
     const proof = encodeProof(0, [], note);
     expect(proof).toBe(`c2sp.org/tlog-proof@v1\nindex 0\n\n${note}`);
-    expect(checkProof(proof, root, TEST_LOG_KEY)).toBe(0);
-    expect(checkProof(proof.replace("\nindex", "\nextra AAAA\nindex"), root, TEST_LOG_KEY)).toBe(0);
+    expect(checkProof(proof, root, { key: TEST_LOG_KEY, sha256 })).toBe(0);
+    expect(checkProof(proof.replace("\nindex", "\nextra AAAA\nindex"), root, { key: TEST_LOG_KEY, sha256 })).toBe(0);
   });
 
   test.each<[string, (proof: string) => string]>([
@@ -168,6 +169,6 @@ describe("proofs", () => {
     ["another header", (proof) => proof.replace("@v1", "@v2")],
     ["no checkpoint", (proof) => proof.slice(0, 32)],
   ])("are refused with %s", (_, change) => {
-    expect(() => checkProof(change(encodeProof(0, [], note)), root, TEST_LOG_KEY)).toThrow();
+    expect(() => checkProof(change(encodeProof(0, [], note)), root, { key: TEST_LOG_KEY, sha256 })).toThrow();
   });
 });

@@ -11,11 +11,11 @@ import type { Deadletter } from "../../src/app/assemble.ts";
 import type { Listeners } from "../../src/app/listen.ts";
 import { open } from "../../src/app/open.ts";
 import { exportLog } from "../../src/audit/export.ts";
+import { encodeVerifierKey, parseVerifierKey } from "../../src/audit/log-key.ts";
 import { verifyExport } from "../../src/audit/verify-export.ts";
 import { applyOne } from "../../src/operations/apply.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
-import { encodeVerifierKey, parseVerifierKey } from "../../src/tlog/log-key.ts";
-import { createStore, TEST_LOG_KEY, type TestStore, until } from "../support/harness.ts";
+import { createStore, keyObjectOf, TEST_LOG_KEY, type TestStore, until } from "../support/harness.ts";
 
 const SIZES = [1, 2, 255, 256, 257, 70_000];
 const VKEY = encodeVerifierKey(TEST_LOG_KEY);
@@ -99,7 +99,7 @@ describe("the log of a running server", () => {
           {
             logID: Buffer.from(TEST_LOG_KEY.keyId, "hex"),
             baseURL: TEST_LOG_KEY.origin,
-            publicKey: TEST_LOG_KEY.publicKey,
+            publicKey: keyObjectOf(TEST_LOG_KEY),
           },
         ] as never,
       );

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { sealEvent } from "../../src/audit/event.ts";
-import { createLogKey, encodeLogKey } from "../../src/tlog/log-key.ts";
+import { createLogKey, encodeLogKey } from "../../src/audit/log-key.ts";
 import { createStore, ENGINES, startServer, type TestServer, type TestStore, until } from "../support/harness.ts";
 import { runDeadletter, startServe } from "../support/process.ts";
 

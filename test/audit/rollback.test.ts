@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckpointMemory, openStatements } from "../../src/audit/checkpoint-memory.ts";
 import { SYSTEM } from "../../src/runtime/outside.ts";
+import { sha256 } from "../../src/runtime/sha256.ts";
 import { openCheckpoint, signCheckpoint } from "../../src/tlog/checkpoint.ts";
 import { Frontier } from "../../src/tlog/merkle.ts";
 import { openRollback, signRollback } from "../../src/tlog/rollback.ts";
@@ -186,7 +187,7 @@ function treeOf(entries: number, history: number): { read: TileReader; root: Uin
     { length: entries },
     (_, at) => new Uint8Array(new Bun.CryptoHasher("sha256").update(`${at < 80 ? 0 : history} ${at}`).digest()),
   );
-  const frontier = new Frontier();
+  const frontier = new Frontier(sha256);
   for (const hash of hashes) frontier.append(hash);
   const read: TileReader = async ({ index, width }) => Buffer.concat(hashes.slice(index * 256, index * 256 + width));
   return { read, root: frontier.root };
@@ -195,7 +196,7 @@ function treeOf(entries: number, history: number): { read: TileReader; root: Uin
 describe("a memory of a checkpoint", () => {
   const at = "2026-11-26T09:30:00.000Z";
   const [oldTree, newTree] = [treeOf(100, 1), treeOf(120, 2)];
-  const rootOf = async (tree: { read: TileReader }, size: number) => (await frontierAt(tree.read, size)).root;
+  const rootOf = async (tree: { read: TileReader }, size: number) => (await frontierAt(sha256, tree.read, size)).root;
   const remembering = (size: number, root: Uint8Array) => {
     const path = join(mkdtempSync(join(tmpdir(), "deadletter-memory-")), "checkpoint");
     const memory = new CheckpointMemory(path, TEST_LOG_KEY, SYSTEM);

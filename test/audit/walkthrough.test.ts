@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeVerifierKey } from "../../src/tlog/log-key.ts";
+import { encodeVerifierKey } from "../../src/audit/log-key.ts";
 import { createStore, startServer, TEST_LOG_KEY, type TestServer } from "../support/harness.ts";
 
 const TOOLS = ["bash", "curl", "openssl", "sha256sum", "jq", "xxd"];

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { open } from "../../src/app/open.ts";
 import { hashLeaf } from "../../src/audit/event.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
+import { sha256 } from "../../src/runtime/sha256.ts";
 import { checkProof } from "../../src/tlog/proof.ts";
 import { createStore, ENGINES, startServer, TEST_LOG_KEY, type TestServer, until } from "../support/harness.ts";
 
@@ -63,7 +64,7 @@ describe.each([...ENGINES])("the log on %s", (engine) => {
     const { leaf, leaf_hash, actor, state } = (await server.call("GET", "/events/5/disclosures")).json;
     const hash = hashLeaf(Buffer.from(leaf));
     expect(Buffer.from(hash).toString("base64")).toBe(leaf_hash);
-    expect(checkProof(proof.text, hash, TEST_LOG_KEY)).toBe(4);
+    expect(checkProof(proof.text, hash, { key: TEST_LOG_KEY, sha256 })).toBe(4);
     expect([JSON.parse(actor)[1], JSON.parse(state)[1]]).toEqual(["actor", "state"]);
     const { id } = (await server.call("POST", "/urls", { original_url: "https://a.b/" })).json;
     const [event] = (await server.call("GET", `/events?url_id=${id}`)).json;
@@ -147,7 +148,9 @@ describe.each([...ENGINES])("the log on %s", (engine) => {
     });
     await server.sequence();
     const proof = (await anybody(`/events/${event.id}/proof`)).text;
-    expect(checkProof(proof, Buffer.from(event.leaf_hash, "base64url"), TEST_LOG_KEY)).toBeGreaterThan(0);
+    expect(checkProof(proof, Buffer.from(event.leaf_hash, "base64url"), { key: TEST_LOG_KEY, sha256 })).toBeGreaterThan(
+      0,
+    );
     expect(await server.verify()).toEqual([]);
   });
 

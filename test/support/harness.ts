@@ -2,6 +2,7 @@
 
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe } from "bun:test";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import type { Deadletter, OpenOptions } from "../../src/app/assemble.ts";
 import type { Listeners } from "../../src/app/listen.ts";
 import { open } from "../../src/app/open.ts";
 import type { Finding } from "../../src/audit/finding.ts";
+import { createLogKey, encodeLogKey } from "../../src/audit/log-key.ts";
 import type { Sequencer } from "../../src/audit/sequencer/sequencer.ts";
 import { verify } from "../../src/audit/verify.ts";
 import type { SavedCheckpoint } from "../../src/audit/verify-log.ts";
@@ -19,7 +21,7 @@ import { readSignedHead } from "../../src/operations/audit-log.ts";
 import { createFirstAdmin } from "../../src/operations/bootstrap.ts";
 import { createLogger, type Logger } from "../../src/runtime/logger.ts";
 import { SYSTEM } from "../../src/runtime/outside.ts";
-import { createLogKey, encodeLogKey } from "../../src/tlog/log-key.ts";
+import type { VerifierKey } from "../../src/tlog/note.ts";
 import { contractOf } from "./api-contract.ts";
 import { copyDatabase, createDatabase, replaceDatabase } from "./postgres.ts";
 
@@ -318,4 +320,10 @@ export async function until(
     if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${claim}`);
     await Bun.sleep(5);
   }
+}
+
+/** A log's public key for those who check it with node:crypto. */
+export function keyObjectOf({ publicKey }: VerifierKey): KeyObject {
+  const x = publicKey.toBase64({ alphabet: "base64url", omitPadding: true });
+  return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
 }

@@ -8,6 +8,7 @@ import type { Deadletter } from "../../src/app/assemble.ts";
 import { open } from "../../src/app/open.ts";
 import { connectStore } from "../../src/app/open-store.ts";
 import type { Finding } from "../../src/audit/finding.ts";
+import { createLogKey, encodeLogKey } from "../../src/audit/log-key.ts";
 import { verify } from "../../src/audit/verify.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
@@ -21,7 +22,6 @@ import { sleep } from "../../src/runtime/clock.ts";
 import { systemFiles } from "../../src/runtime/files.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import type { BeginOptions, Store, Tx } from "../../src/store/store.ts";
-import { createLogKey, encodeLogKey } from "../../src/tlog/log-key.ts";
 import { judge, type Outage, type Read, type Written } from "./history.ts";
 import { bytesFrom, type Random, SimulatedClock, SimulatedTime, seeded } from "./simulated-clock.ts";
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { verifyMerkleInclusion } from "@sigstore/verify/dist/tlog/merkle.js";
 import fc from "fast-check";
 import { hashLeaf } from "../../src/audit/event.ts";
+import { sha256 } from "../../src/runtime/sha256.ts";
 import {
   consistencySpans,
   EMPTY_ROOT,
@@ -27,7 +28,7 @@ function treeHash(hashes: readonly Uint8Array[]): Uint8Array {
   if (hashes.length === 1) return hashes[0] as Uint8Array;
   let split = 1;
   while (split * 2 < hashes.length) split *= 2;
-  return hashNode(treeHash(hashes.slice(0, split)), treeHash(hashes.slice(split)));
+  return hashNode(sha256, treeHash(hashes.slice(0, split)), treeHash(hashes.slice(split)));
 }
 
 /** Every tile of the whole tree, built level by level. */
@@ -40,7 +41,7 @@ const read: TileReader = ({ level, index, width }) =>
   Promise.resolve(Buffer.concat(levels[level]?.slice(index * 256, index * 256 + width) ?? []));
 
 const roots = new Map<number, Uint8Array>([[0, EMPTY_ROOT]]);
-const growing = new Frontier();
+const growing = new Frontier(sha256);
 for (const leaf of leaves) {
   growing.append(leaf);
   if (growing.size <= 600 || EDGES.includes(growing.size)) roots.set(growing.size, growing.root);
@@ -67,7 +68,7 @@ describe("roots", () => {
   ];
 
   test("are those of the reference vectors", () => {
-    const frontier = new Frontier();
+    const frontier = new Frontier(sha256);
     expect(hex(frontier.root)).toBe("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     for (const [index, input] of inputs.entries()) {
       frontier.append(hashLeaf(Buffer.from(input, "hex")));
@@ -78,13 +79,13 @@ describe("roots", () => {
   test("are MTH of RFC 6962 at every size to 600 and at the edges, grown or read from tiles", async () => {
     for (const size of [...SMALL, ...EDGES]) {
       expect(hex(rootOf(size))).toBe(hex(treeHash(leaves.slice(0, size))));
-      expect(hex(await rootAt(read, size))).toBe(hex(rootOf(size)));
+      expect(hex(await rootAt(sha256, read, size))).toBe(hex(rootOf(size)));
     }
   });
 
   test("go on from a frontier that was read back", async () => {
     for (const size of [1, 2, 3, 255, 256, 257, 511, 512, 65_535]) {
-      const frontier = await frontierAt(read, size);
+      const frontier = await frontierAt(sha256, read, size);
       for (let at = size; at < size + 1; at++) frontier.append(leaves[at] as Uint8Array);
       expect(hex(frontier.root)).toBe(hex(treeHash(leaves.slice(0, size + 1))));
     }
@@ -98,9 +99,9 @@ describe("inclusion", () => {
   test("is proved for leaves of every size, to us and to sigstore's verifier", async () => {
     for (const size of [...SMALL, ...EDGES]) {
       for (const index of indexesOf(size)) {
-        const proof = await proveInclusion(read, index, size);
+        const proof = await proveInclusion(sha256, read, index, size);
         const leaf = { hash: leaves[index] as Uint8Array, index };
-        expect(isIncluded(leaf, { size, root: rootOf(size) }, proof)).toBe(true);
+        expect(isIncluded(sha256, leaf, { size, root: rootOf(size) }, proof)).toBe(true);
         const theirs = { logIndex: String(index), hashes: proof.map((hash) => Buffer.from(hash)) };
         verifyMerkleInclusion(
           { canonicalizedBody: entry(index), inclusionProof: theirs } as never,
@@ -119,17 +120,17 @@ describe("inclusion", () => {
         fc.nat(255),
         async (size, at, which, bit) => {
           const index = at % size;
-          const proof = await proveInclusion(read, index, size);
+          const proof = await proveInclusion(sha256, read, index, size);
           const leaf = { hash: leaves[index] as Uint8Array, index };
           const tree = { size, root: rootOf(size) };
           const bad = proof.map((hash, place) => (place === which % proof.length ? flipped(hash, bit) : hash));
-          expect(isIncluded(leaf, tree, bad)).toBe(false);
-          expect(isIncluded(leaf, tree, proof.slice(1))).toBe(false);
-          expect(isIncluded(leaf, tree, [...proof, rootOf(1)])).toBe(false);
-          expect(isIncluded({ ...leaf, hash: flipped(leaf.hash, bit) }, tree, proof)).toBe(false);
-          expect(isIncluded(leaf, { size, root: flipped(tree.root, bit) }, proof)).toBe(false);
-          expect(isIncluded({ ...leaf, index: (index + 1) % size }, tree, proof)).toBe(false);
-          expect(isIncluded({ ...leaf, index: size }, tree, proof)).toBe(false);
+          expect(isIncluded(sha256, leaf, tree, bad)).toBe(false);
+          expect(isIncluded(sha256, leaf, tree, proof.slice(1))).toBe(false);
+          expect(isIncluded(sha256, leaf, tree, [...proof, rootOf(1)])).toBe(false);
+          expect(isIncluded(sha256, { ...leaf, hash: flipped(leaf.hash, bit) }, tree, proof)).toBe(false);
+          expect(isIncluded(sha256, leaf, { size, root: flipped(tree.root, bit) }, proof)).toBe(false);
+          expect(isIncluded(sha256, { ...leaf, index: (index + 1) % size }, tree, proof)).toBe(false);
+          expect(isIncluded(sha256, { ...leaf, index: size }, tree, proof)).toBe(false);
         },
       ),
       { numRuns: 300 },
@@ -142,8 +143,8 @@ describe("consistency", () => {
     const sizes = [...SMALL.slice(0, 80), ...EDGES];
     for (const from of [0, ...sizes]) {
       for (const to of sizes.filter((size) => size >= from)) {
-        const proof = await proveConsistency(read, from, to);
-        const isTrue = isConsistent({ size: from, root: rootOf(from) }, { size: to, root: rootOf(to) }, proof);
+        const proof = await proveConsistency(sha256, read, from, to);
+        const isTrue = isConsistent(sha256, { size: from, root: rootOf(from) }, { size: to, root: rootOf(to) }, proof);
         expect([from, to, isTrue]).toEqual([from, to, true]);
       }
     }
@@ -163,14 +164,14 @@ describe("consistency", () => {
             { size: from, root: rootOf(from) },
             { size: to, root: rootOf(to) },
           ];
-          const proof = await proveConsistency(read, from, to);
+          const proof = await proveConsistency(sha256, read, from, to);
           const bad = proof.map((hash, place) => (place === which % proof.length ? flipped(hash, bit) : hash));
-          expect(isConsistent(old, now, bad)).toBe(false);
-          expect(isConsistent(old, now, proof.slice(1))).toBe(false);
-          expect(isConsistent(old, now, [...proof, rootOf(1)])).toBe(false);
-          expect(isConsistent({ size: from, root: flipped(old.root, bit) }, now, proof)).toBe(false);
-          expect(isConsistent(old, { size: to, root: flipped(now.root, bit) }, proof)).toBe(false);
-          expect(isConsistent(now, old, proof)).toBe(false);
+          expect(isConsistent(sha256, old, now, bad)).toBe(false);
+          expect(isConsistent(sha256, old, now, proof.slice(1))).toBe(false);
+          expect(isConsistent(sha256, old, now, [...proof, rootOf(1)])).toBe(false);
+          expect(isConsistent(sha256, { size: from, root: flipped(old.root, bit) }, now, proof)).toBe(false);
+          expect(isConsistent(sha256, old, { size: to, root: flipped(now.root, bit) }, proof)).toBe(false);
+          expect(isConsistent(sha256, now, old, proof)).toBe(false);
         },
       ),
       { numRuns: 300 },

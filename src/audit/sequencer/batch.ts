@@ -4,10 +4,10 @@
 import { destinationFromState } from "../../model/link.ts";
 import type { LeafRow, NodeRow, PendingEvent, TailRow } from "../../store/queries/log.ts";
 import { type Checkpoint, signCheckpoint } from "../../tlog/checkpoint.ts";
-import type { LogKey } from "../../tlog/log-key.ts";
 import type { Frontier } from "../../tlog/merkle.ts";
 import { TILE_HEIGHT } from "../../tlog/tiles.ts";
 import { contradictionsOf, openEvent, stateOf } from "../event.ts";
+import type { LogKey } from "../log-key.ts";
 
 export interface Falsehood {
   readonly event: PendingEvent;

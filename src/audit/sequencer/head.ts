@@ -1,11 +1,12 @@
 // The head that may be extended: signed by us, borne out by the stored tree, and of no other history than this host remembers, or
 // than a signed statement has put in the place of what it remembers.
 
+import { sha256 } from "../../runtime/sha256.ts";
 import { findEventIdAt, type LogHead, listLogStates } from "../../store/queries/log.ts";
 import type { Sql } from "../../store/store.ts";
 import { type Checkpoint, openCheckpoint } from "../../tlog/checkpoint.ts";
-import type { VerifierKey } from "../../tlog/log-key.ts";
 import { EMPTY_ROOT, type Frontier, isSameHash } from "../../tlog/merkle.ts";
+import type { VerifierKey } from "../../tlog/note.ts";
 import { CheckpointError } from "../../tlog/note.ts";
 import { frontierAt } from "../../tlog/tiles.ts";
 import { type CheckpointMemory, openStatements, type Statement } from "../checkpoint-memory.ts";
@@ -34,7 +35,7 @@ export async function openTree(
     throw new CheckpointError(`the log's head says ${head.size} entries, its signature ${checkpoint.size}`);
   const [beyond] = await findEventIdAt(sql, head.size);
   if (beyond) throw new CheckpointError(`the log has leaves past its signed size ${head.size}`);
-  const frontier = await frontierAt(storedTiles(sql), head.size);
+  const frontier = await frontierAt(sha256, storedTiles(sql), head.size);
   if (!isSameHash(frontier.root, checkpoint.root))
     throw new CheckpointError(`the stored tree of ${head.size} entries does not have the root that was signed`);
   return { frontier, checkpoint };

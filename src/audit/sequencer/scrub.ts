@@ -1,6 +1,7 @@
 // Hashes some full tiles of the log again each time it is asked, others each time: what nobody reads must not rot unseen.
 
 import { LIMITS } from "../../limits.ts";
+import { sha256 } from "../../runtime/sha256.ts";
 import { listNodeHashes, readLogHead } from "../../store/queries/log.ts";
 import type { Store } from "../../store/store.ts";
 import { Frontier, HASH_BYTES, isSameHash } from "../../tlog/merkle.ts";
@@ -25,7 +26,7 @@ export async function scrub(store: Store, from: number): Promise<number> {
 
 /** The root of a full tile's 256 hashes. */
 function hashOfTile(tile: Uint8Array): Uint8Array {
-  const frontier = new Frontier();
+  const frontier = new Frontier(sha256);
   for (let at = 0; at < tile.length; at += HASH_BYTES) frontier.append(tile.subarray(at, at + HASH_BYTES));
   return frontier.root;
 }

@@ -20,11 +20,11 @@ import {
   updateLogHead,
 } from "../../store/queries/log.ts";
 import type { Sql, Store, Tx } from "../../store/store.ts";
-import type { LogKey } from "../../tlog/log-key.ts";
 import type { Frontier } from "../../tlog/merkle.ts";
 import { CheckpointError } from "../../tlog/note.ts";
 import type { Alarm } from "../alarm.ts";
 import type { CheckpointMemory } from "../checkpoint-memory.ts";
+import type { LogKey } from "../log-key.ts";
 import { type Batch, isDeferred, planBatch } from "./batch.ts";
 import { openHead } from "./head.ts";
 import { scrub } from "./scrub.ts";

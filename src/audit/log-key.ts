@@ -1,21 +1,12 @@
 // The log's key: an origin (the log's name) and a 32-byte Ed25519 seed. It lives in a 0600 file or in the environment,
 // never in the database and never in argv. Both text forms are those of C2SP signed-note, so other tools read them.
 
-import { createHash, createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, hkdfSync, type KeyObject, sign, verify } from "node:crypto";
 import { badRequest } from "../errors.ts";
+import type { SignerKey, VerifierKey } from "../tlog/note.ts";
 
-/** Who signs, as anybody may know it. */
-export interface VerifierKey {
-  /** The log's name, a schema-less URL such as `go.example.com/log`; also the key's name (C2SP tlog-checkpoint). */
-  readonly origin: string;
-  /** First four bytes of SHA-256(origin || "\n" || 0x01 || public key), hex (C2SP signed-note). */
-  readonly keyId: string;
-  readonly publicKey: KeyObject;
-}
-
-export interface LogKey extends VerifierKey {
+export interface LogKey extends SignerKey {
   readonly seed: Uint8Array;
-  readonly privateKey: KeyObject;
   /** HMAC key of the admission tags. Derived, so that the seed itself only ever signs. */
   readonly admissionKey: Uint8Array;
 }
@@ -32,7 +23,12 @@ export function createLogKey(origin: string, seed: Uint8Array): LogKey {
   const admissionKey = new Uint8Array(hkdfSync("sha256", seed, new Uint8Array(0), info, 32));
   const der = Buffer.concat([PKCS8_HEADER, seed]);
   const privateKey = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  return { ...createVerifierKey(origin, bytesOf(createPublicKey(privateKey))), seed, privateKey, admissionKey };
+  return {
+    ...createVerifierKey(origin, bytesOf(createPublicKey(privateKey))),
+    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
+    seed,
+    admissionKey,
+  };
 }
 
 /** `PRIVATE+KEY+origin+keyid+base64(0x01 || seed)`, as golang.org/x/mod/sumdb/note writes it. */
@@ -54,7 +50,7 @@ export function parseLogKey(text: string): LogKey {
 
 /** `origin+keyid+base64(0x01 || public key)` (C2SP signed-note). */
 export function encodeVerifierKey({ origin, keyId, publicKey }: VerifierKey): string {
-  return `${origin}+${keyId}+${Buffer.concat([Buffer.of(ED25519), bytesOf(publicKey)]).toString("base64")}`;
+  return `${origin}+${keyId}+${Buffer.concat([Buffer.of(ED25519), publicKey]).toString("base64")}`;
 }
 
 /** Throws bad_request unless `text` is a whole and undamaged verifier key. */
@@ -72,8 +68,13 @@ function createVerifierKey(origin: string, publicBytes: Uint8Array): VerifierKey
   checkOrigin(origin);
   const hash = createHash("sha256").update(`${origin}\n`).update(Buffer.of(ED25519)).update(publicBytes).digest();
   const der = Buffer.concat([SPKI_HEADER, publicBytes]);
-  const publicKey = createPublicKey({ key: der, format: "der", type: "spki" });
-  return { origin, keyId: hash.subarray(0, 4).toString("hex"), publicKey };
+  const key = createPublicKey({ key: der, format: "der", type: "spki" });
+  return {
+    origin,
+    keyId: hash.subarray(0, 4).toString("hex"),
+    publicKey: new Uint8Array(publicBytes),
+    verify: (message, signature) => verify(null, message, key, signature),
+  };
 }
 
 function bytesOf(publicKey: KeyObject): Uint8Array {
