@@ -127,7 +127,7 @@ export const LIMITS = {
   logFlushMs: 100,
   /** Codes that are looked up in the store at once; more are told to try again. */
   redirectLookups: 10_000,
-  /** How long a redirect waits for the store, and how long after a failure nobody asks it again. */
+  /** How long a redirect waits for the store, and how long the store is left alone after a failure. */
   redirectLookupMs: 1_000,
   redirectDownMs: 250,
   /** How long the store may take to answer before what is known is told without it. */

@@ -69,7 +69,7 @@ describe("the first start on the embedded store", () => {
       expect(exitCode).toBe(0);
     }));
 
-  test("a start that cannot listen makes no key that nobody sees", () =>
+  test("a start that cannot listen creates no key", () =>
     inEmptyDirectory(async (directory, environment) => {
       const home = { ...environment, DEADLETTER_DATA_DIR: directory };
       const other = createServer();
@@ -308,7 +308,7 @@ describe("SIGTERM", () => {
     store.remove();
   });
 
-  test("is carried out although nobody takes the log lines", async () => {
+  test("shutdown completes although the log reader has stopped reading", async () => {
     const store = await createStore("sqlite");
     const shell = ["sh", "-c", 'exec "$@" > /dev/full', "sh", ...commandLine()];
     const served = await startServe(store.environment, [], shell);

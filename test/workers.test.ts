@@ -147,7 +147,7 @@ describe("a supervisor", () => {
     store.remove();
   });
 
-  test("ends at the second signal although nobody reads what its workers say", async () => {
+  test("ends at the second signal although its workers' output is not read", async () => {
     const store = await createStore("postgres");
     const child = spawnDeadletter(["serve", "--workers", "2"], store.environment);
     const decoder = new TextDecoder();

@@ -86,7 +86,7 @@ export interface Deadletter {
   readonly self: Caller;
   /** Starts the listeners the configuration names and returns the addresses they got. */
   listen(): Listeners;
-  /** Counts an error that nobody caught. */
+  /** Counts an uncaught error. */
   countUncaught(): void;
   startDraining(): void;
   close(): Promise<void>;

@@ -116,7 +116,7 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
       return said === undefined ? foundRefusal : (said ?? undefined);
     },
     committed(changes) {
-      // Where nobody follows the log, nothing would ever take them off the list.
+      // Without a follower nothing would ever take them off the list.
       if (isWatching) ownWrites.add(changes);
     },
     createSequencer,

@@ -29,7 +29,7 @@ export function createPresence(config: Config, { store, feed, log, outside }: Fo
     pid: process.pid,
     isAlive,
     outageMs: config.cacheOutage,
-    onFailure: (error) => log.debug("nobody can be told up to where the log was heard", describeError(error)),
+    onFailure: (error) => log.debug("this process's place in the log cannot be published", describeError(error)),
   });
   feed.follow(presence);
   return presence;

@@ -97,7 +97,7 @@ export function embeddedPath(config: Config): string {
   return join(config.dataDir, "deadletter.db");
 }
 
-/** Makes the data directory, 0700, where it is missing. Throws bad_request where it cannot be used. */
+/** Creates the data directory (0700) if absent. Throws bad_request if it cannot be used. */
 export function ensureDataDir(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });

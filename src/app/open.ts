@@ -62,7 +62,7 @@ async function retryWhileUnavailable(clock: Clock, check: () => Promise<unknown>
   }
 }
 
-/** Who works at this host's terminal, as events name them: the user id, which nobody can claim by setting a variable. */
+/** The operator at this host's terminal, as events name them: the user id, which no environment variable can forge. */
 export function localOperator(door: "cli" | "import"): string {
   return `${door}:uid-${process.getuid?.() ?? "unknown"}`;
 }

@@ -4,7 +4,7 @@ export interface Part {
   readonly name: string;
   /** Resolves when the part runs, or has begun to try. */
   start?(): void | Promise<void>;
-  /** The process is about to stop: nobody is kept waiting any more. */
+  /** The process is about to stop: releases whoever waits. */
   drain?(): void;
   /** Also where it was never started. */
   close?(): void | Promise<void>;

@@ -159,7 +159,7 @@ export class LogFeed {
     return true;
   }
 
-  /** Lets nobody wait any more: the process is about to stop. */
+  /** Releases all waiters: the process is about to stop. */
   releaseWaiters(): void {
     this.#isReleased = true;
     for (const { wake } of [...this.#waiters]) wake();

@@ -26,7 +26,7 @@ export async function readWitnesses(store: Store): Promise<Witnesses> {
   return { events, note: head?.note ?? "", size: head?.size ?? 0, isInUse: events.length > 0 };
 }
 
-/** Whether the key may be the one that the store was written with: of a store that nobody has written to, any may be. */
+/** Whether the key may be the one that the store was written with: for a store without events, any key may be. */
 export function isBorneOutBy({ events, note }: Witnesses, key: LogKey): boolean {
   return isSignedBy(key, note) || bearsOut(events, key);
 }

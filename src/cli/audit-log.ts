@@ -1,4 +1,4 @@
-// The log's own commands: its key, its state, sequencing it where nobody serves, copying it out. (Following it: follow.ts.)
+// The log's own commands: its key, its state, sequencing it where no process serves, copying it out. (Following it: follow.ts.)
 
 import { localOperator, open } from "../app/open.ts";
 import { refuseMissingStore } from "../app/open-store.ts";

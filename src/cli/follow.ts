@@ -63,7 +63,7 @@ async function follow(
   }
 }
 
-/** False once nobody reads any more: a follower whose reader has left has nothing left to do. */
+/** False once the reader has gone: a follower without a reader has nothing left to do. */
 async function isRead(io: Io): Promise<boolean> {
   try {
     await io.flush();

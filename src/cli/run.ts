@@ -98,7 +98,7 @@ function groupHelp(group: string): string {
 
 function explain(thrown: unknown, isJson: boolean, io: Io): number {
   const error = asOurs(thrown);
-  // Commands are run by operators, so they are told the cause; over HTTP nobody is.
+  // Commands are run by operators, so they are told the cause; HTTP clients are not.
   const cause = error?.cause === undefined ? "" : `: ${messageOf(error.cause)}`;
   // A server's own words, or a database's, may hold anything.
   const message = printable(error ? `${error.message}${cause}` : unexpected(thrown));

@@ -1,5 +1,5 @@
 // serve: opens everything, makes the first admin of an empty store, listens until told to stop. With --workers it is the
-// supervisor of as many processes that do so together (serve-worker, which nobody types).
+// supervisor of as many processes that do so together (serve-worker, an internal command).
 
 import type { Deadletter } from "../app/assemble.ts";
 import type { Listeners } from "../app/listen.ts";
@@ -211,7 +211,7 @@ async function welcome(deadletter: Deadletter): Promise<(listeners: Listeners) =
     return ({ baseUrl, apiUrl }) => firstSteps(admin, baseUrl, apiUrl);
   }
   const hasAdmin = await hasAdminKey(core);
-  return () => (hasAdmin ? "" : "nobody has a key yet; make the first with: deadletter users create --admin\n");
+  return () => (hasAdmin ? "" : "no key exists yet; create the first with: deadletter users create --admin\n");
 }
 
 function firstSteps({ user: { username }, key: { key } }: Admin, baseUrl: string, apiUrl: string): string {

@@ -73,7 +73,7 @@ async function authenticate(service: Service, request: Request, exchange: Exchan
     const lookup = lookUpKey(service, hash);
     const late = () => unavailable("the database did not answer in time");
     const row = await (mayHurry ? withDeadline(core.clock, lookup, { ms: LIMITS.keyLateMs, late }) : lookup);
-    // One answer for all reasons: which of them it was is nobody's business without a key.
+    // One answer for all reasons: without a valid key you are not told which.
     if (!row) throw unauthorized("the key is not valid");
     return { userId: row.user_id, keyId: row.id, role: row.role, via, requestId };
   } catch (error) {
@@ -82,7 +82,7 @@ async function authenticate(service: Service, request: Request, exchange: Exchan
   }
 }
 
-/** The key where it may be used now. What is found is remembered or forgotten, also where nobody waits for it any more. */
+/** The key where it may be used now. Remembers or forgets what it finds, even after its caller has given up. */
 async function lookUpKey({ core, keys }: Service, hash: string): Promise<KeyRow | undefined> {
   const { changes } = keys;
   const row = await findLiveKey(core, hash);

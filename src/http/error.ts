@@ -40,7 +40,7 @@ export function errorResponse(service: Service, exchange: Exchange, thrown: unkn
   );
 }
 
-/** The error in our own terms, or undefined where nobody foresaw it. */
+/** The error in our own terms, or undefined if it is unexpected. */
 function classify(thrown: unknown): DeadletterError | undefined {
   if (thrown instanceof DeadletterError) return thrown;
   // Told apart from an outage by its text alone: who asks can do as little about it, and an operator has the alarm.

@@ -69,7 +69,7 @@ function readFilter(query: Static<typeof ListEventsQuery>) {
     ...(urlId === undefined ? {} : { urlId }),
     ...(userId === undefined ? {} : { userId }),
     ...(type === undefined ? {} : { type: type as EventType }),
-    // What cannot be a code belongs to no link; the empty text is looked up as one that nobody has.
+    // What cannot be a code belongs to no link; the empty text is looked up and matches none.
     ...(code === undefined ? {} : { code: isCode(code) ? code : "" }),
     ...(query.since === undefined ? {} : { sinceMs: parseTime("since", query.since) }),
     ...(query.until === undefined ? {} : { untilMs: parseTime("until", query.until) }),

@@ -1,4 +1,4 @@
-// ETag and If-Match (RFC 9110 sections 8.8.3 and 13.1.1): the version of a link, so that nobody overwrites what they have not seen.
+// ETag and If-Match (RFC 9110 sections 8.8.3 and 13.1.1): a link's version, to prevent lost updates.
 
 import { badRequest } from "../errors.ts";
 

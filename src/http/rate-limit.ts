@@ -1,5 +1,5 @@
 // Token buckets in a fixed table: whoever comes is counted in the bucket that a keyed hash of its name points at, so no flood of
-// names takes more memory or a longer lookup, and nobody can choose whose bucket it shares. Of this process alone.
+// names takes more memory or a longer lookup, and no client can choose whose bucket it shares. Per process.
 
 import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";

@@ -33,7 +33,7 @@ export function needs(role: Needs, summary: string, replies: Replies, ...errors:
   return { detail: { summary, needs: role, replies, errors } };
 }
 
-/** What a route says of itself; throws where it says nothing, since then nobody could say who may use it. */
+/** What a route declares; throws if it declares nothing, since its role would be unknown. */
 export function factsOf({ method, path, hooks }: DeclaredRoute): RouteFacts {
   const facts = hooks?.detail as RouteFacts | undefined;
   if (facts?.needs === undefined) throw new Error(`route ${method} ${path} does not say who may use it`);

@@ -63,7 +63,7 @@ export function keyFromRow(row: KeyRow): Key {
   return keyOf(stateFromRow({ fields }, row));
 }
 
-/** A key's state without what nobody is shown. */
+/** A key's state without its hidden fields. */
 export function keyOf(state: State): Key {
   return withoutHidden({ fields }, state) as Key;
 }
@@ -115,7 +115,7 @@ export const KEY: Subject<KeyRow, KeyCommand> = {
       refusal: () => conflict("this key is in use already", "make another"),
     },
   },
-  // A key is active until it is revoked; that it has expired is nobody's act.
+  // A key is active until it is revoked; expiry is not an event.
   isActive: ({ revoked_at }) => revoked_at === null,
   nameOf: () => undefined,
   counterOf: () => undefined,
@@ -154,7 +154,7 @@ function create(command: KeyCreate, context: Context): Decision<KeyRow> {
 
 /**
  * Throws not_found where the user has no such key, conflict where it is revoked already, and where no key of role admin would
- * be left: nobody could then make another.
+ * be left to create another.
  */
 function revoke(row: KeyRow | null, command: KeyDelete, context: Context): Decision<KeyRow> {
   const { id, user_id } = command;
@@ -164,7 +164,7 @@ function revoke(row: KeyRow | null, command: KeyDelete, context: Context): Decis
   const isLiveAdmin = (key: KeyRow) => key.role === "admin" && isInForce(key, context.nowMs);
   if (isLiveAdmin(row) && !knownKeys(context).some((key) => key.id !== id && isLiveAdmin(key)))
     throw conflict(
-      "nobody would be left with a key of role admin",
+      "no key with role admin would be left",
       "first give somebody else one: deadletter users create --admin, or keys create USER-ID --role admin",
     );
   const next = nextVersion(row, {}, context);

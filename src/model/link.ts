@@ -209,7 +209,7 @@ function changesOf(command: LinkChange, ownHosts: ReadonlySet<string>): Partial<
     is_active,
     ...unread
   } = command;
-  // A member that nobody reads here would be taken and dropped: it does not compile.
+  // A member that is not read here would be accepted and dropped, so it does not compile.
   void (unread satisfies Record<string, never>);
   return {
     ...(original_url === undefined ? {} : { original_url: checkOriginalUrl(original_url, ownHosts) }),

@@ -72,7 +72,7 @@ export interface Known {
 
 /** Rows beside its own that a command is decided by. */
 export interface Around {
-  /** Users that are read, and those that are locked: nobody changes them until the transaction ends. */
+  /** Users that are read, and users that are locked until the transaction ends. */
   readonly users?: readonly number[];
   readonly lockedUsers?: readonly number[];
   /** Users of whom all keys are locked. */

@@ -161,7 +161,7 @@ function changesOf({ username, email }: UserUpdate): Partial<UserRow> {
 /** Throws bad_request where callers would erase themselves, conflict where nothing is left to erase. */
 function erase(row: UserRow, command: UserErase, context: Context): Decision<UserRow> {
   const { id, actors, states } = command;
-  if (context.caller.userId === id) throw badRequest("nobody can erase themselves", "ask another admin");
+  if (context.caller.userId === id) throw badRequest("you cannot erase yourself", "ask another admin");
   if (isErased(row) && actors.length === 0 && states.length === 0) throw conflict(`user ${id} is erased already`);
   const username = isErased(row) ? row.username : `erased-${id}-${context.drawn.text}`;
   const changes = { username, email: `${username}@erased.invalid`, is_active: 0 };

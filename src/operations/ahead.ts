@@ -7,7 +7,7 @@ import type { Subject } from "../model/subject.ts";
 import type { Standing } from "../store/queries/keys.ts";
 
 export class Ahead {
-  /** Drawn from a sequence, so that nobody else has them; at most LIMITS.idsAhead of each kind. */
+  /** Drawn from a sequence, so they are unique; at most LIMITS.idsAhead of each kind. */
   readonly #ids = new Map<Subject, number[]>();
   #generation: number | undefined;
 

@@ -38,7 +38,7 @@ export interface Committed {
 
 /** What became of the subject of a command. */
 export interface Outcome {
-  /** All of it, also what nobody is shown. */
+  /** The whole state, hidden fields included. */
   readonly state: State;
   /** False where the subject was so already: there is no event. */
   readonly isChanged: boolean;

@@ -10,7 +10,7 @@ import type { Core, Work } from "./context.ts";
 
 /**
  * Deactivates the user and revokes every key it has, in one transaction. Throws not_found, conflict where it is inactive already,
- * and where nobody would be left with a key of role admin.
+ * and where no key with role admin would be left.
  */
 export function deactivateUser(core: Core, caller: Caller, id: number, reason: string | undefined): Promise<User> {
   const command = { type: "user.delete", id, ...(reason === undefined ? {} : { reason }) } as const;
@@ -22,7 +22,7 @@ export function deactivateUser(core: Core, caller: Caller, id: number, reason: s
   });
 }
 
-/** Locks a user, so that nobody makes it another key meanwhile, and revokes those it has. */
+/** Locks a user, so that it gets no further key meanwhile, and revokes those it has. */
 export async function revokeKeysOf({ tx, apply }: Work, userId: number, reason: string): Promise<void> {
   await lockSubjects(tx, USER, [userId]);
   const keys = await lockKeys(tx, { ids: [], userIds: [userId], withAdmins: true });

@@ -37,7 +37,7 @@ export interface EraseOptions {
  */
 export async function eraseUser(core: Core, caller: Caller, id: number, options: EraseOptions): Promise<ErasureReport> {
   const reason = checkReason(options.reason) ?? undefined;
-  if (caller.userId === id) throw badRequest("nobody can erase themselves", "ask another admin");
+  if (caller.userId === id) throw badRequest("you cannot erase yourself", "ask another admin");
   const isDryRun = options.dry_run === true;
   const erased = { actors: 0, states: 0 };
   for (let isFirst = true; ; isFirst = false) {

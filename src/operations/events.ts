@@ -35,7 +35,7 @@ export async function readEvents(
   const rows = await (isScan ? store.scan : store.read)(async (sql) => {
     const link = code === undefined ? undefined : (await findLinkByCode(sql, code))[0];
     const urlId = link?.id ?? rest.urlId;
-    // A code nobody has, or one that belongs to another id than the one asked for, has no events.
+    // An unknown code, or one that belongs to another id than the one asked for, has no events.
     if (code !== undefined && (!link || (rest.urlId !== undefined && rest.urlId !== link.id))) return [];
     return listEvents(sql, { ...rest, ...(urlId === undefined ? {} : { urlId }), ...page, limit: page.limit + 1 });
   });

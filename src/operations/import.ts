@@ -46,7 +46,7 @@ export function importAll(
 ): Promise<readonly ImportCounts[]> {
   const total = lists.reduce((sum, { length }) => sum + length, 0);
   const run = async (work: Work) => {
-    // First of all, so that nobody draws an id that is about to be imported.
+    // First, so that no other transaction draws an id that is about to be imported.
     for (const list of lists) await reserveIds(work.tx, list);
     let done = 0;
     const counts: ImportCounts[] = [];

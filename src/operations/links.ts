@@ -28,7 +28,7 @@ export async function changeLink(
 ): Promise<Link> {
   // What is wrong with the change itself is said first.
   checkCommand({ ...change, id: 1 } as LinkChange, caller, core.ownHosts());
-  // Found without a lock, then locked by id: nobody can change it between its lock and the decision.
+  // Found without a lock, then locked by id, so it cannot change between lock and decision.
   const { id } = await core.store.read((sql) => findLink(sql, codeOrId));
   const [outcome] = await transact(core, caller, ({ apply }) => apply([{ ...change, id } as LinkChange]));
   return outcome?.state as Link;

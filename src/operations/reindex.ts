@@ -1,4 +1,4 @@
-// Fills side tables: in batches of their own, so that nobody waits, from where the last one ended. A table is relied on once every
+// Fills side tables: in batches of their own, so that no change waits, from where the last one ended. A table is relied on once every
 // subject has its rows; what is changed meanwhile brings its own.
 
 import { LIMITS } from "../limits.ts";

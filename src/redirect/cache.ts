@@ -1,4 +1,4 @@
-// Where links lead, in memory: two bounded generations of links that are there, and two of codes that nobody has.
+// Where links lead, in memory: two bounded generations of links that are there, and two of unknown codes.
 // It never extends the life of what it holds by itself: who asks says whether it may be trusted, and expiry is the asker's.
 
 import { LIMITS } from "../limits.ts";
@@ -28,7 +28,7 @@ export class RedirectCache {
     this.#missing = new Generations(missing, missing * MISSING_BYTES, onRekey);
   }
 
-  /** The link, null for a code that nobody has, undefined where nothing is known. */
+  /** The link, null for a code known to be unused, undefined if nothing is known. */
   get(code: string): CachedLink | null | undefined {
     const link = this.#links.get(code);
     if (link !== undefined) return link;

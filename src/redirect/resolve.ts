@@ -33,7 +33,7 @@ export interface ResolverOptions {
   readonly heardMs: () => number;
   /** By the same, until when those who change links wait for this process to hear of it: past it the store is asked first. */
   readonly leaseUntilMs: () => number;
-  /** Whether the store is known not to answer now: nobody need wait to find that out. */
+  /** Whether the store is known not to answer now, so that no lookup waits to find out. */
   readonly isStoreSilent: () => boolean;
   /** Past this silence the store is asked instead of the cache. */
   readonly staleMaxMs: number;

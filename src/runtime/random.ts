@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 
-/** So many bytes that nobody can foresee, unless a test made the source. */
+/** Unpredictable bytes, unless a test supplied the source. */
 export type RandomBytes = (size: number) => Uint8Array;
 
 export const systemRandom: RandomBytes = randomBytes;
@@ -12,7 +12,7 @@ export function randomRequestId(): string {
   return crypto.randomUUID();
 }
 
-/** Hexadecimal digits for a name that should be nobody else's, two for each byte. */
+/** Hexadecimal digits for a name that must be unique, two per byte. */
 export function randomName(random: RandomBytes, bytes: number): string {
   return Buffer.from(random(bytes)).toString("hex");
 }

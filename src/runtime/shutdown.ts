@@ -66,7 +66,7 @@ export function onStopSignals(first: (signal: string) => void, again: () => void
   process.on("SIGINT", hear);
 }
 
-/** An error nobody caught is logged and counted, and the process goes on: a lost connection must not end all others. */
+/** Logs and counts an uncaught error and keeps the process running: a lost connection must not end all others. */
 export function surviveUncaught(log: Logger, count: () => void): void {
   const report = (error: unknown) => {
     count();

@@ -116,7 +116,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     engine: "postgres",
     place,
     read,
-    // The server works in processes of its own: what looks at many rows is in nobody's way.
+    // The server runs queries in its own processes: a scan does not block this one.
     scan: read,
     // Nothing is relaxed here: a server that crashes would lose what it had acknowledged.
     begin: (run, { deadlineMs = options.deadlineMs } = {}) => transact(run, deadlineMs),
@@ -150,7 +150,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         () => unavailable(NO_ANSWER),
       ),
     async listen(onNotify) {
-      // A transaction pooler gives a session to nobody, so nothing can be heard through one.
+      // A transaction pooler gives out no sessions, so LISTEN does not work through one.
       if (options.isPooled) return { close: () => Promise.resolve() };
       const { unlisten } = await sql.listen(LOG_CHANNEL, onNotify, onNotify);
       return { close: () => unlisten().catch(() => {}) };

@@ -92,7 +92,7 @@ export class ScanThread {
 
   #next(): void {
     const [scan] = this.#scans;
-    // A thread that works on what nobody waits for any more takes no other: SQLite cannot be told to stop.
+    // A thread busy with an abandoned query takes no other: SQLite cannot be told to stop.
     if (!scan || this.#abandoned !== undefined) return;
     if (!this.#thread) this.#open();
     const { id, text, values } = scan;

@@ -94,7 +94,7 @@ export class SqliteWriter {
     this.#draining = undefined;
   }
 
-  /** False where another process held the lock until nobody waited any more. Never blocks the event loop meanwhile. */
+  /** False if another process held the lock until all waiters had timed out. Never blocks the event loop. */
   async #beginImmediate(): Promise<boolean> {
     if (this.#isBroken) await this.#replaceConnection();
     while (this.#queue.length > 0) {

@@ -34,7 +34,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     return openWriter(path, { synchronous, walBytes, clock, mustExist: true });
   };
   const writer = new SqliteWriter(connection, async () => openAgain("full"), clock);
-  // Its commits wait for no disk, and so hold nobody up. It opens with its first transaction.
+  // Its commits do not wait for the disk. Opened by its first transaction.
   let relaxed: Promise<SqliteWriter> | undefined;
   let isKeeperRunning = false;
   const openRelaxed = async () => {

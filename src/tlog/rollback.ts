@@ -1,5 +1,5 @@
 // A signed statement that the log went back: what was known of it until then is no longer its history, and from which tree it goes
-// on. Its first line is no origin, so that nobody takes it for a checkpoint. Pure.
+// on. Its first line is not an origin, so it cannot be mistaken for a checkpoint. Pure.
 //
 //   deadletter/rollback/v1
 //   ORIGIN

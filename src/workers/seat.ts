@@ -23,7 +23,7 @@ export class Seat implements WorkerPool {
   constructor(number: number) {
     this.isLeader = number === LEADER;
     process.on("message", (message: ToWorker) => this.#hear(message));
-    // Without a supervisor nobody would ever stop it, or start it again.
+    // Without a supervisor nothing would ever stop or restart it.
     process.on("disconnect", () => this.#askToStop());
   }
 
@@ -97,6 +97,6 @@ export class Seat implements WorkerPool {
 }
 
 function say(message: ToSupervisor): void {
-  // Once the supervisor is gone there is nobody to tell, and the process is about to stop.
+  // Once the supervisor is gone there is no one to tell, and the process is about to stop.
   if (process.connected) process.send?.(message);
 }

@@ -11,7 +11,7 @@ const DOC = join(import.meta.dir, "../../docs/audit-log.md");
 const [START, END] = ["<!-- attacks: made by test/audit/attacks.test.ts -->", "<!-- end of attacks -->"];
 
 describe.each([...ENGINES])("attacks on %s", (engine) => {
-  test("are none where nobody lied", async () => {
+  test("leave no finding on an untouched store", async () => {
     const store = await createStore(engine);
     const scene = await Scene.open(store);
     await scene.makeLink("pending", 2);

@@ -165,7 +165,7 @@ describe("the log of a running server", () => {
     expect(ourVerdict(folder)).toBe(true);
   });
 
-  test("that was cut short is refused by whoever kept a checkpoint", async () => {
+  test("that was truncated fails against a kept checkpoint", async () => {
     const folder = join(work, "short");
     cpSync(join(work, "export"), folder, { recursive: true });
     cpSync(join(work, "checkpoint-257"), join(folder, "checkpoint"));

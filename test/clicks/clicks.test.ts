@@ -87,7 +87,7 @@ describe("a frame", () => {
 });
 
 describe("the spool", () => {
-  test("gives what a dead process left to whoever takes it first, and to nobody else", () => {
+  test("hands a dead process's batch to the first claimant only", () => {
     const path = folder();
     const table = new ClickTable();
     table.add(7, 0);

@@ -77,7 +77,7 @@ describeEachEngine("events and operations", (server, engine) => {
     expect(answer.headers.get("link")).toBe(`</urls/${short_code}/events>; rel="first"`);
   });
 
-  test("nobody writes events over HTTP", async () => {
+  test("events cannot be written over HTTP", async () => {
     const { call } = server();
     for (const [method, path] of [
       ["POST", "/events"],

@@ -98,7 +98,7 @@ describe.each([...ENGINES])("the log on %s", (engine) => {
     await other.close();
   });
 
-  test("lets nobody wait once the server is stopping", async () => {
+  test("releases its waiters once the server is stopping", async () => {
     const other = await open(server.deadletter.config, { log: createLogger("silent"), via: "http" });
     const listeners = other.listen();
     const startedMs = performance.now();
@@ -122,7 +122,7 @@ describe.each([...ENGINES])("the log on %s", (engine) => {
 
     expect((await server.call("POST", `/users/${user.id}/erase`, {}, { key })).status).toBe(403);
     expect((await server.call("POST", `/users/${server.adminId}/erase`)).json.detail).toContain(
-      "nobody can erase themselves",
+      "you cannot erase yourself",
     );
     expect((await server.call("POST", "/users/999/erase")).status).toBe(404);
     const dryRun = (await server.call("POST", `/users/${user.id}/erase`, { dry_run: true })).json;

@@ -102,7 +102,7 @@ describe.each([...ENGINES])("two replicas on %s", (engine) => {
     1_200_000,
   );
 
-  test("expiry needs nobody to say so", async () => {
+  test("an expired link stops redirecting without an event", async () => {
     const { short_code } = await create({ expires_at: new Date(Date.now() + 400).toISOString() });
     expect(await follow(short_code)).toBe("https://a.b/old");
     await until("it has expired", async () => (await follow(short_code)) === 404, 2_000);

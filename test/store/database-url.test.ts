@@ -229,7 +229,7 @@ test("the key that was configured works from the first moment the server is read
   await cluster.remove();
 }, 60_000);
 
-test("backends that are terminated under load leave no error that nobody caught, and no change half made", async () => {
+test("backends that are terminated under load leave no uncaught error and no half-made change", async () => {
   const cluster = await startCluster();
   const environment = newEnvironment(cluster.url);
   const served = await startServe(environment);

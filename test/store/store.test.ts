@@ -190,7 +190,7 @@ describe("the embedded store", () => {
     fresh.remove();
   });
 
-  test("waiting for another process's lock stops nobody else, and every waiter is told at its deadline", async () => {
+  test("waiting for another process's lock blocks no other call, and every waiter is told at its deadline", async () => {
     const fresh = await openFresh("sqlite");
     const store = await fresh.open();
     const { Database } = await import("bun:sqlite");
@@ -219,7 +219,7 @@ describe("the embedded store", () => {
     fresh.remove();
   });
 
-  test("a transaction that never ends by itself is ended at its deadline, and takes nobody with it", async () => {
+  test("a transaction that never ends is ended at its deadline, alone", async () => {
     const fresh = await openFresh("sqlite");
     const store = await fresh.open();
     await store.migrate((tx) => tx.script("create table t (id integer)"));

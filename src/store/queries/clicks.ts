@@ -23,7 +23,7 @@ export function recordBatch(tx: Tx, id: string): Query<{ id: string }> {
   return tx`insert into click_batches (id) values (${id}) on conflict (id) do nothing returning id`;
 }
 
-/** For batches whose file is gone: nobody can bring them again. */
+/** For batches whose file is gone, which cannot be recorded again. */
 export function forgetBatches(tx: Tx, ids: readonly string[]): Query<unknown> {
   return tx`delete from click_batches where id in ${tx(ids)}`;
 }
@@ -44,7 +44,7 @@ export function addClickTotals(
     on conflict (url_id) do update set clicks = click_totals.clicks + excluded.clicks`;
 }
 
-/** The sum of all click totals, kept beside them so that nobody adds them up. */
+/** The sum of all click totals, maintained so that it need not be computed. */
 export function addToClickSum(tx: Tx, clicks: number): Query<unknown> {
   return tx`
     insert into counters (name, shard, value) values ('clicks', 0, ${clicks})

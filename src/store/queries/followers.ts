@@ -59,7 +59,7 @@ export function moveCursor(
     returning name`;
 }
 
-/** Gives the lease back, so that nobody waits for it to run out; nothing where somebody else has it by now. */
+/** Gives the lease back, so that it need not run out; nothing where somebody else has it by now. */
 export function freeCursor(tx: Tx, name: string, holder: string): Query<unknown> {
   return tx`update log_cursors set holder = '', lease_until_ms = 0 where name = ${name} and holder = ${holder}`;
 }
