@@ -124,6 +124,12 @@ describeEachEngine("events and operations", (server, engine) => {
     }
   });
 
+  test("an event that there is not is answered 404, whatever is asked of it", async () => {
+    await server().sequence();
+    for (const path of ["/events/999999", "/events/999999/disclosures", "/events/999999/proof"])
+      expect((await server().call("GET", path)).status).toBe(404);
+  });
+
   test("/metrics speaks Prometheus: closed label sets, nothing of a link or a user in them", async () => {
     const { call } = server();
     await call("GET", "/nobody-has-this-code", undefined, { key: null });
@@ -141,6 +147,10 @@ describeEachEngine("events and operations", (server, engine) => {
       /^process_resident_memory_bytes \d/m,
     ])
       expect(answer.text).toMatch(line);
+    expect([...answer.text.matchAll(/^deadletter_links\{state="(\w+)"\}/gm)].map(([, state]) => state).sort()).toEqual([
+      "active",
+      "inactive",
+    ]);
     // What promtool's linter would say of names: only a counter ends in _total.
     expect([...answer.text.matchAll(/^# TYPE (\S+_total) (?!counter)/gm)].map(([, name]) => name)).toEqual([]);
     expect(answer.text).not.toContain("nobody-has-this-code");

@@ -29,7 +29,9 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   ],
   operations: [
     "test/operations/apply.test.ts",
+    "test/operations/bootstrap.test.ts",
     "test/http/links.test.ts",
+    "test/http/clicks.test.ts",
     "test/http/events.test.ts",
     "test/http/users.test.ts",
     "test/http/log.test.ts",

@@ -269,7 +269,7 @@ function parse(text: string): unknown {
   }
 }
 
-function captureLog(): { log: Logger; lines: () => Record<string, unknown>[] } {
+export function captureLog(): { log: Logger; lines: () => Record<string, unknown>[] } {
   let text = "";
   const log = createLogger("info", {
     write: (bytes) => {
