@@ -166,7 +166,7 @@ async function editScreen(client: Client, link: LinkWithHistory): Promise<void> 
     client,
     link.short_code,
     { ...edit, ...(reason === undefined ? {} : { reason }) },
-    link.version,
+    { version: link.version },
   );
   log.success(`${changed.short_code} is now at version ${changed.version}`);
 }

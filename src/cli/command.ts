@@ -73,6 +73,11 @@ export const LIMIT: Flag = {
   value: "N",
   help: `maximum number of rows, default ${LIMITS.pageSizeDefault}`,
 };
+export const WAIT: Flag = {
+  name: "wait",
+  value: "SECONDS",
+  help: `wait until every replica has heard of the change, at most ${LIMITS.feedWaitS}; says which have not`,
+};
 export const REASON: Flag = { name: "reason", value: "TEXT", help: "why; kept in the audit log" };
 
 const COMMON: readonly Flag[] = [
@@ -166,6 +171,11 @@ export function readInteger(flag: string, text: string | undefined): number | un
   if (text === undefined) return undefined;
   if (!/^[1-9][0-9]{0,14}$/.test(text)) throw badRequest(`--${flag}: must be a positive integer`);
   return Number(text);
+}
+
+/** Throws bad_request unless --wait is a positive integer. */
+export function readWait(input: Input): { readonly waitS?: number } {
+  return given("waitS", readInteger("wait", input.value("wait")));
 }
 
 /** A verifier key as it is given on the command line: itself, or the file that holds it. */

@@ -6,8 +6,18 @@ import { DELETE_REASONS } from "../model/event.ts";
 import { CLICK_GROUPS } from "../operations/clicks.ts";
 import { restoreFile } from "./backup.ts";
 import { withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";
-import { describeLink, eventTable, linkTable, print, printable, shortUrl, table } from "./output.ts";
+import {
+  CLIENT_SETTINGS,
+  type Command,
+  given,
+  LIMIT,
+  REASON,
+  readInteger,
+  readLimit,
+  readWait,
+  WAIT,
+} from "./command.ts";
+import { describeHeard, describeLink, eventTable, linkTable, print, printable, shortUrl, table } from "./output.ts";
 import {
   countClicks,
   createLink,
@@ -113,6 +123,7 @@ export const updateCommand: Command = {
     { name: "expires", value: "TIME", help: "the new expiry, RFC 3339, or never" },
     { name: "if-version", value: "N", help: "only if the link is still at this version" },
     REASON,
+    WAIT,
   ],
   settings: CLIENT_SETTINGS,
   examples: [
@@ -130,13 +141,11 @@ export const updateCommand: Command = {
       };
       if (Object.keys(edit).every((field) => field === "reason"))
         throw badRequest("nothing to change", "name at least one of --url, --title, --expires");
-      const link = await editLink(
-        client,
-        input.args[0] ?? "",
-        edit,
-        readInteger("if-version", input.value("if-version")),
-      );
-      print(io, input.isJson, link, () => describeLink(link, client.baseUrl));
+      const link = await editLink(client, input.args[0] ?? "", edit, {
+        ...given("version", readInteger("if-version", input.value("if-version"))),
+        ...readWait(input),
+      });
+      print(io, input.isJson, link, () => `${describeLink(link, client.baseUrl)}${describeHeard(link.heard)}`);
     }),
 };
 
@@ -144,17 +153,18 @@ export const deleteCommand: Command = {
   name: "delete",
   summary: "Soft-delete a link: it answers 404, keeps its code and can be restored.",
   args: ["CODE-OR-ID"],
-  flags: [{ name: "reason", value: "REASON", help: `${DELETE_REASONS.join(", ")}; default user_requested` }],
+  flags: [{ name: "reason", value: "REASON", help: `${DELETE_REASONS.join(", ")}; default user_requested` }, WAIT],
   settings: CLIENT_SETTINGS,
-  examples: ["deadletter delete sale", "deadletter delete sale --reason policy_cleanup --json"],
+  examples: ["deadletter delete sale", "deadletter delete sale --reason policy_cleanup --wait 5"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const link = await deleteLink(client, input.args[0] ?? "", input.value("reason"));
+      const link = await deleteLink(client, input.args[0] ?? "", input.value("reason"), readWait(input));
       print(
         io,
         input.isJson,
         link,
-        () => `deleted ${link.short_code}; undo with: deadletter restore ${link.short_code}\n`,
+        () =>
+          `deleted ${link.short_code}; undo with: deadletter restore ${link.short_code}\n${describeHeard(link.heard)}`,
       );
     }),
 };
@@ -166,6 +176,7 @@ export const restoreCommand: Command = {
   args: ["CODE-OR-ID-OR-FILE"],
   flags: [
     REASON,
+    WAIT,
     {
       name: "checkpoint",
       value: "FILE",
@@ -185,8 +196,8 @@ export const restoreCommand: Command = {
     if (input.value("checkpoint") !== undefined || input.isOn("allow-rollback"))
       throw badRequest(`${name} is a link, not a backup`, `of a file in this directory: deadletter restore ./${name}`);
     return withClient(input, async (client) => {
-      const link = await restoreLink(client, name, input.value("reason"));
-      print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n`);
+      const link = await restoreLink(client, name, input.value("reason"), readWait(input));
+      print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n${describeHeard(link.heard)}`);
     });
   },
 };

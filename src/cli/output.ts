@@ -1,6 +1,7 @@
 // How commands show things to people: plain aligned text, colours only where a terminal wants them (NO_COLOR is obeyed).
 
 import pc from "picocolors";
+import type { Heard } from "../http/heard.ts";
 import type { Event } from "../model/event.ts";
 import type { Link } from "../model/link.ts";
 import type { Io } from "./command.ts";
@@ -41,6 +42,15 @@ export function describeLink(link: Link, baseUrl: string): string {
   return Object.values(rows)
     .map(([name, value]) => `${name.padEnd(10)} ${value}\n`)
     .join("");
+}
+
+/** Which replicas have heard of a change; nothing where the change did not wait for them. */
+export function describeHeard(heard: Heard | undefined): string {
+  if (heard === undefined) return "";
+  if (heard.complete) return `heard by every replica (${heard.replicas})\n`;
+  const missing = heard.missing.map(({ replica, state }) => `${printable(replica)} (${state})`);
+  const who = missing.length === 0 ? "it is not in the log yet" : missing.join(", ");
+  return `${pc.yellow("not heard by every replica")}: ${who}\n`;
 }
 
 export function linkTable(links: readonly Link[]): string {

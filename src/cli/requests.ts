@@ -3,6 +3,7 @@
 import type { Static } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import type { LogHealth } from "../http/audit-log.ts";
+import type { Heard } from "../http/heard.ts";
 import type { LinkWithHistory } from "../http/links.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event, LogEntry } from "../model/event.ts";
@@ -21,16 +22,43 @@ export function createLink({ api }: Client, link: NewLink): Promise<Link> {
   return unwrap(api.urls.post(link));
 }
 
-export function editLink({ api }: Client, name: string, edit: LinkEdit, version?: number): Promise<Link> {
-  return unwrap(api.urls({ link: segment(name) }).patch(edit, ifMatch(version)));
+/** A link as a change left it, and who has heard of the change where `waitS` was given. */
+export type ChangedLink = Link & { readonly heard?: Heard };
+
+export interface ChangeOptions {
+  /** The version that the link must still be at. */
+  readonly version?: number;
+  /** Seconds to wait for every replica to hear of the change. The server takes LIMITS.feedWaitS at the most. */
+  readonly waitS?: number;
 }
 
-export function deleteLink({ api }: Client, name: string, reason: string | undefined): Promise<Link> {
-  return unwrap(api.urls({ link: segment(name) }).delete(reason === undefined ? {} : { reason }));
+export function editLink(
+  { api }: Client,
+  name: string,
+  edit: LinkEdit,
+  options: ChangeOptions = {},
+): Promise<ChangedLink> {
+  return unwrap(api.urls({ link: segment(name) }).patch(edit, headersOf(options)));
 }
 
-export function restoreLink({ api }: Client, name: string, reason: string | undefined): Promise<Link> {
-  return unwrap(api.urls({ link: segment(name) }).restore.post(reason === undefined ? {} : { reason }));
+export function deleteLink(
+  { api }: Client,
+  name: string,
+  reason: string | undefined,
+  options: ChangeOptions = {},
+): Promise<ChangedLink> {
+  return unwrap(api.urls({ link: segment(name) }).delete(reason === undefined ? {} : { reason }, headersOf(options)));
+}
+
+export function restoreLink(
+  { api }: Client,
+  name: string,
+  reason: string | undefined,
+  options: ChangeOptions = {},
+): Promise<ChangedLink> {
+  return unwrap(
+    api.urls({ link: segment(name) }).restore.post(reason === undefined ? {} : { reason }, headersOf(options)),
+  );
 }
 
 export function showLink({ api }: Client, name: string): Promise<LinkWithHistory> {
@@ -117,8 +145,13 @@ async function collect<Row>(
   return rows;
 }
 
-function ifMatch(version: number | undefined) {
-  return version === undefined ? {} : { headers: { "if-match": `"${version}"` } };
+function headersOf({ version, waitS }: ChangeOptions) {
+  return {
+    headers: {
+      ...(version === undefined ? {} : { "if-match": `"${version}"` }),
+      ...(waitS === undefined ? {} : { prefer: `wait=${waitS}` }),
+    },
+  };
 }
 
 /** A name as one path segment, whatever is in it. */
