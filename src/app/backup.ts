@@ -1,6 +1,6 @@
 // Backups of the embedded store: a copy that is verified, and a data directory made from one. Neither holds the log key.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readCheckpoint } from "../audit/checkpoint-memory.ts";
 import type { Finding } from "../audit/finding.ts";
@@ -77,8 +77,8 @@ export interface RestoreOptions extends Progress {
 
 export interface RestoreReport extends VerifyReport {
   readonly dataDir: string;
-  /** Where the checkpoint that this host remembered is kept now, where the log went back behind it. */
-  readonly formerCheckpoint: string | undefined;
+  /** The newest checkpoint that the backup lacks entries of, and how long the log was there. */
+  readonly behind: { readonly place: string; readonly size: number } | undefined;
 }
 
 /**
@@ -91,7 +91,7 @@ export async function restoreBackup(
   options: RestoreOptions,
   outside: Outside = SYSTEM,
 ): Promise<RestoreReport> {
-  const { clock, files, randomBytes } = outside;
+  const { files, randomBytes } = outside;
   refusePostgres(config, "restore");
   if (!existsSync(file)) throw badRequest(`there is no backup ${file}`);
   ensureDataDir(config.dataDir);
@@ -121,23 +121,27 @@ export async function restoreBackup(
     const newer = saved.filter(({ checkpoint }) => checkpoint.size > size);
     if (newer.length > 0 && !options.mayRollBack)
       throw conflict(
-        `the backup has ${size} entries of the log, and had ${newer[0]?.checkpoint.size} when ${newer[0]?.place} was saved`,
-        "what came after it would be lost: find a newer backup, or say --allow-rollback",
+        `the backup has ${size} entries of the log, and ${newer[0]?.place} knows of ${newer[0]?.checkpoint.size}`,
+        "the later ones would be lost: find a newer backup, or say --allow-rollback",
       );
     const report = await verifyFile(draft, { key, objection: undefined }, outside, {
       ...options,
       saved: saved.filter((each) => !newer.includes(each)),
     });
-    if (!report.isTrue) return { ...report, dataDir: config.dataDir, formerCheckpoint: undefined };
+    if (!report.isTrue) return { ...report, dataDir: config.dataDir, behind: undefined };
     // Whatever was put there meanwhile stays.
     placeNew(files, draft, target);
-    const isBehind = newer.some(({ place }) => place === remembered);
-    const formerCheckpoint = isBehind ? `${remembered}.before-restore-${clock.now()}` : undefined;
-    if (formerCheckpoint !== undefined) files.rename(remembered, formerCheckpoint);
+    const newest = newer.toSorted((one, other) => other.checkpoint.size - one.checkpoint.size)[0];
+    // What this host knows of is not forgotten: the log is refused until it is accepted that it went back.
+    if (newest && newest.place !== remembered) files.replace(remembered, readFileSync(newest.place, "utf8"));
     // Links as they were known at another time.
     files.removeIfThere(join(config.dataDir, "warm-links"));
     if (!existsSync(logKeyPath(config))) files.create(logKeyPath(config), `${encodeLogKey(key)}\n`);
-    return { ...report, dataDir: config.dataDir, formerCheckpoint };
+    return {
+      ...report,
+      dataDir: config.dataDir,
+      behind: newest && { place: newest.place, size: newest.checkpoint.size },
+    };
   } catch (error) {
     if (isFileError(error)) throw badRequest(`cannot restore ${file}: ${messageOf(error)}`);
     throw error;

@@ -7,8 +7,7 @@ import { badRequest, messageOf } from "../errors.ts";
 import { sha256 } from "../runtime/sha256.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import { HASH_BYTES, isConsistent, isSameHash } from "../tlog/merkle.ts";
-import type { VerifierKey } from "../tlog/note.ts";
-import { CheckpointError } from "../tlog/note.ts";
+import { CheckpointError, type VerifierKey } from "../tlog/note.ts";
 import {
   bundlesOf,
   decodeBundle,
@@ -28,6 +27,8 @@ export interface ExportOptions {
 }
 
 const AT_ONCE = 8;
+const START_ANEW =
+  "if its rollback was accepted, export into a new folder and keep this one: it alone has what was lost";
 
 /**
  * Fetches what the folder lacks; an interrupted export goes on where it was. Throws CheckpointError where the checkpoint is
@@ -40,7 +41,7 @@ export async function exportLog(folder: string, key: VerifierKey, options: Expor
   const old = existsSync(place) ? openCheckpoint(readFileSync(place, "utf8"), key) : undefined;
   if (old && old.size > checkpoint.size)
     throw new CheckpointError(
-      `the log has ${checkpoint.size} entries, but had ${old.size} when it was exported before`,
+      `the log has ${checkpoint.size} entries, but had ${old.size} when it was exported before: ${START_ANEW}`,
     );
   const tiles: Tile[] = [...tilesOf(checkpoint.size), ...bundlesOf(checkpoint.size)];
   const missing = tiles.filter((tile) => !existsSync(join(folder, tilePath(tile))));
@@ -79,7 +80,7 @@ async function checkFetched(
   // The proof's hashes are of the new tree and must make both roots: the folder's own older tiles would prove nothing.
   if (old && !isConsistent(sha256, old, checkpoint, await proveConsistency(sha256, read, old.size, checkpoint.size)))
     throw new CheckpointError(
-      `the log does not extend the ${old.size} entries that were exported before: it was forked`,
+      `the log does not extend the ${old.size} entries that were exported before: it was forked; ${START_ANEW}`,
     );
   for (const bundle of fetched.filter(({ level }) => level === "entries")) {
     const hashes = readTileFile(folder, { ...bundle, level: 0 });

@@ -15,8 +15,7 @@ import {
 import type { Sql } from "../store/store.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import { EMPTY_ROOT, Frontier, isSameHash } from "../tlog/merkle.ts";
-import type { VerifierKey } from "../tlog/note.ts";
-import { CheckpointError } from "../tlog/note.ts";
+import { CheckpointError, type VerifierKey } from "../tlog/note.ts";
 import { covers, type Rollback } from "../tlog/rollback.ts";
 import { hashesAt, TILE_HEIGHT } from "../tlog/tiles.ts";
 import type { Statement } from "./checkpoint-memory.ts";
@@ -39,7 +38,7 @@ export async function verifyLog(
   const published = await readPublished(sql, key);
   const sizes = [head.size, ...sizesOf({ saved, given: [...given, ...published] })];
   const roots = await walkLeaves(sql, sizes, report);
-  checkRoots(head, roots, { saved, given }, report);
+  checkRoots(head, roots, { saved, given, published }, report);
   for (const { rollback } of published)
     if (!isFrom(rollback, roots))
       report({
@@ -85,7 +84,7 @@ function isFrom({ new: from }: Rollback, roots: ReadonlyMap<number, Uint8Array>)
 export function checkRoots(
   head: Checkpoint,
   roots: ReadonlyMap<number, Uint8Array>,
-  { saved, given }: Witnessed,
+  { saved, given, published = [] }: Witnessed & { readonly published?: readonly Statement[] },
   report: Report,
 ): void {
   const root = roots.get(head.size);
@@ -94,17 +93,18 @@ export function checkRoots(
   for (const { place, checkpoint } of saved) {
     const old = roots.get(checkpoint.size);
     if (old && isSameHash(old, checkpoint.root)) continue;
-    if (given.some(({ rollback }) => covers(rollback, checkpoint) && isFrom(rollback, roots))) continue;
-    if (checkpoint.size > head.size)
-      report({
-        subject: `checkpoint ${place}`,
-        detail: `the log had ${checkpoint.size} entries when it was saved, and has ${head.size}: it was restored from an older state`,
-      });
-    else
-      report({
-        subject: `checkpoint ${place}`,
-        detail: `the log's first ${checkpoint.size} entries are not those it had when it was saved: it was forked or rewritten`,
-      });
+    const isGivenUp = ({ rollback }: Statement) => covers(rollback, checkpoint) && isFrom(rollback, roots);
+    if (given.some(isGivenUp)) continue;
+    const epoch = published.find(isGivenUp)?.rollback.epoch;
+    const way =
+      epoch === undefined
+        ? ""
+        : `; a signed statement says so: to accept it, --rollback FILE of /log/rollbacks/${epoch}`;
+    const detail =
+      checkpoint.size > head.size
+        ? `the log had ${checkpoint.size} entries when it was saved, and has ${head.size}: it was restored from an older state`
+        : `the log's first ${checkpoint.size} entries are not those it had when it was saved: it was forked or rewritten`;
+    report({ subject: `checkpoint ${place}`, detail: detail + way });
   }
 }
 

@@ -93,13 +93,20 @@ function describeStatus(status: LogStatus & { readonly refused: string | null })
     ["checkpoint", status.checkpoint_at === null ? "none yet" : `${status.checkpoint_at} (${age} s ago)`],
     ["backlog", `${status.backlog} events`],
     ["quarantine", `${status.quarantined} events`],
-    ...(status.refused === null ? [] : [["REFUSED", printable(status.refused)] as [string, string]]),
+    ...(status.refused === null ? [] : refusalRows(status.refused)),
   ];
   const held = status.quarantine.map(
     ({ event_id, subject, version, reason }) =>
       `  event ${event_id} (${subject}, version ${version}): ${printable(reason)}\n`,
   );
   return rows.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join("") + held.join("");
+}
+
+function refusalRows(refused: string): [string, string][] {
+  return [
+    ["REFUSED", printable(refused)],
+    ["", "find the database that has the rest; if it is lost: deadletter log accept-rollback --dry-run --reason TEXT"],
+  ];
 }
 
 export const sequenceCommand: Command = {

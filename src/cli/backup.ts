@@ -37,14 +37,16 @@ export async function restoreFile(input: Input, io: Io, file: string): Promise<n
     checkpoints: named === undefined ? [] : [named],
     mayRollBack: input.isOn("allow-rollback"),
   });
-  const { dataDir, events, log, formerCheckpoint } = report;
-  const former =
-    formerCheckpoint === undefined
-      ? ""
-      : `; the log went back: what was remembered of it is in ${printable(formerCheckpoint)}`;
-  return talk.conclude(report, () =>
+  const { dataDir, events, log, behind } = report;
+  const code = talk.conclude(report, () =>
     report.isTrue
-      ? `${file} into ${dataDir}: ${events} events, the signed log of ${log.size} entries${former}`
+      ? `${file} into ${dataDir}: ${events} events, the signed log of ${log.size} entries`
       : `${file}, which was not restored`,
   );
+  if (behind && !input.isJson)
+    io.out(
+      `the log went back: ${printable(behind.place)} knows of ${behind.size} entries. No changes are taken until you run:\n` +
+        `  deadletter log accept-rollback --data-dir ${printable(dataDir)} --reason TEXT\n`,
+    );
+  return code;
 }

@@ -1,11 +1,12 @@
 // log accept-rollback: says, signed, that the log went back, so that replicas which remember more of it go on.
 
 import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { checkpointPath } from "../app/audit.ts";
 import { localOperator, open } from "../app/open.ts";
 import { refuseMissingStore } from "../app/open-store.ts";
 import { readCheckpoint, readStatements, rollbacksPath } from "../audit/checkpoint-memory.ts";
-import { badRequest, messageOf } from "../errors.ts";
+import { badRequest, conflict, messageOf } from "../errors.ts";
 import { acceptRollback } from "../operations/rollback.ts";
 import { systemFiles } from "../runtime/files.ts";
 import { createLogger } from "../runtime/logger.ts";
@@ -51,6 +52,8 @@ export const acceptRollbackCommand: Command = {
         "name one with --checkpoint FILE, from a replica or an auditor",
       );
     const isDryRun = input.isOn("dry-run");
+    const out = input.value("out");
+    if (out !== undefined) refuseUnwritable(out);
     const deadletter = await open(config, { log: createLogger("error"), via: localOperator("cli") });
     try {
       const { core, self } = deadletter;
@@ -58,14 +61,14 @@ export const acceptRollbackCommand: Command = {
       const knownEpoch = readStatements(rollbacksPath(remembered), core.logKey).at(-1)?.rollback.epoch ?? 0;
       const { note, rollback } = await acceptRollback(core, self, { old, knownEpoch, reason, isDryRun });
       if (!isDryRun) await takeUp(deadletter.auditLog.createSequencer());
-      const out = input.value("out");
-      if (out !== undefined && !isDryRun) writeStatement(out, note);
+      if (out !== undefined && !isDryRun) writeStatement(out, note, rollback.epoch);
       const report = {
         epoch: rollback.epoch,
         old_size: rollback.old.size,
         new_size: rollback.new.size,
         dry_run: isDryRun,
-        statement: note,
+        // Signed, it would be taken for one that was accepted.
+        ...(isDryRun ? {} : { statement: note }),
       };
       print(io, input.isJson, report, () => describe(report, note));
       return 0;
@@ -81,11 +84,21 @@ async function takeUp(sequencer: { runBatch(): Promise<unknown>; flush(): void }
   sequencer.flush();
 }
 
-function writeStatement(path: string, note: string): void {
+/** Before anything is accepted. Throws conflict where there is a file, bad_request where there is no folder for one. */
+function refuseUnwritable(path: string): void {
+  if (existsSync(path)) throw conflict(`${path} exists already`, "name another with --out");
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder)) throw badRequest(`--out: there is no folder ${folder}`);
+}
+
+function writeStatement(path: string, note: string, epoch: number): void {
   try {
     systemFiles.create(path, note);
   } catch (error) {
-    throw badRequest(`the rollback is accepted, but ${path} cannot be written: ${messageOf(error)}`);
+    throw badRequest(
+      `the rollback is accepted, but ${path} cannot be written: ${messageOf(error)}`,
+      `do not run this again: the statement is at /log/rollbacks/${epoch}`,
+    );
   }
 }
 
@@ -97,11 +110,9 @@ interface Report {
 }
 
 function describe({ epoch, old_size, new_size, dry_run }: Report, note: string): string {
-  const lost =
-    new_size < old_size
-      ? `entries ${new_size} to ${old_size - 1} of the log`
-      : `some of the log's first ${old_size} entries, which others have replaced,`;
-  const verb = dry_run ? "would be given up" : "are given up";
+  // Where others were added since, some of those before may be lost as well: no tree is left that would tell.
+  const lost = `the log of ${old_size} entries, at least ${Math.max(1, old_size - new_size)} of them lost,`;
+  const verb = dry_run ? "would be given up" : "is given up";
   const end = dry_run ? "nothing was changed\n" : `\n${printable(note.trimEnd()).replaceAll("\u{fffd}", "\n")}\n`;
   return `${lost} ${verb}; the log goes on from ${new_size} entries as epoch ${epoch}\n${end}`;
 }

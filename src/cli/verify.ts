@@ -76,7 +76,7 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
       const waiting = log.pending === 0 ? "" : `, ${log.pending} on their way into it`;
       return (
         `${place}: ${events} events${erasures} of ${subjects.url} links, ${subjects.user} users and ${subjects.key} keys, ` +
-        `the signed log of ${log.size} entries${waiting}${describeSaved(saved)}`
+        `the signed log of ${log.size} entries${waiting}${describeSaved(saved, given)}`
       );
     });
   } finally {
@@ -85,17 +85,19 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
 }
 
 function verifyFolder(input: Input, io: Io, folder: string): Promise<number> {
-  const given = input.value("vkey");
-  if (given === undefined)
+  const vkey = input.value("vkey");
+  if (vkey === undefined)
     throw badRequest("--vkey is needed: the key that the log must be signed with", "deadletter log vkey prints it");
-  const key = readVerifierKey(given);
+  const key = readVerifierKey(vkey);
   const saved = readSaved(input, key, []);
   const talk = conversation(input, io, "verified entries");
-  const report = verifyExport(folder, key, { ...talk, saved, given: readGiven(input, key) });
+  const given = readGiven(input, key);
+  const report = verifyExport(folder, key, { ...talk, saved, given });
   return Promise.resolve(
     talk.conclude(
       report,
-      () => `${report.size} entries of ${report.subjects} subjects, signed by ${key.origin}${describeSaved(saved)}`,
+      () =>
+        `${report.size} entries of ${report.subjects} subjects, signed by ${key.origin}${describeSaved(saved, given)}`,
     ),
   );
 }
@@ -115,8 +117,10 @@ function readGiven(input: Input, key: VerifierKey): readonly Statement[] {
   return readStatements(named, key);
 }
 
-function describeSaved(saved: readonly SavedCheckpoint[]): string {
-  return saved.map(({ place, checkpoint }) => `, extending ${place} at ${checkpoint.size}`).join("");
+function describeSaved(saved: readonly SavedCheckpoint[], given: readonly Statement[]): string {
+  const against = saved.map(({ place, checkpoint }) => `, held against ${place} at ${checkpoint.size}`);
+  const allowing = given.map(({ rollback }) => `, allowing for the rollback to epoch ${rollback.epoch}`);
+  return [...against, ...allowing].join("");
 }
 
 /** What is said while a verification runs and at its end: findings as they come, then one line or one JSON object. */

@@ -49,7 +49,7 @@ export interface TransactOptions {
 }
 
 const REFUSED_HINT = {
-  hint: "see deadletter log status; DEADLETTER_REFUSED_WRITES=allow takes changes all the same",
+  hint: "DEADLETTER_REFUSED_WRITES=allow takes changes all the same",
   headers: { "retry-after": "60" },
 };
 

@@ -26,8 +26,7 @@ import {
 } from "../store/queries/log.ts";
 import type { Sql } from "../store/store.ts";
 import { openCheckpoint } from "../tlog/checkpoint.ts";
-import type { VerifierKey } from "../tlog/note.ts";
-import { CheckpointError } from "../tlog/note.ts";
+import { CheckpointError, type VerifierKey } from "../tlog/note.ts";
 import { encodeProof } from "../tlog/proof.ts";
 import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../tlog/tiles.ts";
 import type { Core } from "./context.ts";

@@ -14,7 +14,7 @@ import { sha256 } from "../runtime/sha256.ts";
 import { lockLogHead } from "../store/queries/log.ts";
 import { lockSubjects } from "../store/queries/subjects.ts";
 import type { Checkpoint } from "../tlog/checkpoint.ts";
-import { isConsistent } from "../tlog/merkle.ts";
+import { isConsistent, isSameHash } from "../tlog/merkle.ts";
 import type { VerifierKey } from "../tlog/note.ts";
 import { type Rollback, signRollback } from "../tlog/rollback.ts";
 import { proveConsistency } from "../tlog/tiles.ts";
@@ -31,7 +31,7 @@ export interface AcceptOptions {
 }
 
 /**
- * Throws conflict where the log extends the checkpoint, and so did not go back; CheckpointError where its own head is false;
+ * Throws conflict where the log extends the checkpoint, and so did not go back, and where it was given up before; CheckpointError where its own head is false;
  * unavailable where somebody keeps sequencing.
  */
 export async function acceptRollback(core: Core, caller: Caller, options: AcceptOptions): Promise<Statement> {
@@ -59,8 +59,14 @@ async function accept({ core, tx, apply }: Work, options: AcceptOptions): Promis
       `the log extends that checkpoint of ${old.size} entries: it did not go back behind it`,
       "name the newest checkpoint that a replica or an auditor has kept: see deadletter log status",
     );
-  const published = (await readPublished(tx, core.logKey)).map(({ rollback }) => rollback.epoch);
-  const epoch = Math.max(knownEpoch, ...published) + 1;
+  const published = (await readPublished(tx, core.logKey)).map(({ rollback }) => rollback);
+  const earlier = published.find((each) => each.old.size === old.size && isSameHash(each.old.root, old.root));
+  if (earlier)
+    throw conflict(
+      `that checkpoint of ${old.size} entries was given up already, by the statement of epoch ${earlier.epoch}`,
+      `the statement: GET /log/rollbacks/${earlier.epoch}. If the log went back again, name the newest checkpoint since`,
+    );
+  const epoch = Math.max(knownEpoch, ...published.map((each) => each.epoch)) + 1;
   const rollback: Rollback = { epoch, old, new: checkpoint, at: formatTime(core.clock.now()), reason };
   const note = signRollback(core.logKey, rollback);
   const [row] = await lockSubjects(tx, LOG, [LOG_ID]);

@@ -35,7 +35,7 @@ export function openRollback(note: string, key: VerifierKey): Rollback {
     note,
     "rollback",
   ).split("\n");
-  if (first !== FIRST_LINE) throw new CheckpointError("the rollback is no statement of one");
+  if (first !== FIRST_LINE) throw new CheckpointError("the file is not a rollback statement");
   if (origin !== key.origin)
     throw new CheckpointError(`the rollback is of the log ${JSON.stringify(origin.slice(0, 200))}, not ${key.origin}`);
   openNote(note, key, "rollback");

@@ -105,7 +105,14 @@ describe.each([...ENGINES])("a log that went back on %s", (engine) => {
     const dry = await run(...words, "--dry-run");
     expect(dry).toMatchObject({ exitCode: 0, stderr: "" });
     const lost = openCheckpoint(old, TEST_LOG_KEY).size - 1;
-    expect(dry.stdout).toStartWith(`entries ${lost} to ${lost} of the log would be given up; the log goes on from`);
+    expect(dry.stdout).toStartWith(
+      `the log of ${lost + 1} entries, at least 1 of them lost, would be given up; the log goes on from`,
+    );
+    expect((await call("GET", "/log/rollbacks/1")).status).toBe(404);
+    // A statement that was not accepted is not handed out, and where it cannot be written nothing is accepted.
+    expect(JSON.parse((await run(...words, "--dry-run", "--json")).stdout)).not.toHaveProperty("statement");
+    expect(await run(...words, "--out", join(scratch, "old"))).toMatchObject({ exitCode: 4 });
+    expect(await run(...words, "--out", join(scratch, "nowhere/statement"))).toMatchObject({ exitCode: 2 });
     expect((await call("GET", "/log/rollbacks/1")).status).toBe(404);
     const done = await run(...words, "--json", "--out", join(scratch, "statement"));
     expect(done).toMatchObject({ exitCode: 0, stderr: "" });
@@ -117,6 +124,9 @@ describe.each([...ENGINES])("a log that went back on %s", (engine) => {
     const again = await run(...words, "--checkpoint", join(store.config.dataDir, "checkpoint"));
     expect(again).toMatchObject({ exitCode: 4 });
     expect(again.stderr).toContain("it did not go back behind it");
+    const twice = await run(...words, "--checkpoint", join(scratch, "old"));
+    expect(twice).toMatchObject({ exitCode: 4 });
+    expect(twice.stderr).toContain("was given up already, by the statement of epoch 1");
   });
 
   test("takes changes again, and a code that was lost leads where it leads now, on every replica", async () => {

@@ -70,11 +70,12 @@ test("a backup is taken while writers never pause, is true, and serves from anot
   store.remove();
 }, 60_000);
 
-test("a restore that would go behind a saved checkpoint is refused unless told, and then the host is not refused its log", async () => {
+test("a restore that would go behind a saved checkpoint is refused unless told, and then its log is refused until the rollback is accepted", async () => {
   const store = await createStore("sqlite");
   const folder = mkdtempSync(join(tmpdir(), "deadletter-backup-"));
   const { dataDir } = store.config;
   let server = await startServer(store);
+  const key = server.adminKey;
   await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "before" });
   await server.sequence();
   expect((await runDeadletter(["backup", join(folder, "old.db")], store.environment)).exitCode).toBe(0);
@@ -99,12 +100,23 @@ test("a restore that would go behind a saved checkpoint is refused unless told, 
   expect(existsSync(join(dataDir, "deadletter.db"))).toBe(false);
   const told = await restore("--allow-rollback");
   expect([told.exitCode, told.stdout]).toEqual([0, expect.stringContaining("the log went back")]);
-  const kept = readdirSync(dataDir).find((name) => name.startsWith("checkpoint.before-restore-"));
-  expect(readFileSync(join(dataDir, kept ?? ""), "utf8")).toBe(readFileSync(newer, "utf8"));
+  expect(told.stdout).toContain(`deadletter log accept-rollback --data-dir ${dataDir} --reason TEXT`);
+  // The same with a checkpoint from elsewhere, in a directory that remembers nothing.
+  const other = { ...store.environment, DEADLETTER_DATA_DIR: join(folder, "other") };
+  const words = ["restore", join(folder, "old.db"), "--allow-rollback", "--checkpoint", newer];
+  expect(await runDeadletter(words, other)).toMatchObject({ exitCode: 0 });
+  expect(readFileSync(join(folder, "other/checkpoint"), "utf8")).toBe(readFileSync(newer, "utf8"));
+  server = await startServer(store);
+  expect((await server.call("POST", "/urls", { original_url: "https://a.b/" }, { key })).status).toBe(503);
+  await server.close();
+  const status = await runDeadletter(["log", "status"], store.environment);
+  expect(status.stdout).toContain("deadletter log accept-rollback --dry-run");
+  const accepted = await runDeadletter(["log", "accept-rollback", "--reason", "a test"], store.environment);
+  expect([accepted.exitCode, accepted.stderr]).toEqual([0, ""]);
   server = await startServer(store);
   expect((await server.call("GET", "/before")).status).toBe(302);
   expect((await server.call("GET", "/after")).status).toBe(404);
-  expect((await server.call("GET", "/readyz")).json.status).toBe("ready");
+  expect((await server.call("POST", "/urls", { original_url: "https://a.b/" }, { key })).status).toBe(201);
   await server.close();
   rmSync(folder, { recursive: true, force: true });
   store.remove();
