@@ -106,13 +106,14 @@ export const LIMITS = {
   consumerRows: 500,
   consumerLeaseMs: 10_000,
   consumerRetryMs: 1_000,
+  /** How long it rests at the least once it was given all. */
+  consumerPauseMs: 100,
   /** How often a process that serves renews its row, and how soon after it heard of entries it says so. */
   replicaRenewMs: 1_000,
   replicaHeardMs: 50,
   /** How long a process believes its own row, and how much longer others do: they must not give it up before it knows. */
   replicaLeaseMs: 3_000,
   replicaLapseMs: 5_000,
-  replicaForgetMs: 60_000,
   /** Rows that are looked at: processes that serve one store. */
   replicas: 1_000,
   /** How often it is looked who has heard of a change, and requests that wait for it at once. */

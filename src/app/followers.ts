@@ -48,6 +48,7 @@ export function createConsumers(
   return consumers.map((each) => ({
     name: `consumer ${each.name}`,
     start: () => each.start(),
+    drain: () => each.drain(),
     close: () => each.close(),
   }));
 }

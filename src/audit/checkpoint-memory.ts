@@ -9,8 +9,7 @@ import type { Outside } from "../runtime/outside.ts";
 import { sha256 } from "../runtime/sha256.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import { isConsistent } from "../tlog/merkle.ts";
-import type { VerifierKey } from "../tlog/note.ts";
-import { CheckpointError } from "../tlog/note.ts";
+import { CheckpointError, type VerifierKey } from "../tlog/note.ts";
 import { covers, openRollback, type Rollback } from "../tlog/rollback.ts";
 import { proveConsistency, type TileReader } from "../tlog/tiles.ts";
 

@@ -5,7 +5,14 @@
 import { LIMITS } from "../limits.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type RandomBytes, randomName } from "../runtime/random.ts";
-import { type Cursor, freeCursor, insertCursor, moveCursor, takeCursor } from "../store/queries/followers.ts";
+import {
+  type Cursor,
+  freeCursor,
+  insertCursor,
+  moveCursor,
+  renewCursor,
+  takeCursor,
+} from "../store/queries/followers.ts";
 import { listTail, readEpoch, readLogHead, type TailRow } from "../store/queries/log.ts";
 import type { Store } from "../store/store.ts";
 import type { LogFeed } from "./feed.ts";
@@ -15,9 +22,10 @@ export interface Consuming {
   readonly name: string;
   /**
    * Takes entries of one epoch; the cursor moves once it resolves. Called again with the same entries, or some of them, where that
-   * could not be written down, and after a crash.
+   * could not be written down, and after a crash. The lease is renewed meanwhile; `signal` aborts where it was lost, and when the
+   * process is about to stop.
    */
-  readonly take: (entries: readonly TailRow[], epoch: number) => Promise<void>;
+  readonly take: (entries: readonly TailRow[], epoch: number, signal: AbortSignal) => Promise<void>;
   /** How long another process waits before it goes on with what this one left; LIMITS.consumerLeaseMs. */
   readonly leaseMs?: number;
 }
@@ -62,15 +70,20 @@ export class Consumer {
     this.#running ??= this.#run();
   }
 
-  async close(): Promise<void> {
+  /** Takes nothing more; close() waits for what is under way. */
+  drain(): void {
     this.#closing.abort();
+  }
+
+  async close(): Promise<void> {
+    this.drain();
     await this.#running;
     const { store, name } = this.#options;
     await store.begin((tx) => freeCursor(tx, name, this.#holder)).catch(() => undefined);
   }
 
   async #run(): Promise<void> {
-    const { feed, onFailure } = this.#options;
+    const { onFailure } = this.#options;
     while (!this.#closing.signal.aborted) {
       try {
         this.#held ??= await this.#takeLease();
@@ -79,13 +92,30 @@ export class Consumer {
       } catch (error) {
         this.#held = undefined;
         onFailure(error);
-        await feed.wait(Number.MAX_SAFE_INTEGER, LIMITS.consumerRetryMs, this.#closing.signal);
+        await this.#pause(LIMITS.consumerRetryMs);
         continue;
       }
+      await this.#pause(LIMITS.consumerPauseMs);
       // Soon enough to renew the lease, or to find one that has run out.
       const next = this.#held?.next_index ?? Number.MAX_SAFE_INTEGER;
-      await feed.wait(next, this.#leaseMs / 3, this.#closing.signal);
+      await this.#options.feed.wait(next, this.#leaseMs / 3, this.#closing.signal);
     }
+  }
+
+  /** The feed may not make it wait: the log went back, too many wait, or the process is about to stop. */
+  #pause(ms: number): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#closing;
+    return new Promise((resolve) => {
+      const done = () => {
+        clock.cancel(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = clock.after(ms, done);
+      signal.addEventListener("abort", done);
+      if (signal.aborted) done();
+    });
   }
 
   /** Undefined where another process holds it. */
@@ -100,13 +130,13 @@ export class Consumer {
 
   /** Gives what comes next, and writes down that it was given; whether there may be more. Also renews the lease. */
   async #step(held: Held): Promise<boolean> {
-    const { store, take, name } = this.#options;
+    const { store, name } = this.#options;
     const { entries, epoch, size } = await store.read(async (sql) => ({
       entries: await listTail(sql, held.next_index, LIMITS.consumerRows),
       epoch: (await readEpoch(sql))[0]?.epoch ?? 0,
       size: (await readLogHead(sql))[0]?.size ?? 0,
     }));
-    if (entries.length > 0) await take(entries, epoch);
+    if (entries.length > 0) await this.#give(held, entries, epoch);
     const to = { epoch, next_index: held.next_index + entries.length };
     const { lease_until_ms } = this.#times();
     const last_hash = entries.at(-1)?.leaf_hash;
@@ -114,7 +144,24 @@ export class Consumer {
     const [moved] = await store.begin((tx) => moveCursor(tx, move));
     this.#held = moved && { ...to, fence: held.fence };
     this.#lag = moved && Math.max(0, size - to.next_index);
-    return moved === undefined || entries.length === LIMITS.consumerRows;
+    return moved !== undefined && entries.length === LIMITS.consumerRows;
+  }
+
+  /** Keeps the lease for as long as they are taken. */
+  async #give({ fence }: Held, entries: readonly TailRow[], epoch: number): Promise<void> {
+    const { store, take, name, clock, onFailure } = this.#options;
+    const lost = new AbortController();
+    const renew = async () => {
+      const { lease_until_ms } = this.#times();
+      const [renewed] = await store.begin((tx) => renewCursor(tx, { name, fence, lease_until_ms }));
+      if (!renewed) lost.abort();
+    };
+    const timer = clock.every(this.#leaseMs / 3, () => void renew().catch(onFailure));
+    try {
+      await take(entries, epoch, AbortSignal.any([this.#closing.signal, lost.signal]));
+    } finally {
+      clock.cancel(timer);
+    }
   }
 
   #times() {

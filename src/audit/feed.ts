@@ -9,8 +9,7 @@ import { type LogHead, type LogLook, listTail, lookAtLog, type TailRow } from ".
 import type { Sql, Store } from "../store/store.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import { isSameHash } from "../tlog/merkle.ts";
-import type { VerifierKey } from "../tlog/note.ts";
-import { CheckpointError } from "../tlog/note.ts";
+import { CheckpointError, type VerifierKey } from "../tlog/note.ts";
 import type { Follower, Place } from "./follower.ts";
 
 const MAX_LOOKS = 32;
@@ -103,6 +102,8 @@ export class LogFeed {
   distrust(): void {
     this.#heardMs = Number.NEGATIVE_INFINITY;
     this.#looks.length = 0;
+    // A store that went back may give the queue's ids again.
+    this.#waitingHint = { atMs: 0, id: 0, nextId: 0 };
     for (const follower of this.#followers) follower.forget?.();
   }
 
@@ -205,6 +206,11 @@ export class LogFeed {
     if (!log) throw unavailable("the log has no head");
     const size = this.#openSize(log);
     let next = this.#findPlace(log, size, place);
+    if (this.#refusal !== undefined) {
+      // It is the log that was told, again. What the store said meanwhile was of another.
+      this.#refusal = undefined;
+      this.distrust();
+    }
     while (next < size && !this.#isClosed) {
       const from = next;
       const entries = await ask((sql) => listTail(sql, from, LIMITS.feedRows));
@@ -225,6 +231,8 @@ export class LogFeed {
   #findPlace(log: LogLook, size: number, asked: Place | undefined): number {
     const epoch = log.epoch ?? 0;
     const place = this.#place;
+    if (place !== undefined && epoch < place.epoch)
+      throw new CheckpointError(`the log is in epoch ${epoch}, but was in ${place.epoch}: it went back`);
     if (place === undefined || place.epoch !== epoch) {
       this.#place = { epoch, next: size, toldHash: log.last_hash ?? undefined };
       if (place !== undefined) this.distrust();

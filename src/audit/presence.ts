@@ -8,7 +8,7 @@
 import { LIMITS } from "../limits.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { type RandomBytes, randomName } from "../runtime/random.ts";
-import { deleteReplicas, listReplicas, putReplica, type ReplicaRow } from "../store/queries/followers.ts";
+import { deleteReplica, listReplicas, putReplica, type ReplicaRow } from "../store/queries/followers.ts";
 import type { Store } from "../store/store.ts";
 import type { LogFeed } from "./feed.ts";
 import type { Follower, Place } from "./follower.ts";
@@ -77,7 +77,8 @@ export class Presence implements Follower {
     await this.#renewing;
     if (this.#timer === undefined) return;
     // Nobody need wait for it any more.
-    await store.begin((tx) => deleteReplicas(tx, [this.#name])).catch(() => undefined);
+    const own = { name: this.#name, renewals: this.#renewals };
+    await store.begin((tx) => deleteReplica(tx, own)).catch(() => undefined);
   }
 
   onEntries(): void {
@@ -133,8 +134,8 @@ export class Presence implements Follower {
       this.#reachedMs = nowMs;
       this.#renewedMs = startedMs;
       this.#see(rows);
-      const gone = rows.filter((other) => this.#isGone(other)).map(({ name }) => name);
-      if (gone.length > 0) await store.begin((tx) => deleteReplicas(tx, gone), { isRelaxed: true });
+      for (const gone of rows.filter((other) => this.#isGone(other)))
+        await store.begin((tx) => deleteReplica(tx, gone), { isRelaxed: true });
     } catch (error) {
       onFailure(error);
     }
@@ -152,18 +153,22 @@ export class Presence implements Follower {
     const { clock } = this.#options;
     // A command has not watched: it goes by the clocks, which are about the same.
     if (this.#timer === undefined) return clock.now() - seen_at_ms <= LIMITS.replicaLapseMs;
-    const nowMs = clock.monotonic();
     // The store was silent until just now: it says nothing of who lives.
-    if (nowMs - this.#reachedMs > LIMITS.replicaLeaseMs) return true;
+    if (clock.monotonic() - this.#reachedMs > LIMITS.replicaLeaseMs) return true;
+    return this.#silentMs(name) <= LIMITS.replicaLapseMs;
+  }
+
+  /** For how long the row has not changed while this process reached the store. */
+  #silentMs(name: string): number {
     const sinceMs = Math.max(this.#seen.get(name)?.atMs ?? 0, this.#reachedSinceMs);
-    return nowMs - sinceMs <= LIMITS.replicaLapseMs;
+    return this.#options.clock.monotonic() - sinceMs;
   }
 
   /** Dead, or silent for longer than it may redirect from memory. */
   #isGone(row: ReplicaRow): boolean {
-    const { clock, host, pid, isAlive } = this.#options;
+    const { host, pid, isAlive } = this.#options;
     if (row.name === this.#name || this.#isLiving(row)) return false;
     if (row.host === host && row.pid !== pid && !isAlive(row.pid)) return true;
-    return clock.now() - row.seen_at_ms > row.outage_ms + LIMITS.replicaForgetMs;
+    return this.#silentMs(row.name) > row.outage_ms + LIMITS.replicaLapseMs;
   }
 }

@@ -2,10 +2,12 @@
 // seconds, and says who has not.
 
 import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
+import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { wordOf } from "../model/schema.ts";
 import { placeBehind } from "../operations/heard.ts";
 import { sleep } from "../runtime/clock.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { describeError } from "../runtime/logger.ts";
 import { type Answer, exchangeOf } from "./exchange.ts";
 import type { Service } from "./service.ts";
@@ -78,18 +80,15 @@ async function waitUntilHeard(
   event: Parameters<typeof placeBehind>[1],
   waitMs: number,
 ): Promise<Heard> {
-  const { core, presence } = service;
-  const { clock } = core;
+  const { clock } = service.core;
   const untilMs = clock.monotonic() + waitMs;
   let heard: Heard = { complete: false, log_index: null, replicas: 0, missing: [] };
   for (;;) {
     try {
-      const place = await placeBehind(core, event);
-      if (place) {
-        const { replicas, missing } = await presence.look(place);
-        heard = { complete: missing.length === 0, log_index: place.next - 1, replicas, missing: [...missing] };
-        if (!missing.some(({ state }) => state === "behind")) return heard;
-      }
+      const ms = Math.max(LIMITS.storeLateMs, untilMs - clock.monotonic());
+      const late = () => unavailable("the store did not answer in time");
+      heard = (await withDeadline(clock, lookWho(service, event), { ms, late })) ?? heard;
+      if (heard.log_index !== null && !heard.missing.some(({ state }) => state === "behind")) return heard;
     } catch (error) {
       // The change is made, whatever becomes of the wait for others.
       const { requestId } = exchangeOf(request);
@@ -99,6 +98,17 @@ async function waitUntilHeard(
     if (leftMs <= 0 || request.signal.aborted || service.isDraining()) return heard;
     await sleep(clock, Math.min(LIMITS.heardPollMs, leftMs));
   }
+}
+
+/** Undefined while the event is on its way into the log. */
+async function lookWho(
+  { core, presence }: Service,
+  event: Parameters<typeof placeBehind>[1],
+): Promise<Heard | undefined> {
+  const place = await placeBehind(core, event);
+  if (!place) return undefined;
+  const { replicas, missing } = await presence.look(place);
+  return { complete: missing.length === 0, log_index: place.next - 1, replicas, missing: [...missing] };
 }
 
 /** Seconds, at most LIMITS.feedWaitS; undefined where nothing of the kind is preferred, or in words that are not RFC 7240's. */

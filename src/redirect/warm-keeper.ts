@@ -39,9 +39,9 @@ export class WarmKeeper {
     this.#write();
   }
 
-  /** The log went back: what the file says need not be so. */
+  /** The log went back: what the file says need not be so, and a process that starts during an outage would believe it. */
   forget(): void {
-    if (this.#timer !== undefined) this.#write();
+    if (this.#timer !== undefined) this.#orReport(() => this.#options.warmSet.remove());
   }
 
   /** The log says that the link has changed. */

@@ -78,6 +78,11 @@ export class WarmSet {
     this.#codes = codes;
   }
 
+  remove(): void {
+    this.#outside.files.removeIfThere(this.#path);
+    this.#codes.clear();
+  }
+
   /** Before anybody is told of the change: a restart must not bring a deleted link back. */
   strike(code: string): void {
     if (this.#codes.delete(code)) this.append(code);

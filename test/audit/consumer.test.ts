@@ -63,6 +63,28 @@ describeEachEngine("a durable consumer", (server) => {
     await one.close();
   });
 
+  test("keeps its lease however long it takes, and another that waits is given nothing meanwhile", async () => {
+    await create();
+    await server().sequence();
+    const taken: string[] = [];
+    const slow = (name: string) =>
+      consumer(async (entries) => {
+        await Bun.sleep(900);
+        taken.push(...entries.map(({ idx }) => `${name} ${idx}`));
+      }, 300);
+    const [one, other] = [slow("one"), slow("other")];
+    one.start();
+    await until("one holds the lease", async () => {
+      const [row] = await server().store.query<{ holder: string }>("select holder from log_cursors where name = 'c'");
+      return row?.holder !== "";
+    });
+    other.start();
+    await until("it is taken", () => taken.length > 0 && one.lag === 0);
+    expect(new Set(taken.map((each) => each.split(" ")[1])).size).toBe(taken.length);
+    await Promise.all([one.close(), other.close()]);
+    expect([...one.failures, ...other.failures]).toEqual([]);
+  });
+
   test("is given what took an entry's place while it took that one: the store went back meanwhile", async () => {
     await create();
     await server().sequence();

@@ -105,7 +105,7 @@ describeEachEngine("a change that prefers to wait, where one process serves", (s
       `insert into replicas (name, host, pid, epoch, next_index, renewals, outage_ms, seen_at_ms)
        values ('${name}', '${host}', ${pid}, 0, 0, 1, 1000, ${seenMs})`;
     await store.tamper(row("dead", hostName(), child.pid, Date.now()));
-    await store.tamper(row("old", "elsewhere", 1, Date.now() - 1_000 - LIMITS.replicaForgetMs - 1));
+    await store.tamper(row("silent", "elsewhere", 1, Date.now()));
     await until("both are forgotten", async () => (await rows()).length === 1, 20_000);
     expect((await call("PATCH", `/urls/heard-${engine}`, { title: "alone" }, wait(5))).json.heard.complete).toBe(true);
   }, 40_000);

@@ -6,8 +6,7 @@ import { findEventIdAt, type LogHead, listLogStates } from "../../store/queries/
 import type { Sql } from "../../store/store.ts";
 import { type Checkpoint, openCheckpoint } from "../../tlog/checkpoint.ts";
 import { EMPTY_ROOT, type Frontier, isSameHash } from "../../tlog/merkle.ts";
-import type { VerifierKey } from "../../tlog/note.ts";
-import { CheckpointError } from "../../tlog/note.ts";
+import { CheckpointError, type VerifierKey } from "../../tlog/note.ts";
 import { frontierAt } from "../../tlog/tiles.ts";
 import { type CheckpointMemory, openStatements, type Statement } from "../checkpoint-memory.ts";
 import { stateOf } from "../event.ts";

@@ -146,14 +146,19 @@ export class Sequencer {
   distrust(): void {
     this.#frontier = undefined;
     this.#trustedNote = undefined;
+    this.#readQueueFromItsStart();
   }
 
   #sweepFrom(fromId: number): Promise<number> {
-    const { store, alarm, clock } = this.#parts;
+    const { store, alarm } = this.#parts;
     // Queue rows that were drawn early and committed late are found from here on.
-    this.#lowWater = 0;
-    this.#nextLowWater = { atMs: clock.monotonic(), id: 0 };
+    this.#readQueueFromItsStart();
     return sweep(store, alarm, fromId);
+  }
+
+  #readQueueFromItsStart(): void {
+    this.#lowWater = 0;
+    this.#nextLowWater = { atMs: this.#parts.clock.monotonic(), id: 0 };
   }
 
   async #integrate(tx: Tx) {

@@ -59,6 +59,15 @@ export function moveCursor(
     returning name`;
 }
 
+/** Makes the lease last longer; no row where it was lost. */
+export function renewCursor(
+  tx: Tx,
+  { name, fence, lease_until_ms }: { readonly name: string; readonly fence: number; readonly lease_until_ms: number },
+): Query<{ name: string }> {
+  return tx`
+    update log_cursors set lease_until_ms = ${lease_until_ms} where name = ${name} and fence = ${fence} returning name`;
+}
+
 /** Gives the lease back, so that it need not run out; nothing where somebody else has it by now. */
 export function freeCursor(tx: Tx, name: string, holder: string): Query<unknown> {
   return tx`update log_cursors set holder = '', lease_until_ms = 0 where name = ${name} and holder = ${holder}`;
@@ -89,6 +98,7 @@ export function listReplicas(sql: Sql, limit: number): Query<ReplicaRow> {
     select name, host, pid, epoch, next_index, renewals, outage_ms, seen_at_ms from replicas order by name limit ${limit}`;
 }
 
-export function deleteReplicas(tx: Tx, names: readonly string[]): Query<unknown> {
-  return tx`delete from replicas where name in ${tx(names)}`;
+/** Nothing where it has given a sign of life since it was at `renewals`. */
+export function deleteReplica(tx: Tx, { name, renewals }: Pick<ReplicaRow, "name" | "renewals">): Query<unknown> {
+  return tx`delete from replicas where name = ${name} and renewals <= ${renewals}`;
 }
