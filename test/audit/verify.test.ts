@@ -2,6 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { verify } from "../../src/audit/verify.ts";
+import { LIMITS } from "../../src/limits.ts";
+import type { Command } from "../../src/model/command.ts";
+import { apply } from "../../src/operations/apply.ts";
 import { createStore, ENGINES, findFalsehoods, startServer, type TestServer } from "../support/harness.ts";
 
 describe.each([...ENGINES])("verify on %s", (engine) => {
@@ -234,6 +237,18 @@ describe.each([...ENGINES])("verify on %s", (engine) => {
     expect(details).toContain("one was removed or added");
     expect(details).toContain("is in neither queue nor log");
   });
+
+  test("names the last of more links than are read at once, and that one alone", async () => {
+    const { core, self } = server.deadletter;
+    const many = LIMITS.verifyBatchRows + 10;
+    await apply(
+      core,
+      self,
+      Array.from({ length: many }, (): Command => ({ type: "link.create", original_url: "https://a.b/" })),
+    );
+    const found = await findingsAfter("update urls set title = 'false' where id = (select max(id) from urls)");
+    expect(found.map(({ detail }) => detail)).toEqual(["title is not what its history says"]);
+  }, 60_000);
 
   test("names a key whose role or hash was changed, and a user who was renamed", async () => {
     const user = (await server.call("POST", "/users", { username: "victim", email: "v@example.com" })).json;

@@ -2,8 +2,34 @@
 
 import { expect, test } from "bun:test";
 import { readUsableWarmSet } from "../../src/app/redirects.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { SYSTEM } from "../../src/runtime/outside.ts";
 import { createStore, startServer, TEST_LOG_KEY, until } from "../support/harness.ts";
+
+test("a log that is refused is looked at as seldom as another", async () => {
+  const store = await createStore("sqlite");
+  const delays: number[] = [];
+  const after = (ms: number, run: () => void) => {
+    delays.push(ms);
+    return SYSTEM.clock.after(ms, run);
+  };
+  const server = await startServer(store, {}, { outside: { ...SYSTEM, clock: { ...SYSTEM.clock, after } } });
+  try {
+    await server.deadletter.start();
+    server.deadletter.ready();
+    const { feed } = server.deadletter.auditLog;
+    await server.call("POST", "/urls", { original_url: "https://a.b/" });
+    await until("it is heard", () => (feed.next ?? 0) > 0);
+    await store.tamper("update log_head set size = size - 1", { guardsOff: true });
+    await until("it is refused", () => feed.refusal !== undefined);
+    delays.length = 0;
+    await until("it was looked at four times", () => delays.filter((ms) => ms === LIMITS.feedPollMs).length >= 4);
+    expect(delays.filter((ms) => ms === 0).length).toBeLessThan(4);
+  } finally {
+    await server.close();
+    store.remove();
+  }
+}, 60_000);
 
 const NONE = new Uint8Array(0);
 

@@ -46,6 +46,8 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   audit: [
     "test/audit/event.test.ts",
     "test/audit/fold.test.ts",
+    "test/audit/log-key.test.ts",
+    "test/audit/went-back.test.ts",
     "test/faults.test.ts",
     "test/audit/sequencer.test.ts",
     "test/audit/verify.test.ts",
