@@ -63,6 +63,10 @@ describe("checkpoints", () => {
 
   test("may carry the signatures of others", () => {
     expect(openCheckpoint(`${note}\u2014 witness.example mJirIklj\n`, TEST_LOG_KEY).size).toBe(1);
+    // Up to 20,000 characters.
+    const padded = (length: number) => `${note.padEnd(length - 1, "x")}\n`;
+    expect(openCheckpoint(padded(20_000), TEST_LOG_KEY).size).toBe(1);
+    expect(() => openCheckpoint(padded(20_001), TEST_LOG_KEY)).toThrow("too long");
   });
 
   test("are refused where any character of body or signature was changed", () => {

@@ -9,6 +9,7 @@ import { SYSTEM } from "../../src/runtime/outside.ts";
 import { sha256 } from "../../src/runtime/sha256.ts";
 import { openCheckpoint, signCheckpoint } from "../../src/tlog/checkpoint.ts";
 import { Frontier } from "../../src/tlog/merkle.ts";
+import { signNote } from "../../src/tlog/note.ts";
 import { openRollback, signRollback } from "../../src/tlog/rollback.ts";
 import { frontierAt, type TileReader } from "../../src/tlog/tiles.ts";
 import {
@@ -268,6 +269,12 @@ describe("a memory of a checkpoint", () => {
     expect(openRollback(note, TEST_LOG_KEY)).toMatchObject({ epoch: 1, at, reason: "a test" });
     expect(() => openCheckpoint(note, TEST_LOG_KEY)).toThrow();
     const end = note.lastIndexOf("\n\n");
+    const [first, origin, , old, from, ...rest] = note.slice(0, end + 1).split("\n");
+    const signed = (epoch: string, ...trees: (string | undefined)[]) =>
+      signNote(TEST_LOG_KEY, [first, origin, epoch, ...trees, ...rest].join("\n"));
+    expect(openRollback(signed("2", old, from), TEST_LOG_KEY).epoch).toBe(2);
+    for (const bad of [signed("0", old, from), signed("1", "x", from), signed("1", old, "90 x")])
+      expect(() => openRollback(bad, TEST_LOG_KEY)).toThrow("cannot be read");
     for (let at = 0; at < end; at++) {
       const changed = `${note.slice(0, at)}${note[at] === "0" ? "1" : "0"}${note.slice(at + 1)}`;
       expect(() => openRollback(changed, TEST_LOG_KEY)).toThrow();
