@@ -10,7 +10,7 @@ test("a database that is killed under load and started again", async () => {
   const cluster = await startCluster();
   const environment = newEnvironment(cluster.url, { DEADLETTER_DATABASE_DEADLINE_MS: "2000" });
   const served = await startServe(environment);
-  expect(served.greeting).toContain("make the first with: deadletter users create --admin");
+  expect(served.greeting).toContain("create the first with: deadletter users create --admin");
   const key = await createAdmin(environment);
   const send = async (method: string, path: string, body?: object) => {
     const answer = await fetch(served.url + path, {

@@ -31,12 +31,23 @@ describe.each([...ENGINES])("attacks on %s", (engine) => {
   });
 });
 
+/** A list item in lines of at most 100 columns, none of them broken within a command. */
+function wrap(bullet: string, text: string): string {
+  const lines = [""];
+  for (const word of text.split(/ (?=(?:[^`]*`[^`]*`)*[^`]*$)/)) {
+    const line = lines.at(-1);
+    if (line !== "" && bullet.length + `${line} ${word}`.length > 100) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return bullet + lines.join(`\n${" ".repeat(bullet.length)}`);
+}
+
 test("the table in docs/audit-log.md is that of these attacks", () => {
   const rows = ATTACKS.map(({ name, caught }, index) => {
     const by = new Map<string, string[]>();
     for (const { by: who, says } of caught) by.set(who, [...(by.get(who) ?? []), `"${says.replace(/: $/, "")}"`]);
     const cell = [...by].map(([who, words]) => `${who}: ${words.join(", ")}`).join("; ");
-    return `${index + 1}. **${name}** — ${cell}`;
+    return wrap(`${index + 1}. `, `**${name}** — ${cell}`);
   });
   const text = readFileSync(DOC, "utf8");
   const made = `${text.slice(0, text.indexOf(START) + START.length)}\n\n${rows.join("\n")}\n\n${text.slice(text.indexOf(END))}`;

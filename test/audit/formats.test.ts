@@ -172,6 +172,7 @@ describe("proofs", () => {
     ["a hash too many", (proof) => proof.replace("index 0\n", `index 0\n${Buffer.from(root).toString("base64")}\n`)],
     ["another header", (proof) => proof.replace("@v1", "@v2")],
     ["no checkpoint", (proof) => proof.slice(0, 32)],
+    ["no empty line", () => `c2sp.org/tlog-proof@v1\nindex 0\n${note.replace("\n\n", "\n")}`],
   ])("are refused with %s", (_, change) => {
     expect(() => checkProof(change(encodeProof(0, [], note)), root, { key: TEST_LOG_KEY, sha256 })).toThrow();
   });
