@@ -150,12 +150,13 @@ async function countThroughKills({ store, words, kill, isDownMeanwhile }: Killin
     // Not in step with the flushes.
     await Bun.sleep(750 + Math.random() * 500);
     if (seen >= CLICKS) break;
+    // Until the kill: the time that the next start takes is none in which anything came in.
+    const perMs = (seen - before) / (performance.now() - startedMs);
     isUp = !isDownMeanwhile;
     served = await kill(served, environment);
     isUp = true;
     kills += 1;
     // What came in within one flush interval at the rate of this second, a quarter more since no second is even.
-    const perMs = (seen - before) / (performance.now() - startedMs);
     allowed += perMs * LIMITS.clickFlushMs * 1.25 + 16;
   }
   await Promise.all(clients);
