@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { contractOf } from "./support/api-contract.ts";
 import { describeEachEngine } from "./support/harness.ts";
+import { type Random, seeded } from "./support/simulated-clock.ts";
 
 const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 20_000);
 const CONCURRENCY = 32;
@@ -19,7 +20,7 @@ describeEachEngine("a request fuzzer", (server) => {
     const { key: fuzzKey } = (await call("POST", "/users/4/keys", { name: "fuzzer", role: "admin" })).json;
     await call("POST", "/urls", { original_url: "https://example.com/", short_code: "target" });
     const contract = await contractOf(server().deadletter);
-    const random = mulberry32(seed);
+    const random = seeded(seed);
     const statuses = new Map<number, number>();
     let sent = 0;
     const worker = async () => {
@@ -32,7 +33,8 @@ describeEachEngine("a request fuzzer", (server) => {
         const { status, headers } = answer;
         const problem =
           problemOf(init.method, path, answer, text) ??
-          contract.problemOf({ method: init.method, path, status, headers, text });
+          // Bun's fetch sends "//urls" as "/urls".
+          contract.problemOf({ method: init.method, path: path.replace(/^\/+/, "/"), status, headers, text });
         if (problem)
           throw new Error(
             `${problem} (FUZZ_SEED=${seed}, request ${number}): ${init.method} ${path} ${String(init.body).slice(0, 300)} -> ${answer.status} ${text.slice(0, 300)}`,
@@ -100,8 +102,6 @@ const ROUTES = [
   ["GET", "/health"],
   ["GET", "/robots.txt"],
 ] as const;
-
-type Random = () => number;
 
 interface Mangled {
   readonly path: string;
@@ -285,15 +285,4 @@ function mangledBody(random: Random, pick: <Item>(items: readonly Item[]) => Ite
   for (let flips = 1 + Math.floor(random() * 4); flips > 0 && bytes.length > 0; flips--)
     bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
   return new Uint8Array(bytes);
-}
-
-/** A small generator with a seed, so that a failure can be run again. */
-function mulberry32(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
