@@ -3,7 +3,7 @@
 // which process runs it; the fence of the lease keeps one that lost it without noticing from moving the cursor.
 
 import { LIMITS } from "../limits.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { type Clock, sleep } from "../runtime/clock.ts";
 import { type RandomBytes, randomName } from "../runtime/random.ts";
 import {
   type Cursor,
@@ -83,8 +83,9 @@ export class Consumer {
   }
 
   async #run(): Promise<void> {
-    const { onFailure } = this.#options;
-    while (!this.#closing.signal.aborted) {
+    const { feed, clock, onFailure } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
       try {
         this.#held ??= await this.#takeLease();
         const isMore = this.#held !== undefined && (await this.#step(this.#held));
@@ -92,30 +93,15 @@ export class Consumer {
       } catch (error) {
         this.#held = undefined;
         onFailure(error);
-        await this.#pause(LIMITS.consumerRetryMs);
+        await sleep(clock, LIMITS.consumerRetryMs, signal);
         continue;
       }
-      await this.#pause(LIMITS.consumerPauseMs);
+      // The feed may not make it wait: the log went back, too many wait, or the process is about to stop.
+      await sleep(clock, LIMITS.consumerPauseMs, signal);
       // Soon enough to renew the lease, or to find one that has run out.
       const next = this.#held?.next_index ?? Number.MAX_SAFE_INTEGER;
-      await this.#options.feed.wait(next, this.#leaseMs / 3, this.#closing.signal);
+      await feed.wait(next, this.#leaseMs / 3, signal);
     }
-  }
-
-  /** The feed may not make it wait: the log went back, too many wait, or the process is about to stop. */
-  #pause(ms: number): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#closing;
-    return new Promise((resolve) => {
-      const done = () => {
-        clock.cancel(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = clock.after(ms, done);
-      signal.addEventListener("abort", done);
-      if (signal.aborted) done();
-    });
   }
 
   /** Undefined where another process holds it. */

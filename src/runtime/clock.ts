@@ -31,6 +31,16 @@ export const systemClock: Clock = {
   soon: (run) => void setImmediate(run),
 };
 
-export function sleep(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.after(ms, resolve));
+/** Resolves after `ms`, or as soon as `signal` aborts. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clock.cancel(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(ms, done);
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
+  });
 }
