@@ -48,6 +48,8 @@ export class Presence implements Follower {
   #renewedMs = Number.NEGATIVE_INFINITY;
   #reachedMs = Number.NEGATIVE_INFINITY;
   #reachedSinceMs = 0;
+  /** By the same, when its row came to be there again after it had not been, or had lapsed. */
+  #joinedMs = Number.POSITIVE_INFINITY;
   /** Of each row, its renewals and when they last changed. */
   readonly #seen = new Map<string, { readonly renewals: number; readonly atMs: number }>();
 
@@ -58,6 +60,8 @@ export class Presence implements Follower {
 
   /** By the clock's monotonic(): until then others wait for this process, and what it has heard may be believed. */
   get leaseUntilMs(): number {
+    // While its row was not there nobody waited: what was heard until then may lack a change that all are said to have heard.
+    if (this.#options.feed.heardMs < this.#joinedMs) return Number.NEGATIVE_INFINITY;
     return this.#renewedMs + LIMITS.replicaLeaseMs;
   }
 
@@ -127,6 +131,7 @@ export class Presence implements Follower {
     };
     try {
       await store.begin((tx) => putReplica(tx, row), { isRelaxed: true });
+      if (startedMs > this.#renewedMs + LIMITS.replicaLeaseMs) this.#joinedMs = clock.monotonic();
       const rows = await store.read((sql) => listReplicas(sql, LIMITS.replicas));
       const nowMs = clock.monotonic();
       // Whoever could not be heard of meanwhile has its time again.
