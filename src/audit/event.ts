@@ -75,9 +75,11 @@ export function stateOf(text: string | null): State | null {
 
 type LeafFields = Pick<NewEvent, "subjectType" | "subjectId" | "version" | "op" | "atMs" | "previousHash">;
 
+const UTF8 = new TextEncoder();
+
 /** JCS bytes. Every value is ASCII that needs no escape and every number a safe integer, so the text is canonical as it stands. */
 export function encodeLeaf(event: LeafFields, digests: readonly [string, string]): Uint8Array {
-  return new Uint8Array(Buffer.from(leafText(event, digests), "ascii"));
+  return UTF8.encode(leafText(event, digests));
 }
 
 /** Members in code-unit order, digests sorted (RFC 9901 section 4.2.4.1: their order must not tell which is which). */

@@ -27,17 +27,21 @@ export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable
   }
   // Fixed segments before parameters, so that /urls is never taken for a short code.
   const templates = [...entries.keys()].sort((a, b) => parametersIn(a) - parametersIn(b));
-  const patterns = templates.map((template) => ({ template, pattern: patternOf(template) }));
+  // A path without parameters is found at once.
+  const fixed = new Map(templates.filter((template) => parametersIn(template) === 0).map((path) => [path, path]));
+  const patterns = templates
+    .filter((template) => parametersIn(template) > 0)
+    .map((template) => ({ template, pattern: patternOf(template) }));
 
   return {
     match(method, path) {
       if (GONE.has(`${method} ${path}`)) return undefined;
-      const found = patterns.find(({ pattern }) => pattern.test(path));
-      if (!found) return undefined;
-      const methods = entries.get(found.template) ?? new Map<string, Needs>();
+      const template = fixed.get(path) ?? patterns.find(({ pattern }) => pattern.test(path))?.template;
+      if (template === undefined) return undefined;
+      const methods = entries.get(template) ?? new Map<string, Needs>();
       const needed = methods.get(method) ?? (method === "HEAD" ? methods.get("GET") : undefined);
-      if (needed === undefined) throw methodNotAllowed(method, found.template, [...methods.keys()]);
-      return { template: found.template, needs: needed };
+      if (needed === undefined) throw methodNotAllowed(method, template, [...methods.keys()]);
+      return { template, needs: needed };
     },
   };
 }

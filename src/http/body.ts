@@ -71,29 +71,51 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Strings (also one that never ends, or each of its quotes would be tried anew) and structure; enough to count depth and see members, since JSON.parse judges the rest. */
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"?|[{}[\],:]/gs;
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** JSON.parse overflows its stack on deep input and lets the last of two equal members win (RFC 8259 section 4). */
+/**
+ * JSON.parse overflows its stack on deep input and lets the last of two equal members win (RFC 8259 section 4). Strings and
+ * structure are enough to count depth and see members, since JSON.parse judges the rest.
+ */
 function checkShape(text: string): void {
   const open: (Set<string> | null)[] = [];
-  let previous = "";
-  for (const [token] of text.matchAll(TOKEN)) {
-    const members = open.at(-1);
-    if (token === "{" || token === "[") {
-      open.push(token === "{" ? new Set() : null);
+  let isMemberNext = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) {
+      const end = endOfString(text, at);
+      if (isMemberNext) addMember(open.at(-1) ?? new Set(), text.slice(at, end + 1));
+      isMemberNext = false;
+      at = end;
+    } else if (char === OPEN_OBJECT || char === OPEN_ARRAY) {
+      open.push(char === OPEN_OBJECT ? new Set() : null);
       if (open.length > LIMITS.jsonDepth) throw badRequest(`the body is nested deeper than ${LIMITS.jsonDepth} levels`);
-    } else if (token === "}" || token === "]") {
+      isMemberNext = char === OPEN_OBJECT;
+    } else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) {
       open.pop();
-    } else if (members && token.startsWith('"') && (previous === "{" || previous === ",")) {
-      const member = decodeMember(token);
-      if (members.has(member)) throw badRequest(`the body has the member ${token.slice(0, 100)} twice`);
-      // An object with it would pass for one without, since its schema never sees it as a member of its own.
-      if (member === "__proto__") throw badRequest("__proto__: is not a member this request knows");
-      members.add(member);
-    }
-    previous = token;
+      isMemberNext = false;
+    } else if (char === COMMA) isMemberNext = (open.at(-1) ?? null) !== null;
   }
+}
+
+/** Where the string that begins at `start` has its last quote; the text's end for one that never ends. */
+function endOfString(text: string, start: number): number {
+  for (let at = start; ; ) {
+    at = text.indexOf('"', at + 1);
+    if (at === -1) return text.length;
+    let escapes = 0;
+    while (text.charCodeAt(at - 1 - escapes) === BACKSLASH) escapes += 1;
+    if (escapes % 2 === 0) return at;
+  }
+}
+
+function addMember(members: Set<string>, token: string): void {
+  const member = decodeMember(token);
+  if (members.has(member)) throw badRequest(`the body has the member ${token.slice(0, 100)} twice`);
+  // An object with it would pass for one without, since its schema never sees it as a member of its own.
+  if (member === "__proto__") throw badRequest("__proto__: is not a member this request knows");
+  members.add(member);
 }
 
 /** Two spellings of one member (`"a"` and `"\\u0061"`) are the same member. */

@@ -32,7 +32,7 @@ export interface Listener extends GuardedListener {
 export function listen(service: Service, app: App, { host, port, isShared, hasRedirects = true }: Listen): Listener {
   // HTTP/1.0 asks for no Host (RFC 9112 section 3.2), and without one Bun's request has no whole URL.
   const answer = (raw: Request, server: Server<undefined>) => {
-    const isWhole = URL.canParse(raw.url) || raw.headers.has("host");
+    const isWhole = raw.headers.has("host") || URL.canParse(raw.url);
     const request = isWhole ? raw : new Request(new URL(raw.url, "http://localhost").href, raw);
     rememberPeer(request, () => server.requestIP(raw)?.address ?? "");
     return app.fetch(request);

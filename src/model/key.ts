@@ -1,6 +1,5 @@
 // The API key: a secret shown once, of which only the SHA-256 is kept, with a role. Pure.
 
-import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
 import { badRequest, conflict, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -191,7 +190,7 @@ export function isKey(text: string): boolean {
 
 /** The SHA-256 of the key's text, base64url: what the store holds and looks up. */
 export function hashKey(key: string): string {
-  return createHash("sha256").update(key).digest("base64url");
+  return Bun.SHA256.hash(key, "base64url");
 }
 
 export function checkKeyName(text: string): string {

@@ -44,11 +44,14 @@ export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer(
 
   function line(severity: LogLevel, message: string, fields: LogFields = {}): void {
     if (LOG_LEVELS.indexOf(severity) < threshold) return;
-    const text = `${JSON.stringify({ time: new Date().toISOString(), level: severity, msg: message, ...fields })}\n`;
-    if (!hasRoom(Buffer.byteLength(text))) return;
+    // At most three bytes come of a UTF-16 unit (RFC 3629 section 3): only near the end are they counted.
+    const text = `{"time":"${time.at(Date.now())}","level":"${severity}",${JSON.stringify({ msg: message, ...fields }).slice(1)}\n`;
+    const room = used + text.length * 3 <= buffer.length ? text.length : Buffer.byteLength(text);
+    if (!hasRoom(room)) return;
     added(buffer.write(text, used));
   }
 
+  const time = new TimeText();
   const start = new RedirectLineStart();
 
   /** Copies bytes instead of building a string: 0.1 us a line instead of 0.7 (bench/steps.ts). */
@@ -126,6 +129,20 @@ export function createLogger(level: LogLevel, sink: LogSink = Bun.stderr.writer(
 
 const GET_END = Buffer.from('","method":"GET","route":"redirect","status":302}\n');
 const HEAD_END = Buffer.from('","method":"HEAD","route":"redirect","status":302}\n');
+
+/** The time (RFC 3339), written anew when it has changed. */
+class TimeText {
+  #atMs = -1;
+  #text = "";
+
+  at(nowMs: number): string {
+    if (nowMs !== this.#atMs) {
+      this.#atMs = nowMs;
+      this.#text = new Date(nowMs).toISOString();
+    }
+    return this.#text;
+  }
+}
 
 /** What a redirect's line begins with: the time (RFC 3339), written anew when it has changed. */
 class RedirectLineStart {

@@ -2,11 +2,12 @@
 // Pure.
 
 import { destinationFromState } from "../../model/link.ts";
-import type { LeafRow, NodeRow, PendingEvent, TailRow } from "../../store/queries/log.ts";
+import type { PendingEvent, TailRow } from "../../store/queries/log.ts";
+import type { LeafRow, NodeRow } from "../../store/queries/log-writes.ts";
 import { type Checkpoint, signCheckpoint } from "../../tlog/checkpoint.ts";
 import type { Frontier } from "../../tlog/merkle.ts";
 import { TILE_HEIGHT } from "../../tlog/tiles.ts";
-import { contradictionsOf, openEvent, stateOf } from "../event.ts";
+import { contradictionsOf, type OpenedEvent, openEvent } from "../event.ts";
 import type { LogKey } from "../log-key.ts";
 
 export interface Falsehood {
@@ -43,7 +44,9 @@ export function planBatch(
   const frontier = before.copy();
   const leaves: LeafRow[] = [];
   const nodes: NodeRow[] = [];
-  for (const { id, leaf_hash } of integrated) {
+  for (const {
+    row: { id, leaf_hash },
+  } of integrated) {
     leaves.push({ idx: frontier.size, event_id: id, leaf_hash });
     frontier.append(leaf_hash, ({ level, index }, hash) => {
       if (level % TILE_HEIGHT === 0) nodes.push({ level: level / TILE_HEIGHT, idx: index, hash });
@@ -51,7 +54,8 @@ export function planBatch(
   }
   const isGrown = leaves.length > 0 || note === "";
   const checkpoint: Checkpoint = { size: frontier.size, root: frontier.root };
-  const settled = [...integrated, ...strays, ...falsehoods.map(({ event }) => event)].map(({ queue_id }) => queue_id);
+  const taken = [...integrated.map(({ row }) => row), ...strays, ...falsehoods.map(({ event }) => event)];
+  const settled = taken.map(({ queue_id }) => queue_id);
   return {
     frontier,
     checkpoint,
@@ -66,8 +70,14 @@ export function planBatch(
   };
 }
 
-function entryOf({ leaf_hash, subject_type, subject_id, version, op, state }: PendingEvent, idx: number): TailRow {
-  const link = subject_type === "url" ? destinationFromState(stateOf(state)) : null;
+/** An event that waits, with what its state says. */
+interface OpenedPending extends Pick<OpenedEvent, "state"> {
+  readonly row: PendingEvent;
+}
+
+function entryOf({ row, state }: OpenedPending, idx: number): TailRow {
+  const { leaf_hash, subject_type, subject_id, version, op } = row;
+  const link = subject_type === "url" ? destinationFromState(state) : null;
   return { idx, leaf_hash, subject_type, subject_id, version, op, link };
 }
 
@@ -85,8 +95,8 @@ export function isDeferred(row: PendingEvent, seen: ReadonlySet<number>): boolea
 function sortOut(
   key: LogKey,
   pending: readonly PendingEvent[],
-): { integrated: PendingEvent[]; falsehoods: Falsehood[] } {
-  const integrated: PendingEvent[] = [];
+): { integrated: OpenedPending[]; falsehoods: Falsehood[] } {
+  const integrated: OpenedPending[] = [];
   const falsehoods: Falsehood[] = [];
   const hashes = new Map<number, Uint8Array>();
   const refused = new Set<number>();
@@ -109,13 +119,14 @@ function sortOut(
       if (isRefused) refuse(event, "the event of its subject before it is in quarantine");
       continue;
     }
-    const contradictions = contradictionsOf(key, openEvent(event), previousHash);
+    const { actor, state } = openEvent(event);
+    const contradictions = contradictionsOf(key, { row: event, actor, state }, previousHash);
     if (contradictions.length > 0) {
       refuse(event, contradictions.join("; "));
       continue;
     }
     hashes.set(event.id, event.leaf_hash);
-    integrated.push(event);
+    integrated.push({ row: event, state });
   }
   return { integrated, falsehoods };
 }
