@@ -4,7 +4,7 @@
 //   bun bench/creates.ts [--rounds 5] [--clients 32] [--seconds 2]
 
 import { parseArgs } from "node:util";
-import { applyOne } from "../src/operations/apply.ts";
+import { applyOne } from "../src/operations/group.ts";
 import { createStore, ENGINES, startServer, type TestServer } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";
 import { median, openReport } from "./report.ts";

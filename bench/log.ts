@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import type { Deadletter } from "../src/app/assemble.ts";
 import { open } from "../src/app/open.ts";
 import { verify } from "../src/audit/verify.ts";
-import { applyOne } from "../src/operations/apply.ts";
+import { applyOne } from "../src/operations/group.ts";
 import { createLogger } from "../src/runtime/logger.ts";
 import { createStore, ENGINES, type Engine } from "../test/support/harness.ts";
 import { stopServer } from "../test/support/postgres.ts";

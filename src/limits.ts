@@ -28,8 +28,12 @@ export const LIMITS = {
   transactionRetries: 3,
   /** Commands of one transaction that are locked, decided and written in one go; the next ones after them. */
   applyRows: 250,
-  /** Ids of a kind that are drawn ahead: as many as transactions commonly run at once. */
-  idsAhead: 64,
+  /** Ids of a kind that are drawn ahead: a few groups' worth. */
+  idsAhead: 512,
+  /** Changes of one subject each that wait to be written, how many are written together, and groups that are written at once. */
+  changesWaiting: 10_000,
+  groupSize: { postgres: 250, sqlite: 64 },
+  groupsAtOnce: { postgres: 2, sqlite: 1 },
   /** Subjects of which one transaction fills a side table, and how long its process waits before it looks again for more. */
   reindexRows: 500,
   reindexMs: 5_000,

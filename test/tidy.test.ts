@@ -17,10 +17,12 @@ import * as hotLinkQueries from "../src/store/queries/hot-links.ts";
 import * as keyQueries from "../src/store/queries/keys.ts";
 import * as urlQueries from "../src/store/queries/links.ts";
 import * as logQueries from "../src/store/queries/log.ts";
+import * as logWrites from "../src/store/queries/log-writes.ts";
 import * as schemaQueries from "../src/store/queries/schema.ts";
 import * as sideTableQueries from "../src/store/queries/side-tables.ts";
 import * as subjectQueries from "../src/store/queries/subjects.ts";
 import * as userQueries from "../src/store/queries/users.ts";
+import { SqliteConnection } from "../src/store/sqlite-connection.ts";
 import type { Query, Tx } from "../src/store/store.ts";
 import { createStore, ENGINES } from "./support/harness.ts";
 
@@ -305,23 +307,24 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
     }),
     urlQueries.listLinks(tx, { isActive: false, limit: 1, offset: 0 }),
   ],
-  lockSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.lockSubjects(tx, subject, [1, 2])),
+  lockSubjects: (tx) =>
+    SUBJECTS.map((subject) => subjectQueries.lockSubjects(tx, subject, { ids: [1, 2], names: ["a", "b"] })),
   lockSubjectsAfter: (tx) => SUBJECTS.map((subject) => subjectQueries.lockSubjectsAfter(tx, subject, 0, 1)),
   findSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.findSubjects(tx, subject, [1, 2])),
   listSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.listSubjects(tx, subject, 0, 1)),
   countSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.countSubjects(tx, subject)),
   insertSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.insertSubjects(tx, subject, [row, row])),
-  updateSubject: (tx) => SUBJECTS.map((subject) => subjectQueries.updateSubject(tx, subject, row)),
+  updateSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.updateSubjects(tx, subject, [row])),
   listTaken: (tx) =>
     SUBJECTS.flatMap((subject) =>
       Object.values(subject.uniques).map((unique) => subjectQueries.listTaken(tx, subject, unique, ["a", "b"])),
     ),
   writeInOne: (tx) =>
     tx.takesWritesInOne
-      ? [undefined, { keyId: 1, wanted: LINK }].map((unasked) =>
+      ? [undefined, [1, 2]].map((keyIds) =>
           changeQueries.writeInOne(tx, [event], 1, {
             parts: [subjectQueries.insertSubjects(tx, LINK, [row])],
-            unasked,
+            keyIds,
           }),
         )
       : [],
@@ -338,7 +341,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
     keyQueries.lockKeys(tx, { ids: [], userIds: [], withAdmins: false }),
     keyQueries.lockKeys(tx, { ids: [1], userIds: [1, 2], withAdmins: true }),
   ],
-  readStanding: (tx) => [keyQueries.readStanding(tx, null), keyQueries.readStanding(tx, 1, SUBJECTS[0])],
+  readStandings: (tx) => [keyQueries.readStandings(tx, []), keyQueries.readStandings(tx, [1, 2])],
   insertEvents: (tx) => eventQueries.insertEvents(tx, [event, event]),
   queueEvents: (tx) => eventQueries.queueEvents(tx, [event, { ...event, version: 2 }], 1),
   countEvents: (tx) => eventQueries.countEvents(tx),
@@ -394,7 +397,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   lockLogHead: (tx) => logQueries.lockLogHead(tx),
   readLogHead: (tx) => logQueries.readLogHead(tx),
   readHeadAndQuarantine: (tx) => logQueries.readHeadAndQuarantine(tx),
-  updateLogHead: (tx) => logQueries.updateLogHead(tx, { size: 1, note: "n", at_ms: 0 }),
+  updateLogHead: (tx) => logWrites.updateLogHead(tx, { size: 1, note: "n", at_ms: 0 }),
   peekLog: (tx) => logQueries.peekLog(tx, 0),
   insertCursor: (tx) => followerQueries.insertCursor(tx, "c"),
   takeCursor: (tx) => followerQueries.takeCursor(tx, { name: "c", holder: "h", lease_until_ms: 1, now_ms: 1 }),
@@ -418,10 +421,10 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   listLogStates: (tx) => logQueries.listLogStates(tx),
   lookAtLog: (tx) => logQueries.lookAtLog(tx, { afterQueueId: 0, next: 1 }),
   listPending: (tx) => logQueries.listPending(tx, 0, 1),
-  insertLeaves: (tx) => logQueries.insertLeaves(tx, [{ idx: 0, event_id: 1, leaf_hash: bytes }]),
-  insertNodes: (tx) => logQueries.insertNodes(tx, [{ level: 1, idx: 0, hash: bytes }]),
-  dequeue: (tx) => logQueries.dequeue(tx, [1, 2]),
-  quarantine: (tx) => logQueries.quarantine(tx, [{ event_id: 1, reason: "r", at_ms: 0 }]),
+  insertLeaves: (tx) => logWrites.insertLeaves(tx, [{ idx: 0, event_id: 1, leaf_hash: bytes }]),
+  insertNodes: (tx) => logWrites.insertNodes(tx, [{ level: 1, idx: 0, hash: bytes }]),
+  dequeue: (tx) => logWrites.dequeue(tx, [1, 2]),
+  quarantine: (tx) => logWrites.quarantine(tx, [{ event_id: 1, reason: "r", at_ms: 0 }]),
   listQuarantined: (tx) => logQueries.listQuarantined(tx, 1),
   requeueQuarantined: (tx) => logQueries.requeueQuarantined(tx, 1),
   clearQuarantine: (tx) => logQueries.clearQuarantine(tx),
@@ -476,19 +479,11 @@ describe("queries", () => {
     };
     if (engine === "postgres") await opened.begin(explainAll);
     // EXPLAIN leaves its statement unfinished in Bun, and so a transaction of SQLite's: outside of one it does no harm.
-    else
-      await opened.read((sql) =>
-        explainAll(
-          Object.assign(sql, {
-            forUpdate: sql``,
-            forUpdateSkipLocked: sql``,
-            takesWritesInOne: false,
-            nextId: () => sql`1`,
-            drawIds: async () => [1],
-            reserveIds: async () => {},
-          }),
-        ),
-      );
+    else {
+      const connection = new SqliteConnection(opened.place, { readonly: true });
+      await explainAll(connection.transaction());
+      connection.close();
+    }
     await opened.close();
     store.remove();
   });

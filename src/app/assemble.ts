@@ -22,6 +22,7 @@ import { Ahead } from "../operations/ahead.ts";
 import type { Core } from "../operations/context.ts";
 import { type Mutations, publishOperations } from "../operations/metrics.ts";
 import { readTotals } from "../operations/totals.ts";
+import { WaitingChanges } from "../operations/waiting.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
@@ -129,6 +130,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     randomBytes,
     ownHosts: () => state.ownHosts,
     ahead: new Ahead(),
+    waiting: new WaitingChanges(),
     writeRefusal,
     onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };

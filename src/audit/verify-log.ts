@@ -9,9 +9,9 @@ import {
   listNodeHashes,
   listOrphanLeaves,
   listOrphansBeforeLog,
-  type NodeRow,
   readLogHead,
 } from "../store/queries/log.ts";
+import type { NodeRow } from "../store/queries/log-writes.ts";
 import type { Sql } from "../store/store.ts";
 import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import { EMPTY_ROOT, Frontier, isSameHash } from "../tlog/merkle.ts";

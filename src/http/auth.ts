@@ -43,7 +43,13 @@ const WITHOUT_STORE: ReadonlySet<string> = new Set(["/metrics", "/stats"]);
  * Routes whose one act is a command: apply() asks whether the key is good in its own transaction, so that one that was a moment ago
  * need not be asked about before that as well.
  */
-const ASKING_THEMSELVES: ReadonlySet<string> = new Set(["POST /urls"]);
+const ASKING_THEMSELVES: ReadonlySet<string> = new Set([
+  "POST /urls",
+  "PUT /urls/:link",
+  "PATCH /urls/:link",
+  "DELETE /urls/:link",
+  "POST /urls/:link/restore",
+]);
 
 async function authenticate(service: Service, request: Request, exchange: Exchange): Promise<Caller> {
   const { operatorSecret, via, core, keys, database } = service;

@@ -8,6 +8,11 @@ import { formatOptionalTime, formatTime } from "./time.ts";
 /** What a column of a subject holds: the types on which both engines agree. */
 export type Cell = string | number | null;
 
+export interface Column {
+  readonly name: string;
+  readonly type: "integer" | "text" | "bytes";
+}
+
 /** The full audited state of a subject after an event: its fields as JSON. */
 export type State = Readonly<Record<string, unknown>>;
 
@@ -32,6 +37,7 @@ export interface Field<Schema extends TSchema = TSchema, C extends Cell = Cell, 
   readonly schema: Schema;
   /** The column's name is the field's and this. */
   readonly suffix: Suffix;
+  readonly type: Column["type"];
   read(cell: C): Static<Schema>;
   write(value: Static<Schema>): C;
 }
@@ -45,42 +51,45 @@ export type RowOf<F extends Fields> = {
   readonly [Name in keyof F & string as `${Name}${F[Name]["suffix"]}`]: ReturnType<F[Name]["write"]>;
 };
 
-export const integer = (options: FieldOptions = {}) => plain(Type.Integer(), options, toNumber);
+export const integer = (options: FieldOptions = {}) =>
+  plain(Type.Integer(), options, { type: "integer", same: toNumber });
 export const optionalInteger = (options: FieldOptions = {}) =>
-  plain(nullable(Type.Integer()), options, toOptionalNumber);
-export const text = (options: FieldOptions = {}) => plain(Type.String(), options, toText);
-export const optionalText = (options: FieldOptions = {}) => plain(nullable(Type.String()), options, toOptionalText);
+  plain(nullable(Type.Integer()), options, { type: "integer", same: toOptionalNumber });
+export const text = (options: FieldOptions = {}) => plain(Type.String(), options, { type: "text", same: toText });
+export const optionalText = (options: FieldOptions = {}) =>
+  plain(nullable(Type.String()), options, { type: "text", same: toOptionalText });
 
 /** One of a closed list of words. */
 export function word<Word extends string>(words: readonly Word[], options: FieldOptions = {}) {
   const schema = wordOf(words);
-  return { ...options, schema, suffix: "", read: (cell: Word) => cell, write: (value: Word) => value } as const;
+  const same = (value: Word) => value;
+  return { ...options, schema, suffix: "", type: "text", read: same, write: same } as const;
 }
 
 /** True or false in a state, 1 or 0 in its column. */
 export function flag(options: FieldOptions = {}) {
   const read = (cell: number) => cell === 1;
   const write = (value: boolean): number => (value ? 1 : 0);
-  return { ...options, schema: Type.Boolean(), suffix: "", read, write } as const;
+  return { ...options, schema: Type.Boolean(), suffix: "", type: "integer", read, write } as const;
 }
 
 /** RFC 3339 in a state, milliseconds since the epoch in its column, whose name ends in _ms. */
 export function time(options: FieldOptions = {}) {
-  return { ...options, schema: Timestamp, suffix: "_ms", read: formatTime, write: toMs } as const;
+  return { ...options, schema: Timestamp, suffix: "_ms", type: "integer", read: formatTime, write: toMs } as const;
 }
 
 export function optionalTime(options: FieldOptions = {}) {
   const write = (value: string | null) => (value === null ? null : toMs(value));
   const schema = nullable(Timestamp);
-  return { ...options, schema, suffix: "_ms", read: formatOptionalTime, write } as const;
+  return { ...options, schema, suffix: "_ms", type: "integer", read: formatOptionalTime, write } as const;
 }
 
 function plain<Schema extends TSchema, C extends Cell>(
   schema: Schema,
   options: FieldOptions,
-  same: (value: Static<Schema>) => C,
+  { type, same }: { readonly type: Column["type"]; readonly same: (value: Static<Schema>) => C },
 ) {
-  return { ...options, schema, suffix: "", read: same as (cell: C) => Static<Schema>, write: same } as const;
+  return { ...options, schema, suffix: "", type, read: same as (cell: C) => Static<Schema>, write: same } as const;
 }
 
 function toNumber(value: number): number {

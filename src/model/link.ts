@@ -119,7 +119,10 @@ export type LinkCommand = LinkCreate | LinkChange | LinkImport;
 export const LINK_HOSTS: SideTable<LinkRow> = {
   table: "link_hosts",
   key: "url_id",
-  columns: ["url_id", "host"],
+  columns: [
+    { name: "url_id", type: "integer" },
+    { name: "host", type: "text" },
+  ],
   generation: 2,
   rowsOf({ id, original_url }) {
     const host = hostOf(original_url);
@@ -130,6 +133,7 @@ export const LINK_HOSTS: SideTable<LinkRow> = {
 export const LINK: Subject<LinkRow, LinkCommand> = {
   type: "url",
   noun: "link",
+  nameColumn: "short_code",
   table: "urls",
   fields,
   events: ["created", "updated", "deleted", "restored", "imported"],

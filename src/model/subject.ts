@@ -4,7 +4,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { conflict, DeadletterError } from "../errors.ts";
 import type { Caller, Viewer } from "./caller.ts";
 import type { EventType } from "./event.ts";
-import { type Cell, type Field, type Fields, isSameValue, type State } from "./field.ts";
+import { type Cell, type Column, type Field, type Fields, isSameValue, type State } from "./field.ts";
 import type { Role } from "./role.ts";
 
 /** What every subject's row has, but for its head. */
@@ -89,7 +89,7 @@ export interface SideTable<Row extends SubjectRow = SubjectRow> {
   readonly table: string;
   /** The column that names the subject. */
   readonly key: string;
-  readonly columns: readonly string[];
+  readonly columns: readonly Column[];
   rowsOf(row: Row): readonly SideRow[];
   /** The first generation whose releases keep it. */
   readonly generation: number;
@@ -111,6 +111,8 @@ export interface Subject<Row extends SubjectRow = SubjectRow, Command extends Su
   readonly type: string;
   /** As commands and people call it: `link.create`. */
   readonly noun: string;
+  /** The unique column by which one may be named in the place of its id. */
+  readonly nameColumn?: string;
   /** Its ids come from the sequence TABLE_id_seq, or on the embedded store after the largest there ever was. */
   readonly table: string;
   readonly fields: Fields;
@@ -164,12 +166,24 @@ export function columnsOf(subject: Pick<Subject, "fields">): readonly string[] {
   return fieldsOf(subject).map(({ column }) => column);
 }
 
-/** Those of them that change in a subject's life. */
-export function changingColumnsOf(subject: Pick<Subject, "fields">): readonly string[] {
-  return fieldsOf(subject)
-    .filter(({ field }) => !field.isFixed)
-    .map(({ column }) => column);
+/** The same as they are stored, with the head; those that change in a subject's life, with its id. Worked out once a definition. */
+export function storedColumnsOf({ fields }: Pick<Subject, "fields">) {
+  const known = STORED_COLUMNS.get(fields);
+  if (known) return known;
+  const named = fieldsOf({ fields }).map(({ name, column, field }) => ({
+    column: { name: column, type: field.type },
+    isChanging: name === "id" || !field.isFixed,
+  }));
+  const stored = {
+    all: [...named.map(({ column }) => column), HEAD],
+    changing: [...named.filter(({ isChanging }) => isChanging).map(({ column }) => column), HEAD],
+  };
+  STORED_COLUMNS.set(fields, stored);
+  return stored;
 }
+
+const STORED_COLUMNS = new WeakMap<Fields, { readonly all: readonly Column[]; readonly changing: readonly Column[] }>();
+const HEAD: Column = { name: "head", type: "bytes" };
 
 /** The full state of a row: every field the definition has. */
 export function stateFromRow(subject: Pick<Subject, "fields">, row: object): State {

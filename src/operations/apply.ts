@@ -1,29 +1,17 @@
 // How a change is made: commands are decided on locked rows, and what they make of them is written together with its events, its
 // places in the queue before the log and its side tables. Nothing else writes a subject.
 
-import { type SealedEvent, sealEvent } from "../audit/event.ts";
-import { DeadletterError, unauthorized, unavailable } from "../errors.ts";
+import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
-import { type Command, checkCommand, decide, ruleOf } from "../model/command.ts";
-import type { State } from "../model/field.ts";
-import { destinationFromState } from "../model/link.ts";
-import {
-  auditedState,
-  cellOf,
-  type Decision,
-  type Stored,
-  type Subject,
-  type SubjectRow,
-  stateFromRow,
-} from "../model/subject.ts";
-import { GENERATION, isOutdatedWriter } from "../store/generation.ts";
-import { writeChanges } from "../store/queries/changes.ts";
+import { type Command, checkCommand } from "../model/command.ts";
+import { cellOf } from "../model/subject.ts";
+import { isOutdatedWriter } from "../store/generation.ts";
 import { listTaken } from "../store/queries/subjects.ts";
 import { StoreError, type Tx } from "../store/store.ts";
-import type { Committed, Core, Outcome, Work } from "./context.ts";
-import { type KeyWorth, prepare, worthOf } from "./prepare.ts";
-import { sideChangesOf } from "./side-tables.ts";
+import type { Ask, Outcome, Result } from "./ask.ts";
+import { applyAll, type Change, outcomeOf, type Progress, startProgress } from "./change.ts";
+import type { Core, Work } from "./context.ts";
 
 /**
  * Applies commands in one transaction, in their order: all of them or none. Throws DeadletterError for a command that is refused,
@@ -31,13 +19,17 @@ import { sideChangesOf } from "./side-tables.ts";
  */
 export async function apply(core: Core, caller: Caller, commands: readonly Command[]): Promise<readonly Outcome[]> {
   for (const command of commands) checkCommand(command, caller, core.ownHosts());
-  return transact(core, caller, (work) => work.apply(commands));
+  return applyAsks(
+    core,
+    commands.map((command) => ({ caller, command })),
+  );
 }
 
-/** The same of one command; resolves with the state that it left. */
-export async function applyOne(core: Core, caller: Caller, command: Command): Promise<State> {
-  const [outcome] = await apply(core, caller, [command]);
-  return outcome?.state ?? {};
+/** The same of commands that have been checked, of whomever. */
+export function applyAsks(core: Core, asks: readonly Ask[]): Promise<readonly Outcome[]> {
+  const run = async (tx: Tx, progress: Progress) =>
+    (await applyAll(core, tx, asks, { progress, isEachAlone: false })).map(outcomeOf);
+  return tryAgain(core, run, {});
 }
 
 export interface TransactOptions {
@@ -48,11 +40,6 @@ export interface TransactOptions {
   readonly mayWriteRefused?: boolean;
 }
 
-const REFUSED_HINT = {
-  hint: "DEADLETTER_REFUSED_WRITES=allow takes changes all the same",
-  headers: { "retry-after": "60" },
-};
-
 /**
  * Runs a transaction that may look before it applies commands, and apply more than once. This process is told of its changes once
  * they are committed, and not before. `run` may be called again, so it must have no effect but its queries.
@@ -61,44 +48,81 @@ export async function transact<T>(
   core: Core,
   caller: Caller,
   run: (work: Work) => Promise<T>,
-  { isDryRun = false, mayWriteRefused = false, ...options }: TransactOptions = {},
+  options: TransactOptions = {},
 ): Promise<T> {
-  const refusal = mayWriteRefused ? undefined : core.writeRefusal();
-  if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
-  for (let attempt = 1; ; attempt++) {
-    let progress = startProgress();
-    const once = async (tx: Tx) => {
-      // A transaction that the store runs again begins anew.
-      const mine = startProgress();
-      progress = mine;
-      const work = { core, caller, tx, apply: (commands: readonly Command[]) => applyAll(work, commands, mine) };
-      const result = await run(work);
-      if (isDryRun) throw new DryRunEnd(result);
-      return result;
+  const withWork = (tx: Tx, progress: Progress) => {
+    const apply = async (commands: readonly Command[]) => {
+      const asks = commands.map((command) => ({ caller, command }));
+      return (await applyAll(core, tx, asks, { progress, isEachAlone: false })).map(outcomeOf);
     };
+    return run({ core, caller, tx, apply });
+  };
+  return tryAgain(core, withWork, options);
+}
+
+/** As often as another draw may help. */
+async function tryAgain<T>(
+  core: Core,
+  run: (tx: Tx, progress: Progress) => Promise<T>,
+  options: TransactOptions,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
     try {
-      const result = await core.store.begin(once, options);
-      if (progress.committed.length > 0) core.onCommit(progress.committed);
-      return result;
+      return await runOnce(core, run, options);
     } catch (error) {
-      // Rolling everything back is what makes a dry run one: it has met every rule of the database.
-      if (error instanceof DryRunEnd) return error.result as T;
-      const { tries, refusal } = await explain(core, error, progress.writing);
+      if (!(error instanceof Failed)) throw error;
+      const { tries, refusal } = await explain(core, error.cause, error.writing);
       if (attempt >= tries) throw refusal;
     }
   }
 }
 
-/** How far a transaction is. */
-interface Progress {
-  readonly committed: Committed[];
-  /** What is being written: of this it is that a rule of the database's is broken. */
-  writing: readonly Change[];
-  worth: KeyWorth | undefined;
+/**
+ * Applies commands in one transaction, in their order: each that is refused fails alone. Throws where the whole transaction
+ * failed, and then nothing of it is there, but for an unavailable that says otherwise.
+ */
+export async function applyEach(
+  core: Core,
+  asks: readonly Ask[],
+  options: TransactOptions = {},
+): Promise<readonly Result[]> {
+  try {
+    return await runOnce(core, (tx, progress) => applyAll(core, tx, asks, { progress, isEachAlone: true }), options);
+  } catch (error) {
+    throw error instanceof Failed ? (await explain(core, error.cause, error.writing)).refusal : error;
+  }
 }
 
-function startProgress(): Progress {
-  return { committed: [], writing: [], worth: undefined };
+const REFUSED_HINT = {
+  hint: "DEADLETTER_REFUSED_WRITES=allow takes changes all the same",
+  headers: { "retry-after": "60" },
+};
+
+/** Throws Failed for what the database refuses. */
+async function runOnce<T>(
+  core: Core,
+  run: (tx: Tx, progress: Progress) => Promise<T>,
+  { isDryRun = false, mayWriteRefused = false, ...options }: TransactOptions,
+): Promise<T> {
+  const refusal = mayWriteRefused ? undefined : core.writeRefusal();
+  if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
+  let progress = startProgress();
+  const once = async (tx: Tx) => {
+    // A transaction that the store runs again begins anew.
+    progress = startProgress();
+    const result = await run(tx, progress);
+    if (isDryRun) throw new DryRunEnd(result);
+    return result;
+  };
+  try {
+    const result = await core.store.begin(once, options);
+    if (progress.committed.length > 0) core.onCommit(progress.committed);
+    return result;
+  } catch (error) {
+    // Rolling everything back is what makes a dry run one: it has met every rule of the database.
+    if (error instanceof DryRunEnd) return error.result as T;
+    throw error instanceof StoreError ? new Failed(error, progress.writing) : error;
+  }
 }
 
 class DryRunEnd extends Error {
@@ -109,120 +133,19 @@ class DryRunEnd extends Error {
   }
 }
 
-/** A decision with its event: what is written. */
-interface Change {
-  readonly subject: Subject;
-  /** Undefined for a subject that is made. */
-  readonly before: Stored<SubjectRow> | undefined;
-  readonly decision: Decision;
-  readonly after: Stored<SubjectRow>;
-  /** Of the subject as it becomes. */
-  readonly state: State;
-  readonly event: SealedEvent;
-  /** Whether something of it was drawn, so that another draw would make another. */
-  readonly isDrawn: boolean;
-}
-
-async function applyAll(work: Work, commands: readonly Command[], progress: Progress): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = [];
-  for (let at = 0; at < commands.length; at += LIMITS.applyRows) {
-    const part = await applyPart(work, commands.slice(at, at + LIMITS.applyRows), progress);
-    progress.writing = part.changes;
-    await write(work, part, progress);
-    outcomes.push(...part.outcomes);
-    progress.committed.push(...part.changes.map(committedOf));
+/** The database refused what was being written. */
+class Failed extends Error {
+  override readonly cause: StoreError;
+  readonly writing: readonly Change[];
+  constructor(cause: StoreError, writing: readonly Change[]) {
+    super(cause.message);
+    this.cause = cause;
+    this.writing = writing;
   }
-  return outcomes;
-}
-
-async function applyPart(work: Work, commands: readonly Command[], progress: Progress) {
-  const { core, caller } = work;
-  const prepared = await prepare(work, commands, progress.worth);
-  const { worth, nowMs, known, unasked } = prepared;
-  if (!unasked) progress.worth = worth;
-  const ownHosts = core.ownHosts();
-  const changes: Change[] = [];
-  const outcomes = commands.map((command, at): Outcome => {
-    const { subject, rule } = ruleOf(command);
-    const drawn = prepared.drawn[at] ?? { id: 0, text: "" };
-    const before = rule.makes === undefined ? known.find(subject.type, drawn.id) : undefined;
-    const { isKeyLive, generation } = worth;
-    const context = { caller, isKeyLive, nowMs, generation, ownHosts, drawn, known };
-    const decision = decide(before ?? null, command, context);
-    // Only what is there can be so already.
-    if (decision === null) return { state: stateFromRow(subject, before ?? {}), isChanged: false };
-    const change = seal(core, caller, { subject, before, decision, nowMs, isDrawn: drawn.text !== "" });
-    changes.push(change);
-    known.put(subject, change.after);
-    return { state: change.state, isChanged: true };
-  });
-  return { outcomes, changes, unasked };
-}
-
-function seal(
-  core: Core,
-  { userId, keyId, via, requestId, client }: Caller,
-  decided: Pick<Change, "subject" | "before" | "decision" | "isDrawn"> & { readonly nowMs: number },
-): Change {
-  const { subject, before, decision, nowMs, isDrawn } = decided;
-  const { next, op, reason, beside } = decision;
-  const state = stateFromRow(subject, next);
-  const audited = auditedState(subject, state);
-  const actor = { user_id: userId, key_id: keyId, via, request_id: requestId, reason };
-  const event = sealEvent(
-    core.logKey,
-    {
-      subjectType: subject.type,
-      subjectId: next.id,
-      version: next.version,
-      op,
-      // What was imported keeps its own times; everything else happened when it says that it was updated.
-      atMs: op === "imported" ? nowMs : next.updated_at_ms,
-      previousHash: before?.head ?? null,
-      actor: client === undefined || client === "" ? actor : { ...actor, client },
-      state: beside === undefined ? audited : { ...audited, ...beside },
-    },
-    core.randomBytes,
-  );
-  return { subject, before, decision, isDrawn, after: { ...next, head: event.leaf_hash }, state, event };
-}
-
-/** Throws unauthorized where a key that was not asked about before turns out not to be good. */
-async function write(
-  { core, caller, tx }: Work,
-  { changes, unasked }: { readonly changes: readonly Change[]; readonly unasked: Subject | undefined },
-  progress: Progress,
-): Promise<void> {
-  if (changes.length === 0) return;
-  const made = new Map<Subject, Stored<SubjectRow>[]>();
-  for (const { subject, before, after } of changes) {
-    if (before !== undefined) continue;
-    const rows = made.get(subject);
-    if (rows) rows.push(after);
-    else made.set(subject, [after]);
-  }
-  const written = {
-    events: changes.map(({ event }) => event),
-    generation: GENERATION,
-    made,
-    changed: changes.filter(({ before }) => before).map(({ subject, after }) => ({ subject, row: after })),
-    sides: sideChangesOf(changes),
-  };
-  const standing = await writeChanges(tx, written, unasked && { keyId: caller.keyId, wanted: unasked });
-  if (!unasked || !standing) return;
-  core.ahead.learn(unasked, standing);
-  progress.worth = worthOf(caller, standing, core.clock.now());
-  if (!progress.worth.isKeyLive) throw unauthorized("the key is not valid");
-}
-
-function committedOf({ subject, decision, state, event }: Change): Committed {
-  const { id, version } = decision.next;
-  const { op } = decision;
-  return { type: subject.type, id, version, op, leafHash: event.leaf_hash, link: destinationFromState(state) };
 }
 
 /** How often a transaction that failed so is tried altogether, and what it is refused with in the end. */
-async function explain(core: Core, error: unknown, writing: readonly Change[]) {
+async function explain(core: Core, error: StoreError, writing: readonly Change[]) {
   if (isOutdatedWriter(error)) {
     const hint = "the store was finalized for a later release: upgrade this one";
     return {
@@ -230,7 +153,7 @@ async function explain(core: Core, error: unknown, writing: readonly Change[]) {
       refusal: unavailable("this release may not write to the store any more", { cause: error, hint }),
     };
   }
-  if (!(error instanceof StoreError) || error.kind !== "unique") return { tries: 1, refusal: error };
+  if (error.kind !== "unique") return { tries: 1, refusal: error };
   // An id drawn before an import took it: the next draw gives a free one.
   if (error.constraint === "events_subject_key") {
     core.ahead.forget();

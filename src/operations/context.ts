@@ -4,12 +4,13 @@ import type { LogKey } from "../audit/log-key.ts";
 import type { Caller } from "../model/caller.ts";
 import type { Command } from "../model/command.ts";
 import type { EventType } from "../model/event.ts";
-import type { State } from "../model/field.ts";
 import type { Destination } from "../model/link.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RandomBytes } from "../runtime/random.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Ahead } from "./ahead.ts";
+import type { Outcome } from "./ask.ts";
+import type { WaitingChanges } from "./waiting.ts";
 
 export interface Core {
   readonly store: Store;
@@ -21,6 +22,8 @@ export interface Core {
   /** Why no change is taken now, where none is: the stored log was refused. */
   readonly writeRefusal: () => string | undefined;
   readonly ahead: Ahead;
+  /** Changes of one subject each that wait to be written together. */
+  readonly waiting: WaitingChanges;
   /** Called after changes are durably committed, before their caller is answered. */
   readonly onCommit: (changes: readonly Committed[]) => void;
 }
@@ -34,14 +37,6 @@ export interface Committed {
   readonly leafHash: Uint8Array;
   /** A link as it is now; null for everything else. */
   readonly link: Destination | null;
-}
-
-/** What became of the subject of a command. */
-export interface Outcome {
-  /** The whole state, hidden fields included. */
-  readonly state: State;
-  /** False where the subject was so already: there is no event. */
-  readonly isChanged: boolean;
 }
 
 /** One transaction on somebody's behalf. */

@@ -24,7 +24,7 @@ export function deactivateUser(core: Core, caller: Caller, id: number, reason: s
 
 /** Locks a user, so that it gets no further key meanwhile, and revokes those it has. */
 export async function revokeKeysOf({ tx, apply }: Work, userId: number, reason: string): Promise<void> {
-  await lockSubjects(tx, USER, [userId]);
+  await lockSubjects(tx, USER, { ids: [userId], names: [] });
   const keys = await lockKeys(tx, { ids: [], userIds: [userId], withAdmins: true });
   const live = keys.filter((key) => key.user_id === userId && key.revoked_at_ms === null);
   await apply(live.map(({ id }) => ({ type: "key.delete", id, user_id: userId, reason })));

@@ -16,8 +16,8 @@ import {
 } from "../model/key.ts";
 import { type User, userFromRow } from "../model/user.ts";
 import { findAnyAdminKey, findKeyByHash, listKeysOf } from "../store/queries/keys.ts";
-import { applyOne } from "./apply.ts";
 import type { Core } from "./context.ts";
+import { applyOne } from "./group.ts";
 import { mustFindUser } from "./users.ts";
 
 /** Throws not_found for a missing or inactive user, conflict past LIMITS.keysPerUser live keys, bad_request. */

@@ -1,8 +1,9 @@
 // What is asked about links, and a change of one that is named by its code or its id.
 
-import { notFound } from "../errors.ts";
+import { type DeadletterError, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller, Viewer } from "../model/caller.ts";
+import { isCode, isId } from "../model/code.ts";
 import { checkCommand } from "../model/command.ts";
 import type { Event } from "../model/event.ts";
 import { LINK, type Link, type LinkChange, type LinkRow, linkFromRow } from "../model/link.ts";
@@ -11,9 +12,9 @@ import { findClicks } from "../store/queries/clicks.ts";
 import { findEventAsOf, listHistory } from "../store/queries/events.ts";
 import { type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
 import type { Sql } from "../store/store.ts";
-import { transact } from "./apply.ts";
 import type { Core } from "./context.ts";
 import { eventFromRow, readState } from "./events.ts";
+import { applyAsked } from "./group.ts";
 import { type Page, pageOf } from "./page.ts";
 
 /** A change of a link, without the id of which link. */
@@ -28,17 +29,22 @@ export async function changeLink(
 ): Promise<Link> {
   // What is wrong with the change itself is said first.
   checkCommand({ ...change, id: 1 } as LinkChange, caller, core.ownHosts());
-  // Found without a lock, then locked by id, so it cannot change between lock and decision.
-  const { id } = await core.store.read((sql) => findLink(sql, codeOrId));
-  const [outcome] = await transact(core, caller, ({ apply }) => apply([{ ...change, id } as LinkChange]));
-  return outcome?.state as Link;
+  const isNumber = isId(codeOrId);
+  if (!isNumber && !isCode(codeOrId)) throw noLink(codeOrId);
+  const command = { ...change, id: isNumber ? Number(codeOrId) : 0 } as LinkChange;
+  const { state } = await applyAsked(core, { caller, command, name: isNumber ? undefined : codeOrId });
+  return state as Link;
 }
 
 /** All digits read as an id, all else as a code. Throws not_found. */
 export async function findLink(sql: Sql, codeOrId: string): Promise<LinkRow> {
   const [row] = await lookUpLink(sql, codeOrId);
-  if (!row) throw notFound(`no link ${JSON.stringify(codeOrId.slice(0, 100))}`);
+  if (!row) throw noLink(codeOrId);
   return row;
+}
+
+function noLink(codeOrId: string): DeadletterError {
+  return notFound(`no link ${JSON.stringify(codeOrId.slice(0, 100))}`);
 }
 
 /** Throws not_found. */

@@ -1,108 +1,209 @@
-// What commands are decided by: the rows they are about and around them, locked, the worth of the caller's key, what is drawn.
+// What commands are decided by: the rows they are about and around them, locked, the worth of their callers' keys, what is drawn.
 
 import type { Caller } from "../model/caller.ts";
 import { type Command, ruleOf } from "../model/command.ts";
 import { isInForce, KEY } from "../model/key.ts";
 import {
-  type Context,
+  cellOf,
   type Drawn,
   type Known,
   NOTHING,
   type Stored,
   type Subject,
   type SubjectRow,
+  type Unique,
 } from "../model/subject.ts";
 import { SUBJECTS } from "../model/subjects.ts";
 import { USER } from "../model/user.ts";
-import { lockKeys, readStanding, type Standing } from "../store/queries/keys.ts";
-import { findSubjects, lockSubjects } from "../store/queries/subjects.ts";
+import { lockKeys, readStandings, type Standing } from "../store/queries/keys.ts";
+import { findSubjects, listTaken, lockSubjects } from "../store/queries/subjects.ts";
 import type { Tx } from "../store/store.ts";
-import type { Core, Work } from "./context.ts";
+import type { Ask } from "./ask.ts";
+import type { Core } from "./context.ts";
 
 export interface Prepared {
-  readonly worth: KeyWorth;
-  /** The kind of what is made, where the write asks about the key, for the first time or again, and draws the next id. */
-  readonly unasked?: Subject;
+  readonly worths: Worths;
+  /** Whether the write asks about the keys: until then they are taken to be good. */
+  readonly isUnasked: boolean;
   readonly nowMs: number;
   /** By the place of the command. */
   readonly drawn: readonly Drawn[];
   readonly known: KnownRows;
+  readonly taken: TakenValues;
 }
 
 /** What a transaction found out when it first asked: it may end its caller's own key, and goes on all the same. */
-export type KeyWorth = Pick<Context, "isKeyLive" | "generation">;
+export class Worths {
+  readonly generation: number;
+  /** Undefined where nobody has asked yet. */
+  readonly #live: ReadonlySet<number> | undefined;
+
+  constructor(generation: number, live: ReadonlySet<number> | undefined) {
+    this.generation = generation;
+    this.#live = live;
+  }
+
+  static from(standings: readonly Standing[], nowMs: number): Worths {
+    const live = standings.filter(
+      (standing) => standing.user_is_active === 1 && isInForce(standing, nowMs) && standing.key_id !== null,
+    );
+    return new Worths(standings[0]?.generation ?? 1, new Set(live.map(({ key_id }) => key_id as number)));
+  }
+
+  isKeyLive({ keyId }: Caller): boolean {
+    return keyId === null || this.isLive(keyId);
+  }
+
+  isLive(keyId: number): boolean {
+    return this.#live === undefined || this.#live.has(keyId);
+  }
+}
 
 /** Rows of one transaction by kind and id, as the commands before have left them. */
 export class KnownRows implements Known {
   readonly #byType = new Map<string, Map<number, Stored<SubjectRow>>>();
+  readonly #byName = new Map<string, number>();
 
   find(type: string, id: number): Stored<SubjectRow> | undefined {
     return this.#byType.get(type)?.get(id);
+  }
+
+  findNamed({ type }: Pick<Subject, "type">, name: string): Stored<SubjectRow> | undefined {
+    return this.find(type, this.#byName.get(`${type} ${name}`) ?? 0);
   }
 
   all(type: string): Iterable<SubjectRow> {
     return this.#byType.get(type)?.values() ?? [];
   }
 
-  put({ type }: Pick<Subject, "type">, row: Stored<SubjectRow>): void {
+  put({ type, nameColumn }: Pick<Subject, "type" | "nameColumn">, row: Stored<SubjectRow>): void {
     const rows = this.#byType.get(type);
     if (rows) rows.set(row.id, row);
     else this.#byType.set(type, new Map([[row.id, row]]));
+    if (nameColumn !== undefined) this.#byName.set(`${type} ${cellOf(row, nameColumn)}`, row.id);
   }
 }
 
+/** Unique values that other rows have, as far as it was asked, and those that commands before have given. */
+export class TakenValues {
+  readonly #holders = new Map<string, number>();
+
+  put(constraint: string, unique: Unique, value: string, id: number): void {
+    this.#holders.set(keyOf(constraint, unique, value), id);
+  }
+
+  /** Throws what a row is refused with of which a unique value is another's. */
+  check(subject: Subject, row: SubjectRow): void {
+    for (const [constraint, unique] of Object.entries(subject.uniques)) {
+      const holder = this.#holders.get(keyOf(constraint, unique, String(cellOf(row, unique.column))));
+      if (holder !== undefined && holder !== row.id) throw unique.refusal(row);
+    }
+  }
+
+  take(subject: Subject, row: SubjectRow): void {
+    for (const [constraint, unique] of Object.entries(subject.uniques))
+      this.put(constraint, unique, String(cellOf(row, unique.column)), row.id);
+  }
+}
+
+function keyOf(constraint: string, { isFolded }: Unique, value: string): string {
+  return `${constraint} ${isFolded ? value.toLowerCase() : value}`;
+}
+
+export interface PrepareOptions {
+  /** What the transaction has found out before. */
+  readonly before: Worths | undefined;
+  /** Whether it is asked first which unique values are taken, so that one command that is refused takes nobody with it. */
+  readonly isEachAlone: boolean;
+}
+
 /**
- * Locks kind by kind, each in the order of ids, so that transactions wait for one another and not in a circle. The key is asked
+ * Locks kind by kind, each in the order of ids, so that transactions wait for one another and not in a circle. The keys are asked
  * about after that, in the same transaction, and not locked: a revocation that commits at this very moment is as good as later.
  */
 export async function prepare(
-  { core, caller, tx }: Pick<Work, "core" | "caller" | "tx">,
-  commands: readonly Command[],
-  before: KeyWorth | undefined,
+  core: Core,
+  tx: Tx,
+  asks: readonly Ask[],
+  { before, isEachAlone }: PrepareOptions,
 ): Promise<Prepared> {
-  const early = before === undefined && tx.takesWritesInOne ? prepareAhead(core, commands) : undefined;
+  const early = before === undefined && tx.takesWritesInOne ? prepareAhead(core, asks, isEachAlone) : undefined;
   if (early) return early;
   const known = new KnownRows();
-  const wanted = idsToDraw(commands);
-  // One id comes with the standing: that is one way there and back.
-  const isSingle = wanted.length === 1 && wanted[0]?.count === 1 && wanted[0].taken.size === 0;
-  const [single] = before === undefined && isSingle ? wanted : [];
-  const locks = lockAll(tx, commands, known);
-  const drawing = single === undefined && wanted.length > 0 ? drawAll(tx, wanted) : undefined;
-  const asking = before === undefined ? readStanding(tx, caller.keyId, single?.subject) : undefined;
+  const taken = new TakenValues();
+  const wanted = idsToDraw(asks);
+  const locks = lockAll(tx, asks, known);
+  const looks = isEachAlone ? lookUpTaken(tx, asks, taken) : [];
+  const drawing = wanted.length > 0 ? drawAll(core, tx, wanted) : undefined;
+  const asking = before === undefined ? readStandings(tx, keyIdsOf(asks)) : undefined;
   // Sent in one go.
-  if (locks.length > 0 || drawing) await Promise.all([...locks, drawing, asking]);
-  const [standing] = (await asking) ?? [];
+  await Promise.all([...locks, ...looks, drawing, asking]);
   const ids = await drawing;
+  const standings = await asking;
   const nowMs = core.clock.now();
-  const nextId = (subject: Subject) => (single ? standing?.drawn_id : ids?.get(subject)?.next().value) ?? 0;
-  const drawn = commands.map((command): Drawn => {
+  const worths = before ?? Worths.from(standings ?? [], nowMs);
+  if (standings) core.ahead.learn(worths.generation);
+  const drawn = asks.map(({ command, name }): Drawn => {
     const { subject, rule } = ruleOf(command);
-    const id = rule.makes === "drawn" ? nextId(subject) : idOf(command);
+    const own = name === undefined ? idOf(command) : (known.findNamed(subject, name)?.id ?? 0);
+    const id = rule.makes === "drawn" ? (ids?.get(subject)?.next().value ?? 0) : own;
     return { id, text: subject.draw(command, core.randomBytes) };
   });
-  const worth = before ?? worthOf(caller, standing, nowMs);
-  // The first of its kind in this process: its write draws the id for the next one.
-  const isFirst = single !== undefined && tx.takesWritesInOne && commands.length === 1 && locks.length === 0;
-  return { worth, nowMs, drawn, known, ...(isFirst ? { unasked: single.subject } : {}) };
+  return { worths, isUnasked: false, nowMs, drawn, known, taken };
 }
 
-/** One command that makes something and looks at nothing: with an id that was drawn ahead there is nothing to ask first. */
-function prepareAhead(core: Core, [command, ...others]: readonly Command[]): Prepared | undefined {
-  if (command === undefined || others.length > 0) return undefined;
-  const { subject, rule } = ruleOf(command);
-  if (rule.makes !== "drawn" || subject.around(command) !== NOTHING) return undefined;
-  const ahead = core.ahead.take(subject);
+/** Commands that make something and look at nothing: with ids that were drawn ahead there is nothing to ask first. */
+function prepareAhead(core: Core, asks: readonly Ask[], isEachAlone: boolean): Prepared | undefined {
+  const [first] = asks;
+  if (first === undefined) return undefined;
+  const { subject } = ruleOf(first.command);
+  const isSimple = ({ command }: Ask) => {
+    const { rule, subject: own } = ruleOf(command);
+    return own === subject && rule.makes === "drawn" && own.around(command) === NOTHING;
+  };
+  if (!asks.every(isSimple)) return undefined;
+  // Whoever names a value that is taken must fail alone.
+  if (isEachAlone && asks.length > 1 && uniquesNamed(asks).length > 0) return undefined;
+  const ahead = core.ahead.take(subject, asks.length);
   if (!ahead) return undefined;
-  const drawn = [{ id: ahead.id, text: subject.draw(command, core.randomBytes) }];
-  const worth = { isKeyLive: true, generation: ahead.generation };
-  return { worth, unasked: subject, nowMs: core.clock.now(), drawn, known: new KnownRows() };
+  const drawn = asks.map(({ command }, at) => ({
+    id: ahead.ids[at] as number,
+    text: subject.draw(command, core.randomBytes),
+  }));
+  const worths = new Worths(ahead.generation, undefined);
+  const [known, taken] = [new KnownRows(), new TakenValues()];
+  return { worths, isUnasked: true, nowMs: core.clock.now(), drawn, known, taken };
 }
 
-export function worthOf({ keyId }: Caller, standing: Standing | undefined, nowMs: number): KeyWorth {
-  const { generation = 1, revoked_at_ms = null, expires_at_ms = null, user_is_active = null } = standing ?? {};
-  const isKeyLive = keyId === null || (user_is_active === 1 && isInForce({ revoked_at_ms, expires_at_ms }, nowMs));
-  return { isKeyLive, generation };
+/** Of the callers' keys, each once. */
+export function keyIdsOf(asks: readonly Ask[]): readonly number[] {
+  const ids = new Set<number>();
+  for (const { caller } of asks) if (caller.keyId !== null) ids.add(caller.keyId);
+  return [...ids];
+}
+
+interface NamedUnique {
+  readonly subject: Subject;
+  readonly constraint: string;
+  readonly unique: Unique;
+  readonly values: readonly string[];
+}
+
+/** The unique values that commands name themselves. */
+function uniquesNamed(asks: readonly Ask[]): readonly NamedUnique[] {
+  return [...Map.groupBy(asks, ({ command }) => ruleOf(command).subject)].flatMap(([subject, own]) =>
+    Object.entries(subject.uniques).flatMap(([constraint, unique]) => {
+      const named = own.map(({ command }) => (command as Readonly<Record<string, unknown>>)[unique.column]);
+      const values = [...new Set(named.filter((value) => typeof value === "string").map((value) => value.trim()))];
+      return values.length === 0 ? [] : [{ subject, constraint, unique, values }];
+    }),
+  );
+}
+
+function lookUpTaken(tx: Tx, asks: readonly Ask[], taken: TakenValues): Promise<void>[] {
+  return uniquesNamed(asks).map(async ({ subject, constraint, unique, values }) => {
+    for (const { value, id } of await listTaken(tx, subject, unique, values)) taken.put(constraint, unique, value, id);
+  });
 }
 
 interface Wanted {
@@ -113,10 +214,10 @@ interface Wanted {
 }
 
 /** How many ids of each kind the commands need. */
-function idsToDraw(commands: readonly Command[]): readonly Wanted[] {
+function idsToDraw(asks: readonly Ask[]): readonly Wanted[] {
   const counts = new Map<Subject, number>();
   const own = new Map<Subject, Set<number>>();
-  for (const command of commands) {
+  for (const { command } of asks) {
     const { subject, rule } = ruleOf(command);
     if (rule.makes === "drawn") counts.set(subject, (counts.get(subject) ?? 0) + 1);
     if (rule.makes === "own") own.set(subject, (own.get(subject) ?? new Set()).add(idOf(command)));
@@ -124,16 +225,18 @@ function idsToDraw(commands: readonly Command[]): readonly Wanted[] {
   return [...counts].map(([subject, count]) => ({ subject, count, taken: own.get(subject) ?? new Set() }));
 }
 
-async function drawAll(tx: Tx, wanted: readonly Wanted[]): Promise<ReadonlyMap<Subject, Iterator<number>>> {
+async function drawAll(core: Core, tx: Tx, wanted: readonly Wanted[]): Promise<ReadonlyMap<Subject, Iterator<number>>> {
   const drawn = wanted.map(async ({ subject, count, taken }) => {
-    const ids = await tx.drawIds(subject, count + taken.size);
-    return [subject, ids.filter((id) => !taken.has(id)).values()] as const;
+    const more = tx.takesWritesInOne ? core.ahead.lacks(subject) : 0;
+    const ids = (await tx.drawIds(subject, count + taken.size + more)).filter((id) => !taken.has(id));
+    core.ahead.keep(subject, more > 0 ? ids.splice(count) : []);
+    return [subject, ids.values()] as const;
   });
   return new Map(await Promise.all(drawn));
 }
 
-function lockAll(tx: Tx, commands: readonly Command[], rows: KnownRows): Promise<void>[] {
-  const around = aroundAll(commands);
+function lockAll(tx: Tx, asks: readonly Ask[], rows: KnownRows): Promise<void>[] {
+  const around = aroundAll(asks);
   const keep = async (subject: Subject, found: Promise<Stored<SubjectRow>[]>) => {
     for (const row of await found) rows.put(subject, row);
   };
@@ -141,35 +244,41 @@ function lockAll(tx: Tx, commands: readonly Command[], rows: KnownRows): Promise
   // Read first and so kept first: what is locked after it cannot change any more.
   if (around.users.size > 0) locks.push(keep(USER, findSubjects(tx, USER, [...around.users])));
   for (const subject of SUBJECTS) {
-    const ids = [...(around.ids.get(subject) ?? [])];
+    const { ids = [], names = [] } = around.own.get(subject) ?? {};
     if (subject === KEY) {
-      const keys = { ids, userIds: [...around.keysOf], withAdmins: around.adminKeys };
-      if (ids.length > 0 || keys.userIds.length > 0 || keys.withAdmins) locks.push(keep(KEY, lockKeys(tx, keys)));
-    } else if (ids.length > 0) locks.push(keep(subject, lockSubjects(tx, subject, ids)));
+      const keys = { ids: [...ids], userIds: [...around.keysOf], withAdmins: around.adminKeys };
+      if (keys.ids.length > 0 || keys.userIds.length > 0 || keys.withAdmins) locks.push(keep(KEY, lockKeys(tx, keys)));
+      continue;
+    }
+    const wanted = { ids: [...ids], names: [...names] };
+    if (wanted.ids.length > 0 || wanted.names.length > 0) locks.push(keep(subject, lockSubjects(tx, subject, wanted)));
   }
   return locks;
 }
 
 /** What all of the commands look at: the subjects they change, by kind, and the rows around them. */
-function aroundAll(commands: readonly Command[]) {
-  const ids = new Map<Subject, Set<number>>();
+function aroundAll(asks: readonly Ask[]) {
+  const own = new Map<Subject, { readonly ids: Set<number>; readonly names: Set<string> }>();
   const [users, keysOf] = [new Set<number>(), new Set<number>()];
   let adminKeys = false;
-  const addIds = (subject: Subject, found: readonly number[]) => {
-    const known = ids.get(subject) ?? new Set();
-    for (const id of found) known.add(id);
-    ids.set(subject, known);
+  const ownOf = (subject: Subject) => {
+    const known = own.get(subject) ?? { ids: new Set(), names: new Set() };
+    own.set(subject, known);
+    return known;
   };
-  for (const command of commands) {
+  for (const { command, name } of asks) {
     const { subject, rule } = ruleOf(command);
     const around = subject.around(command);
-    if (rule.makes === undefined) addIds(subject, [idOf(command)]);
-    if (around.lockedUsers) addIds(USER, around.lockedUsers);
+    if (rule.makes === undefined) {
+      if (name === undefined) ownOf(subject).ids.add(idOf(command));
+      else ownOf(subject).names.add(name);
+    }
+    for (const user of around.lockedUsers ?? []) ownOf(USER).ids.add(user);
     for (const user of around.users ?? []) users.add(user);
     for (const user of around.keysOf ?? []) keysOf.add(user);
     adminKeys ||= around.adminKeys === true;
   }
-  return { ids, users, keysOf, adminKeys };
+  return { own, users, keysOf, adminKeys };
 }
 
 function idOf(command: Command): number {

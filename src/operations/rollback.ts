@@ -69,7 +69,7 @@ async function accept({ core, tx, apply }: Work, options: AcceptOptions): Promis
   const epoch = Math.max(knownEpoch, ...published.map((each) => each.epoch)) + 1;
   const rollback: Rollback = { epoch, old, new: checkpoint, at: formatTime(core.clock.now()), reason };
   const note = signRollback(core.logKey, rollback);
-  const [row] = await lockSubjects(tx, LOG, [LOG_ID]);
+  const [row] = await lockSubjects(tx, LOG, { ids: [LOG_ID], names: [] });
   const type = row ? "log.update" : "log.create";
   await apply([{ type, id: LOG_ID, epoch, statement: note, reason }]);
   return { note, rollback };

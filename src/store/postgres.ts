@@ -7,7 +7,9 @@ import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { connectionTo } from "./postgres-connection.ts";
+import { amongText, arraysOf, arrayText, rowTexts } from "./postgres-rows.ts";
 import {
+  type Column,
   joinNames,
   type MigrationTx,
   type Query,
@@ -87,7 +89,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
           // The caller has already been told that this did not happen, so it must not.
           if (isLate) throw late();
           // A job that may take longer than other calls may also wait longer for its locks.
-          if (deadlineMs !== options.deadlineMs) await allowStatements(raw, deadlineMs);
+          if (deadlineMs > options.deadlineMs) await allowStatements(raw, deadlineMs);
           const value = await run(transactionTag(raw));
           if (isLate) throw late();
           isCommitting = true;
@@ -115,6 +117,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
   return {
     engine: "postgres",
     place,
+    deadlineMs: options.deadlineMs,
     read,
     // The server runs queries in its own processes: a scan does not block this one.
     scan: read,
@@ -211,6 +214,7 @@ async function walkByIndex(raw: postgres.TransactionSql): Promise<void> {
 function sqlTag(raw: postgres.Sql | postgres.TransactionSql): Sql {
   return Object.assign(raw as unknown as Sql, {
     names: (...names: readonly string[]) => fragment(raw, joinNames(names)),
+    among: (values: readonly (string | number)[]) => tagged(raw, amongText(values), [arrayText(values)]),
   });
 }
 
@@ -223,13 +227,20 @@ function fragment(raw: postgres.Sql | postgres.TransactionSql, text: string): Qu
   return known;
 }
 
+function tagged(raw: postgres.Sql | postgres.TransactionSql, texts: TemplateStringsArray, values: readonly string[]) {
+  return (raw as postgres.Sql)(texts, ...values) as unknown as Query<unknown>;
+}
+
 function transactionTag(raw: postgres.TransactionSql): MigrationTx {
   const tag = sqlTag(raw);
   return Object.assign(tag, {
     forUpdate: fragment(raw, "for no key update"),
     forUpdateSkipLocked: fragment(raw, "for update skip locked"),
     takesWritesInOne: true,
-    nextId: ({ table }: SubjectIds) => fragment(raw, `nextval('${joinNames([`${table}_id_seq`])}')`),
+    insertRows: (table: string, columns: readonly Column[], rows: readonly object[]) =>
+      tagged(raw, rowTexts("insert", table, columns), arraysOf(columns, rows)),
+    updateRows: (table: string, columns: readonly Column[], rows: readonly object[]) =>
+      tagged(raw, rowTexts("update", table, columns), arraysOf(columns, rows)),
     drawIds: async ({ table }: SubjectIds, count: number) => {
       const sequence = `${table}_id_seq`;
       const rows = await tag<{ id: number }>`

@@ -4,6 +4,7 @@
 import { Database, type Statement } from "bun:sqlite";
 import { LIMITS } from "../limits.ts";
 import {
+  type Column,
   joinNames,
   type List,
   type MigrationTx,
@@ -13,6 +14,7 @@ import {
   type StoreErrorKind,
   type SubjectIds,
   type Value,
+  valueIn,
 } from "./store.ts";
 
 type Part = Value | SqliteQuery | readonly SqliteQuery[] | SqliteList | SqliteRows;
@@ -51,11 +53,31 @@ export class SqliteConnection {
   /** The tag of one transaction; `check` as above. */
   transaction(check: () => void = () => {}): MigrationTx {
     const sql = this.tag(check);
+    // A statement that is prepared runs again and again as fast as one of many rows, and has one text for all numbers of them.
+    const each = (text: string, columns: readonly Column[], rows: readonly object[]) => {
+      const bound = rows.map((row) => columns.map((column) => valueIn(row, column)));
+      const run = () => {
+        check();
+        for (const values of bound) this.all(text, values);
+        return [];
+      };
+      const [first = []] = bound;
+      return new SqliteQuery(run, Object.assign(text.split("?"), { raw: [] }), first) as Query<unknown>;
+    };
     return Object.assign(sql, {
       forUpdate: sql`` as Query<unknown>,
       forUpdateSkipLocked: sql`` as Query<unknown>,
       takesWritesInOne: false,
-      nextId: (subject: SubjectIds) => sql.raw(nextIdOf(subject)),
+      insertRows: (table: string, columns: readonly Column[], rows: readonly object[]) => {
+        const names = columns.map(({ name }) => name);
+        const places = names.map(() => "?").join(", ");
+        return each(`insert into ${joinNames([table])} (${joinNames(names)}) values (${places})`, columns, rows);
+      },
+      updateRows: (table: string, columns: readonly Column[], rows: readonly object[]) => {
+        const set = columns.filter(({ name }) => name !== "id");
+        const assignments = set.map(({ name }) => `${joinNames([name])} = ?`).join(", ");
+        return each(`update ${joinNames([table])} set ${assignments} where id = ?`, [...set, ID], rows);
+      },
       drawIds: async (subject: SubjectIds, count: number) => {
         const [row] = await sql<{ first: number }>`select ${sql.raw(nextIdOf(subject))} as first`;
         return Array.from({ length: count }, (_, index) => (row?.first ?? 1) + index);
@@ -127,8 +149,15 @@ export function sqliteTag(run: (text: string, values: readonly Value[]) => unkno
   return Object.assign(tag, {
     raw,
     names: (...names: readonly string[]) => raw(joinNames(names)),
+    among: (values: readonly (string | number)[]) =>
+      values.length === 1 ? tag(AMONG_ONE, values[0] as Value) : tag(AMONG_MANY, JSON.stringify(values)),
   }) as unknown as SqliteTag;
 }
+
+const AMONG_ONE = Object.assign(["= ", ""], { raw: [] });
+const AMONG_MANY = Object.assign(["in (select value from json_each(", "))"], { raw: [] });
+
+const ID: Column = { name: "id", type: "integer" };
 
 /**
  * One past the largest id that a row or an event ever had: an id is not given again even where a row was removed. The type stands

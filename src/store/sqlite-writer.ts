@@ -1,5 +1,5 @@
 // The one writer of an embedded store: transactions queue here and those that wait together share one fsync (group commit).
-// Each is a savepoint inside the group's BEGIN IMMEDIATE, so one that fails takes nothing of its neighbours with it.
+// Each but the first is a savepoint inside the group's BEGIN IMMEDIATE, so one that fails takes nothing of its neighbours with it.
 // Every transaction is settled: after its group's commit, with its group's failure, or at its deadline.
 
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -124,12 +124,14 @@ export class SqliteWriter {
           continue;
         }
         group.push(job);
-        outcomes.push(await this.#runJob(job));
+        outcomes.push(await this.#runJob(job, group.length === 1));
+        // The first one failed, and its rollback ended the transaction: the rest begin another.
+        if (!this.#connection.database.inTransaction) break;
         // Lets callers that this very result woke up join the group.
         if (this.#queue.length === 0) await Promise.resolve();
         if (group.length >= LIMITS.sqliteGroupSize || this.#clock.monotonic() - started > LIMITS.sqliteGroupMs) break;
       }
-      this.#connection.database.run("commit");
+      if (this.#connection.database.inTransaction) this.#connection.database.run("commit");
     } catch (error) {
       for (const job of group) job.reject(unavailable(NOT_SAVED, { cause: mapSqliteError(error) }));
       await this.#abandon();
@@ -139,10 +141,11 @@ export class SqliteWriter {
   }
 
   /** Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */
-  async #runJob(job: Job): Promise<() => void> {
+  async #runJob(job: Job, isFirst: boolean): Promise<() => void> {
     const { database } = this.#connection;
     const life = { isOpen: true };
-    database.run("savepoint job");
+    // Before the first there is nothing that its failure could take with it.
+    if (!isFirst) database.run("savepoint job");
     try {
       const work = this.#inside.run(life, () =>
         job.run(
@@ -155,12 +158,15 @@ export class SqliteWriter {
         ms: job.deadline - this.#clock.monotonic(),
         late: () => unavailable(LATE),
       });
-      database.run("release job");
+      if (!isFirst) database.run("release job");
       return () => job.resolve(value);
     } catch (error) {
       if (!database.inTransaction) throw error;
-      database.run("rollback to job");
-      database.run("release job");
+      if (isFirst) database.run("rollback");
+      else {
+        database.run("rollback to job");
+        database.run("release job");
+      }
       return () => job.reject(mapSqliteError(error));
     } finally {
       life.isOpen = false;

@@ -53,6 +53,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   return {
     engine: "sqlite",
     place: path,
+    deadlineMs,
     read: async (run) => run(sql),
     scan: async (run) => run(scanSql),
     begin: async (run, { deadlineMs: ownDeadlineMs = deadlineMs, isRelaxed = false } = {}) => {

@@ -1,6 +1,8 @@
 // What a store is, for everybody above it: one tag for queries, transactions, snapshots, and one kind of error.
 // Two engines implement it (postgres.ts, sqlite.ts) in the shape of postgres.js; queries are written once, in queries/.
 
+import type { Column } from "../model/field.ts";
+
 /** The types on which both engines agree. */
 export type Value = string | number | Uint8Array | null;
 
@@ -26,6 +28,8 @@ export interface Sql {
   <Row extends object>(rows: readonly Row[], ...columns: readonly (keyof Row & string)[]): Rows;
   /** `a, b` as a fragment. Throws TypeError for what is no plain name. */
   names(...names: readonly string[]): Query<unknown>;
+  /** `where id ${sql.among([1, 2])}`: one text for lists of any length, also an empty one. All values are of one type. */
+  among(values: readonly (string | number)[]): Query<unknown>;
 }
 
 /** Where a kind of subject has its rows, and what its events call it. */
@@ -41,9 +45,11 @@ export interface Tx extends Sql {
   readonly forUpdateSkipLocked: Query<unknown>;
   /** Whether one statement may hold several that write: then they cost one way there and back. */
   readonly takesWritesInOne: boolean;
-  /** An expression that draws an id that no subject of the kind has or had. */
-  nextId(subject: SubjectIds): Query<unknown>;
-  /** Draws as many of them. */
+  /** Inserts all rows; there must be at least one. One text for any number of rows. Columns that a row lacks are null. */
+  insertRows(table: string, columns: readonly Column[], rows: readonly object[]): Query<unknown>;
+  /** Sets all columns of the rows with these ids, in the order of `rows`, in which each id stands once; `columns` has `id`. */
+  updateRows(table: string, columns: readonly Column[], rows: readonly object[]): Query<unknown>;
+  /** Draws ids that no subject of the kind has or had. */
   drawIds(subject: SubjectIds, count: number): Promise<readonly number[]>;
   /** Tells the id source that ids up to `id` were given by somebody else (an import). */
   reserveIds(subject: SubjectIds, id: number): Promise<void>;
@@ -79,6 +85,8 @@ export interface Store {
   readonly engine: "postgres" | "sqlite";
   /** Where the data is, for people: a path, or host, port and database without the password. */
   readonly place: string;
+  /** How long a call may take at the most, where it does not say otherwise. */
+  readonly deadlineMs: number;
   /** Runs read-only queries. Throws unavailable past the deadline or when the database is down. */
   read<T>(run: (sql: Sql) => PromiseLike<T>): Promise<T>;
   /**
@@ -140,37 +148,11 @@ export function isUniqueViolation(error: unknown, constraint: string): boolean {
   return error instanceof StoreError && error.kind === "unique" && error.constraint === constraint;
 }
 
-/** The text around the values of one row, by the columns that it fills. */
-const ROW_TEXTS = new WeakMap<readonly string[], Map<string, TemplateStringsArray>>();
+export type { Column };
 
-/** `insert into TABLE (COLUMNS) values ...`; there must be at least one row. The columns are a list that stays, such as a definition's. */
-export function insertRows<Row extends object>(
-  sql: Sql,
-  table: string,
-  columns: readonly string[],
-  rows: readonly Row[],
-): Query<unknown> {
-  const [row, ...others] = rows;
-  if (row === undefined || others.length > 0)
-    return sql`insert into ${sql.names(table)} ${sql(rows, ...(columns as readonly (keyof Row & string)[]))}`;
-  // Nearly every change writes one row of each table: its text is made once.
-  const byTable = ROW_TEXTS.get(columns) ?? new Map<string, TemplateStringsArray>();
-  const texts = byTable.get(table) ?? rowTexts(table, columns);
-  ROW_TEXTS.set(columns, byTable.set(table, texts));
-  return sql(texts, ...columns.map((column) => valueIn(row, column)));
-}
-
-function valueIn(row: object, column: string): Value {
-  return (row as Readonly<Record<string, Value>>)[column] ?? null;
-}
-
-function rowTexts(table: string, columns: readonly string[]): TemplateStringsArray {
-  const texts = [
-    `insert into ${joinNames([table])} (${joinNames(columns)}) values (`,
-    ...columns.slice(1).fill(", "),
-    ")",
-  ];
-  return Object.assign(texts, { raw: texts });
+/** What a row holds in a column; null where it holds nothing. */
+export function valueIn(row: object, { name }: Column): Value {
+  return (row as Readonly<Record<string, Value>>)[name] ?? null;
 }
 
 /** Joins plain names to a list. A name that is not one would be SQL of somebody's making. */

@@ -13,7 +13,7 @@ import { open } from "../../src/app/open.ts";
 import { exportLog } from "../../src/audit/export.ts";
 import { encodeVerifierKey, parseVerifierKey } from "../../src/audit/log-key.ts";
 import { verifyExport } from "../../src/audit/verify-export.ts";
-import { applyOne } from "../../src/operations/apply.ts";
+import { applyOne } from "../../src/operations/group.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { createStore, keyObjectOf, TEST_LOG_KEY, type TestStore, until } from "../support/harness.ts";
 

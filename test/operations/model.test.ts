@@ -201,13 +201,17 @@ class Scene {
   /** Rows, chains, folds, counters and side tables against one another, and the rows against the model. */
   async check(): Promise<void> {
     const stored = await this.read();
-    expect([...stored].map(withoutId)).toEqual([...this.model].map(withoutId));
+    expect([...stored].map(withoutId).sort(byCode)).toEqual([...this.model].map(withoutId).sort(byCode));
     this.model = stored;
     expect(await findFalsehoods(this.deadletter)).toEqual([]);
   }
 }
 
-/** In the order of codes: the model does not know which ids are drawn. */
+function byCode(one: { readonly code: string }, other: { readonly code: string }): number {
+  return one.code < other.code ? -1 : 1;
+}
+
+/** The model does not know which ids are drawn, nor in which order. */
 function withoutId([code, { id: _, ...link }]: [string, Link]) {
   return { code, ...link };
 }
@@ -286,8 +290,8 @@ async function takeKilled(scene: Scene, batches: readonly (readonly Wish[])[], a
   child.kill("SIGKILL");
   await child.exited;
   const acknowledged = Math.max(0, said.split("\n").length - 2);
-  const stored = [...(await settled(scene))].map(withoutId);
-  const possible = models.slice(acknowledged).map((model) => [...model].map(withoutId));
+  const stored = [...(await settled(scene))].map(withoutId).sort(byCode);
+  const possible = models.slice(acknowledged).map((model) => [...model].map(withoutId).sort(byCode));
   expect(possible).toContainEqual(stored);
   scene.model = await scene.read();
   await scene.check();

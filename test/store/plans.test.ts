@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Deadletter } from "../../src/app/assemble.ts";
 import { open } from "../../src/app/open.ts";
-import { applyOne } from "../../src/operations/apply.ts";
+import { applyOne } from "../../src/operations/group.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { listEvents, listHistory } from "../../src/store/queries/events.ts";
 import { findLinkByCode, listLinks } from "../../src/store/queries/links.ts";

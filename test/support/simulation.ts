@@ -14,7 +14,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Caller } from "../../src/model/caller.ts";
-import { applyOne } from "../../src/operations/apply.ts";
+import { applyOne } from "../../src/operations/group.ts";
 import { placeBehind } from "../../src/operations/heard.ts";
 import { readLinkHistory } from "../../src/operations/links.ts";
 import type { Found } from "../../src/redirect/resolve.ts";

@@ -5,20 +5,16 @@
 import { LIMITS } from "../../limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import {
-  dequeue,
-  insertLeaves,
-  insertNodes,
   type LogHead,
   listPending,
   lockLogHead,
   type PendingEvent,
   peekLog,
-  quarantine,
   readHeadAndQuarantine,
   readLogHead,
   type TailRow,
-  updateLogHead,
 } from "../../store/queries/log.ts";
+import { dequeue, insertLeaves, insertNodes, quarantine, updateLogHead } from "../../store/queries/log-writes.ts";
 import type { Sql, Store, Tx } from "../../store/store.ts";
 import type { Frontier } from "../../tlog/merkle.ts";
 import { CheckpointError } from "../../tlog/note.ts";

@@ -2,21 +2,26 @@
 
 import type { EventRow } from "../../model/event.ts";
 import type { SideRow, SideTable, Stored, Subject, SubjectRow } from "../../model/subject.ts";
-import type { Query, SubjectIds, Tx } from "../store.ts";
+import type { Query, Tx } from "../store.ts";
 import { insertEvents, queueEvents } from "./events.ts";
-import { readStanding, type Standing } from "./keys.ts";
+import { readStandings, type Standing } from "./keys.ts";
 import { deleteSideRows, insertSideRows } from "./side-tables.ts";
-import { insertSubjects, updateSubject } from "./subjects.ts";
+import { insertSubjects, updateSubjects } from "./subjects.ts";
 
 export interface Written {
   readonly events: readonly Omit<EventRow, "id">[];
   /** Of the release that writes. */
   readonly generation: number;
   /** New rows by kind. */
-  readonly made: ReadonlyMap<Subject, readonly Stored<SubjectRow>[]>;
-  /** In the order of their versions. */
-  readonly changed: readonly { readonly subject: Subject; readonly row: Stored<SubjectRow> }[];
+  readonly made: readonly SubjectRows[];
+  /** Rows by kind, in the order of their versions: where one is changed twice, the second time stands in a later element. */
+  readonly changed: readonly SubjectRows[];
   readonly sides: readonly SideChange[];
+}
+
+export interface SubjectRows {
+  readonly subject: Subject;
+  readonly rows: readonly Stored<SubjectRow>[];
 }
 
 export interface SideChange {
@@ -26,28 +31,31 @@ export interface SideChange {
   readonly rows: readonly SideRow[];
 }
 
-/** How many statements are sent as one at the most: a plan for more costs more than the way there and back. */
-const AT_ONCE = 6;
-
-/** Sent in one go, and where the engine can as one statement. Events first, since rows refer to them. */
-export async function writeChanges(tx: Tx, written: Written, unasked?: Unasked): Promise<Standing | undefined> {
+/**
+ * Sent in one go, and where the engine can as one statement. Events first, since rows refer to them. With `keyIds`, resolves with
+ * what those keys are worth.
+ */
+export async function writeChanges(
+  tx: Tx,
+  written: Written,
+  keyIds?: readonly number[],
+): Promise<readonly Standing[] | undefined> {
   const { events, generation, made, changed, sides } = written;
-  const rows = [...made].map(([subject, each]) => insertSubjects(tx, subject, each));
-  const updates = changed.map(({ subject, row }) => updateSubject(tx, subject, row));
+  const subjects = [
+    ...made.map(({ subject, rows }) => insertSubjects(tx, subject, rows)),
+    ...changed.map(({ subject, rows }) => updateSubjects(tx, subject, rows)),
+  ];
   const removed = sides.filter(({ gone }) => gone.length > 0).map(({ side, gone }) => deleteSideRows(tx, side, gone));
   const added = sides.filter((each) => each.rows.length > 0).map((each) => insertSideRows(tx, each.side, each.rows));
-  const parts = [...rows, ...updates, ...removed, ...added];
   // The parts of one statement do not see what the others do, and none may touch a row twice.
-  const isOne = tx.takesWritesInOne && parts.length <= AT_ONCE && removed.length === 0 && isEachOnce(events);
-  if (isOne) return (await writeInOne(tx, events, generation, { parts, unasked }))[0];
-  await Promise.all([insertEvents(tx, events), queueEvents(tx, events, generation), ...parts]);
-  return unasked && (await readStanding(tx, unasked.keyId, unasked.wanted))[0];
-}
-
-/** A key that is asked about with the write, and the kind of which another id is drawn. */
-export interface Unasked {
-  readonly keyId: number | null;
-  readonly wanted: SubjectIds;
+  if (tx.takesWritesInOne && isEachOnce(events)) {
+    const [parts, later] = removed.length === 0 ? [[...subjects, ...added], []] : [subjects, [...removed, ...added]];
+    const one = writeInOne(tx, events, generation, { parts, keyIds });
+    const [standings] = await Promise.all([one, ...later]);
+    return keyIds && standings;
+  }
+  await Promise.all([insertEvents(tx, events), queueEvents(tx, events, generation), ...subjects, ...removed, ...added]);
+  return keyIds && (await readStandings(tx, keyIds));
 }
 
 /** PostgreSQL's data-modifying WITH (manual, section 7.8.4). What triggers look for is there once the whole statement has run. */
@@ -55,12 +63,12 @@ export function writeInOne(
   tx: Tx,
   events: Written["events"],
   generation: number,
-  { parts, unasked }: { readonly parts: readonly Query<unknown>[]; readonly unasked?: Unasked | undefined },
+  { parts, keyIds }: { readonly parts: readonly Query<unknown>[]; readonly keyIds?: readonly number[] | undefined },
 ): Query<Standing> {
-  const named = parts.map((part, at) => tx`, ${tx.names(`part_${"abcdef".charAt(at)}`)} as (${part})`);
+  const named = parts.map((part, at) => tx`, ${tx.names(`part_${"abcdefgh".charAt(at)}`)} as (${part})`);
   return tx`
     with written as (${insertEvents(tx, events)} returning id) ${named.length > 0 ? named : tx``}
-    ${unasked ? tx`, queued as (${queue(tx, generation)}) ${readStanding(tx, unasked.keyId, unasked.wanted)}` : queue(tx, generation)}`;
+    ${keyIds ? tx`, queued as (${queue(tx, generation)}) ${readStandings(tx, keyIds)}` : queue(tx, generation)}`;
 }
 
 function queue(tx: Tx, generation: number): Query<unknown> {

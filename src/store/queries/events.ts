@@ -1,7 +1,7 @@
 // Every statement about audit events, the queue before the log, and the counters the database keeps of both.
 
 import type { EventRow, EventType } from "../../model/event.ts";
-import { insertRows, type Query, type Sql, type Tx } from "../store.ts";
+import type { Column, Query, Sql, Tx } from "../store.ts";
 
 /** An event with the state its subject had before, from which the changes are derived. */
 export type EventWithPrevious = EventRow & { readonly previous_state: string | null };
@@ -18,22 +18,22 @@ export interface EventPage {
   readonly offset: number;
 }
 
-const COLUMNS = [
-  "subject_type",
-  "subject_id",
-  "version",
-  "op",
-  "at_ms",
-  "leaf",
-  "leaf_hash",
-  "tag",
-  "actor",
-  "state",
-  "user_id",
-] as const;
+const COLUMNS: readonly Column[] = [
+  { name: "subject_type", type: "text" },
+  { name: "subject_id", type: "integer" },
+  { name: "version", type: "integer" },
+  { name: "op", type: "text" },
+  { name: "at_ms", type: "integer" },
+  { name: "leaf", type: "bytes" },
+  { name: "leaf_hash", type: "bytes" },
+  { name: "tag", type: "bytes" },
+  { name: "actor", type: "text" },
+  { name: "state", type: "text" },
+  { name: "user_id", type: "integer" },
+];
 
 export function insertEvents(tx: Tx, events: readonly Omit<EventRow, "id">[]): Query<unknown> {
-  return insertRows(tx, "events", COLUMNS, events);
+  return tx.insertRows("events", COLUMNS, events);
 }
 
 /** By subject and version and not by id, so that it can be sent in one go with the insert of the events themselves. */
@@ -52,7 +52,7 @@ export function areEvents(sql: Sql, events: readonly EventKey[]): Query<unknown>
   const conditions = [...groups.values()].map((group) => {
     const [{ subject_type, version }] = group as [EventKey];
     const ids = group.map(({ subject_id }) => subject_id);
-    return sql`(subject_type = ${subject_type} and version = ${version} and subject_id in ${sql(ids)})`;
+    return sql`(subject_type = ${subject_type} and version = ${version} and subject_id ${sql.among(ids)})`;
   });
   return conditions.reduce((before, condition) => sql`${before} or ${condition}`);
 }
@@ -164,11 +164,11 @@ export function listStatesToErase(
 export type EventName = EventKey & Pick<EventRow, "id">;
 
 export function eraseActors(tx: Tx, eventIds: readonly number[]): Query<unknown> {
-  return tx`update events set actor = null, user_id = null where id in ${tx(eventIds)}`;
+  return tx`update events set actor = null, user_id = null where id ${tx.among(eventIds)}`;
 }
 
 export function eraseStates(tx: Tx, eventIds: readonly number[]): Query<unknown> {
-  return tx`update events set state = null where id in ${tx(eventIds)}`;
+  return tx`update events set state = null where id ${tx.among(eventIds)}`;
 }
 
 export function readCounters(sql: Sql): Query<{ name: string; value: number }> {
@@ -195,5 +195,5 @@ export function listFirstEvents(
   ids: readonly number[],
 ): Query<Pick<EventRow, "subject_id" | "op" | "state">> {
   return sql`
-    select subject_id, op, state from events where subject_type = ${type} and subject_id in ${sql(ids)} and version = 1`;
+    select subject_id, op, state from events where subject_type = ${type} and subject_id ${sql.among(ids)} and version = 1`;
 }

@@ -2,7 +2,7 @@
 
 import { KEY, type KeyRow, type StoredKey } from "../../model/key.ts";
 import { columnsOf } from "../../model/subject.ts";
-import type { Query, Sql, SubjectIds, Tx } from "../store.ts";
+import type { Query, Sql, Tx } from "../store.ts";
 
 export interface KeysToLock {
   readonly ids: readonly number[];
@@ -16,8 +16,8 @@ export interface KeysToLock {
 export function lockKeys(tx: Tx, { ids, userIds, withAdmins }: KeysToLock): Query<StoredKey> {
   return tx`
     select ${columns(tx)}, head from keys
-    where ${ids.length === 0 ? tx`1 = 0` : tx`id in ${tx(ids)}`}
-    ${userIds.length === 0 ? tx`` : tx`or user_id in ${tx(userIds)}`}
+    where ${ids.length === 0 ? tx`1 = 0` : tx`id ${tx.among(ids)}`}
+    ${userIds.length === 0 ? tx`` : tx`or user_id ${tx.among(userIds)}`}
     ${withAdmins ? tx`or (role = 'admin' and revoked_at_ms is null)` : tx``}
     order by id ${tx.forUpdate}`;
 }
@@ -47,21 +47,20 @@ export function findKeyByHash(sql: Sql, hash: string): Query<KeyRow & KeyStandin
     where k.key_hash = ${hash}`;
 }
 
-/** What a transaction on a key's behalf begins with. */
+/** What a transaction on behalf of keys begins with: a row a key, or one without where it is on nobody's. */
 export type Standing = { [Column in keyof KeyStanding]: KeyStanding[Column] | null } & {
   /** What the store is finalized for. */
   readonly generation: number;
-  /** A fresh id of the kind that was asked for. */
-  readonly drawn_id: number | null;
+  /** Null where there is no such key. */
+  readonly key_id: number | null;
 };
 
-/** Where there is such a key, what it is worth; and a fresh id of a kind of subject, where one is wanted. One row. */
-export function readStanding(tx: Tx, keyId: number | null, wanted?: SubjectIds): Query<Standing> {
+/** At least one row: of each of these keys that there is, what it is worth. */
+export function readStandings(tx: Tx, keyIds: readonly number[]): Query<Standing> {
   return tx`
-    select g.generation, k.revoked_at_ms, k.expires_at_ms, u.is_active as user_is_active,
-           ${wanted === undefined ? tx.names("null") : tx.nextId(wanted)} as drawn_id
+    select g.generation, k.id as key_id, k.revoked_at_ms, k.expires_at_ms, u.is_active as user_is_active
     from store_generation g
-    left join keys k on k.id = cast(${keyId} as bigint)
+    left join keys k on k.id ${tx.among(keyIds)}
     left join users u on u.id = k.user_id
     where g.id = 1`;
 }

@@ -21,10 +21,6 @@ export function readLogHead(sql: Sql): Query<LogHead> {
   return sql`select size, note, at_ms from log_head where id = 1`;
 }
 
-export function updateLogHead(tx: Tx, head: LogHead): Query<unknown> {
-  return tx`update log_head set size = ${head.size}, note = ${head.note}, at_ms = ${head.at_ms} where id = 1`;
-}
-
 /** The head, and the oldest row that waits past `afterQueueId`. */
 export function peekLog(sql: Sql, afterQueueId: number): Query<LogHead & { readonly oldest: number | null }> {
   return sql`
@@ -92,38 +88,6 @@ export function listPending(sql: Sql, afterQueueId: number, limit: number): Quer
     order by q.id limit ${limit}`;
 }
 
-export interface LeafRow {
-  readonly idx: number;
-  readonly event_id: number;
-  readonly leaf_hash: Uint8Array;
-}
-
-export function insertLeaves(tx: Tx, leaves: readonly LeafRow[]): Query<unknown> {
-  return tx`insert into log_leaf ${tx(leaves, "idx", "event_id", "leaf_hash")}`;
-}
-
-export interface NodeRow {
-  /** The tile level: a node of level 1 stands for 256 leaves. */
-  readonly level: number;
-  readonly idx: number;
-  readonly hash: Uint8Array;
-}
-
-export function insertNodes(tx: Tx, nodes: readonly NodeRow[]): Query<unknown> {
-  return tx`insert into log_node ${tx(nodes, "level", "idx", "hash")}`;
-}
-
-export function dequeue(tx: Tx, queueIds: readonly number[]): Query<unknown> {
-  return tx`delete from log_queue where id in ${tx(queueIds)}`;
-}
-
-export function quarantine(
-  tx: Tx,
-  rows: readonly { readonly event_id: number; readonly reason: string; readonly at_ms: number }[],
-): Query<unknown> {
-  return tx`insert into log_quarantine ${tx(rows, "event_id", "reason", "at_ms")}`;
-}
-
 export function listQuarantined(
   sql: Sql,
   limit: number,
@@ -175,7 +139,7 @@ export function listForgotten(sql: Sql, afterId: number, throughId: number, limi
 export function enqueue(tx: Tx, eventIds: readonly number[], generation: number): Query<unknown> {
   return tx`
     insert into log_queue (event_id, generation)
-    select id, cast(${generation} as integer) from events where id in ${tx(eventIds)} order by id`;
+    select id, cast(${generation} as integer) from events where id ${tx.among(eventIds)} order by id`;
 }
 
 export function findNewestEventId(sql: Sql): Query<{ id: number | null }> {

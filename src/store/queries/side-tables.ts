@@ -1,7 +1,7 @@
 // Every statement about side tables: rows that follow from the subjects', and how far each table is filled.
 
 import type { SideRow, SideTable } from "../../model/subject.ts";
-import { insertRows, type Query, type Sql, type Tx } from "../store.ts";
+import type { Query, Sql, Tx } from "../store.ts";
 
 export interface SideTableStanding {
   readonly name: string;
@@ -12,15 +12,16 @@ export interface SideTableStanding {
 }
 
 export function insertSideRows(tx: Tx, { table, columns }: SideTable, rows: readonly SideRow[]): Query<unknown> {
-  return insertRows(tx, table, columns, rows);
+  return tx.insertRows(table, columns, rows);
 }
 
 export function deleteSideRows(tx: Tx, { table, key }: SideTable, ids: readonly number[]): Query<unknown> {
-  return tx`delete from ${tx.names(table)} where ${tx.names(key)} in ${tx(ids)}`;
+  return tx`delete from ${tx.names(table)} where ${tx.names(key)} ${tx.among(ids)}`;
 }
 
 export function listSideRows(sql: Sql, { table, key, columns }: SideTable, ids: readonly number[]): Query<SideRow> {
-  return sql`select ${sql.names(...columns)} from ${sql.names(table)} where ${sql.names(key)} in ${sql(ids)}`;
+  const names = sql.names(...columns.map(({ name }) => name));
+  return sql`select ${names} from ${sql.names(table)} where ${sql.names(key)} ${sql.among(ids)}`;
 }
 
 /** Reads the whole table: for verification only. */

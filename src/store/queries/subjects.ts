@@ -1,23 +1,26 @@
 // Every statement about subjects of any kind: their rows by id, read, locked and written as their definition says.
 
-import {
-  cellOf,
-  changingColumnsOf,
-  columnsOf,
-  type Stored,
-  type Subject,
-  type SubjectRow,
-  type Unique,
-} from "../../model/subject.ts";
-import { insertRows, type Query, type Sql, type Tx } from "../store.ts";
+import { type Stored, type Subject, type SubjectRow, storedColumnsOf, type Unique } from "../../model/subject.ts";
+import type { Query, Sql, Tx } from "../store.ts";
 
 /** What is stored of a row of any kind: its columns by name, and the head. */
 type Row = Stored<SubjectRow>;
 
+export interface SubjectsToLock {
+  readonly ids: readonly number[];
+  /** In the column by which the kind is named. */
+  readonly names: readonly string[];
+}
+
 /** In the order of ids, in which every transaction locks. */
-export function lockSubjects(tx: Tx, subject: Subject, ids: readonly number[]): Query<Row> {
+export function lockSubjects(tx: Tx, subject: Subject, { ids, names }: SubjectsToLock): Query<Row> {
+  const { nameColumn } = subject;
+  const byName =
+    nameColumn !== undefined && names.length > 0 ? tx`${tx.names(nameColumn)} ${tx.among(names)}` : undefined;
+  const byId = ids.length > 0 || !byName ? tx`id ${tx.among(ids)}` : undefined;
+  const wanted = byName && byId ? tx`${byId} or ${byName}` : (byName ?? byId ?? tx``);
   return tx`
-    select ${storedColumns(tx, subject)} from ${tx.names(subject.table)} where id in ${tx(ids)} order by id ${tx.forUpdate}`;
+    select ${storedColumns(tx, subject)} from ${tx.names(subject.table)} where ${wanted} order by id ${tx.forUpdate}`;
 }
 
 /** The first `limit` past `afterId`, locked. */
@@ -28,7 +31,7 @@ export function lockSubjectsAfter(tx: Tx, subject: Subject, afterId: number, lim
 }
 
 export function findSubjects(sql: Sql, subject: Subject, ids: readonly number[]): Query<Row> {
-  return sql`select ${storedColumns(sql, subject)} from ${sql.names(subject.table)} where id in ${sql(ids)}`;
+  return sql`select ${storedColumns(sql, subject)} from ${sql.names(subject.table)} where id ${sql.among(ids)}`;
 }
 
 export function listSubjects(sql: Sql, subject: Subject, afterId: number, limit: number): Query<Row> {
@@ -44,16 +47,12 @@ export function countSubjects(sql: Sql, subject: Subject): Query<{ count: number
 
 /** Rows of one kind, all new. */
 export function insertSubjects(tx: Tx, subject: Subject, rows: readonly Row[]): Query<unknown> {
-  return insertRows(tx, subject.table, namesOf(subject).stored, rows);
+  return tx.insertRows(subject.table, storedColumnsOf(subject).all, rows);
 }
 
-/** All but what never changes. */
-export function updateSubject(tx: Tx, subject: Subject, row: Row): Query<unknown> {
-  const assignments = namesOf(subject).changing.reduce(
-    (before, column) => tx`${before}, ${tx.names(column)} = ${cellOf(row, column)}`,
-    tx`head = ${row.head}`,
-  );
-  return tx`update ${tx.names(subject.table)} set ${assignments} where id = ${row.id}`;
+/** All but what never changes, of rows of one kind, each another. */
+export function updateSubjects(tx: Tx, subject: Subject, rows: readonly Row[]): Query<unknown> {
+  return tx.updateRows(subject.table, storedColumnsOf(subject).changing, rows);
 }
 
 /** Which of these values rows have already in a unique column; where it is compared without case, in lower case. */
@@ -65,24 +64,13 @@ export function listTaken(
 ): Query<{ value: string; id: number }> {
   if (!isFolded)
     return sql`
-      select ${sql.names(column)} as value, id from ${sql.names(table)} where ${sql.names(column)} in ${sql(values)}`;
+      select ${sql.names(column)} as value, id from ${sql.names(table)} where ${sql.names(column)} ${sql.among(values)}`;
   const folded = values.map((value) => value.toLowerCase());
   return sql`
     select lower(${sql.names(column)}) as value, id from ${sql.names(table)}
-    where lower(${sql.names(column)}) in ${sql(folded)}`;
-}
-
-/** The names of a definition's columns, worked out once: every statement has them. */
-const NAMES = new WeakMap<Subject, { readonly stored: readonly string[]; readonly changing: readonly string[] }>();
-
-function namesOf(subject: Subject) {
-  const known = NAMES.get(subject);
-  if (known) return known;
-  const names = { stored: [...columnsOf(subject), "head"], changing: changingColumnsOf(subject) };
-  NAMES.set(subject, names);
-  return names;
+    where lower(${sql.names(column)}) ${sql.among(folded)}`;
 }
 
 function storedColumns(sql: Sql, subject: Subject): Query<unknown> {
-  return sql.names(...namesOf(subject).stored);
+  return sql.names(...storedColumnsOf(subject).all.map(({ name }) => name));
 }

@@ -1,0 +1,197 @@
+// Commands within a transaction: decided on locked rows, sealed into events, written with all that follows from them.
+
+import { type SealedEvent, sealEvent } from "../audit/event.ts";
+import { DeadletterError, notFound, unauthorized } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Caller } from "../model/caller.ts";
+import { decide, ruleOf } from "../model/command.ts";
+import type { State } from "../model/field.ts";
+import { destinationFromState } from "../model/link.ts";
+import {
+  auditedState,
+  type Decision,
+  type Stored,
+  type Subject,
+  type SubjectRow,
+  stateFromRow,
+} from "../model/subject.ts";
+import { GENERATION } from "../store/generation.ts";
+import { type SubjectRows, writeChanges } from "../store/queries/changes.ts";
+import type { Tx } from "../store/store.ts";
+import type { Ask, Outcome, Result } from "./ask.ts";
+import type { Committed, Core } from "./context.ts";
+import { keyIdsOf, prepare, Worths } from "./prepare.ts";
+import { sideChangesOf } from "./side-tables.ts";
+
+/** How far a transaction is. */
+export interface Progress {
+  readonly committed: Committed[];
+  /** What is being written: of this it is that a rule of the database's is broken. */
+  writing: readonly Change[];
+  worths: Worths | undefined;
+}
+
+export function startProgress(): Progress {
+  return { committed: [], writing: [], worths: undefined };
+}
+
+/** A decision with its event: what is written. */
+export interface Change {
+  readonly subject: Subject;
+  /** Undefined for a subject that is made. */
+  readonly before: Stored<SubjectRow> | undefined;
+  readonly decision: Decision;
+  readonly after: Stored<SubjectRow>;
+  /** Of the subject as it becomes. */
+  readonly state: State;
+  readonly event: SealedEvent;
+  /** Whether something of it was drawn, so that another draw would make another. */
+  readonly isDrawn: boolean;
+}
+
+interface ApplyOptions {
+  readonly progress: Progress;
+  /** Whether a command that is refused fails alone; otherwise its refusal is thrown. */
+  readonly isEachAlone: boolean;
+}
+
+/** Decides and writes, in order, LIMITS.applyRows at a time. */
+export async function applyAll(
+  core: Core,
+  tx: Tx,
+  asks: readonly Ask[],
+  options: ApplyOptions,
+): Promise<readonly Result[]> {
+  const { progress } = options;
+  const results: Result[] = [];
+  for (let at = 0; at < asks.length; at += LIMITS.applyRows) {
+    const part = asks.slice(at, at + LIMITS.applyRows);
+    const decided = await decideAll(core, tx, part, options);
+    progress.writing = decided.changes;
+    await write(core, tx, decided, progress);
+    results.push(...decided.results);
+    progress.committed.push(...decided.changes.map(committedOf));
+  }
+  return results;
+}
+
+export function outcomeOf(result: Result): Outcome {
+  if ("refusal" in result) throw result.refusal;
+  return result.outcome;
+}
+
+interface Decided {
+  readonly results: readonly Result[];
+  readonly changes: readonly Change[];
+  /** Keys that the write asks about. */
+  readonly unasked: { readonly keyIds: readonly number[]; readonly subject: Subject } | undefined;
+}
+
+async function decideAll(
+  core: Core,
+  tx: Tx,
+  asks: readonly Ask[],
+  { progress, isEachAlone }: ApplyOptions,
+): Promise<Decided> {
+  const prepared = await prepare(core, tx, asks, { before: progress.worths, isEachAlone });
+  const { worths, nowMs, known, taken, isUnasked } = prepared;
+  if (!isUnasked) progress.worths = worths;
+  const ownHosts = core.ownHosts();
+  const changes: Change[] = [];
+  const decideOne = ({ caller, command, name }: Ask, at: number): Outcome => {
+    const { subject, rule } = ruleOf(command);
+    const drawn = prepared.drawn[at] ?? { id: 0, text: "" };
+    if (name !== undefined && drawn.id === 0) throw notFound(`no ${subject.noun} ${JSON.stringify(name)}`);
+    const before = rule.makes === undefined ? known.find(subject.type, drawn.id) : undefined;
+    const { generation } = worths;
+    const context = { caller, isKeyLive: worths.isKeyLive(caller), nowMs, generation, ownHosts, drawn, known };
+    const decision = decide(before ?? null, command, context);
+    // Only what is there can be so already.
+    if (decision === null) return { state: stateFromRow(subject, before ?? {}), isChanged: false };
+    if (isEachAlone) taken.check(subject, decision.next);
+    const change = seal(core, caller, { subject, before, decision, nowMs, isDrawn: drawn.text !== "" });
+    changes.push(change);
+    known.put(subject, change.after);
+    if (isEachAlone) taken.take(subject, change.after);
+    return { state: change.state, isChanged: true };
+  };
+  const results = asks.map((ask, at): Result => {
+    try {
+      return { outcome: decideOne(ask, at) };
+    } catch (error) {
+      if (!isEachAlone || !(error instanceof DeadletterError)) throw error;
+      return { refusal: error };
+    }
+  });
+  const [first] = asks;
+  const unasked = isUnasked && first ? { keyIds: keyIdsOf(asks), subject: ruleOf(first.command).subject } : undefined;
+  return { results, changes, unasked };
+}
+
+function seal(
+  core: Core,
+  { userId, keyId, via, requestId, client }: Caller,
+  decided: Pick<Change, "subject" | "before" | "decision" | "isDrawn"> & { readonly nowMs: number },
+): Change {
+  const { subject, before, decision, nowMs, isDrawn } = decided;
+  const { next, op, reason, beside } = decision;
+  const state = stateFromRow(subject, next);
+  const audited = auditedState(subject, state);
+  const actor = { user_id: userId, key_id: keyId, via, request_id: requestId, reason };
+  const event = sealEvent(
+    core.logKey,
+    {
+      subjectType: subject.type,
+      subjectId: next.id,
+      version: next.version,
+      op,
+      // What was imported keeps its own times; everything else happened when it says that it was updated.
+      atMs: op === "imported" ? nowMs : next.updated_at_ms,
+      previousHash: before?.head ?? null,
+      actor: client === undefined || client === "" ? actor : { ...actor, client },
+      state: beside === undefined ? audited : { ...audited, ...beside },
+    },
+    core.randomBytes,
+  );
+  return { subject, before, decision, isDrawn, after: { ...next, head: event.leaf_hash }, state, event };
+}
+
+/** Throws unauthorized where a key that was not asked about before turns out not to be good. */
+async function write(core: Core, tx: Tx, { changes, unasked }: Decided, progress: Progress): Promise<void> {
+  if (changes.length === 0) return;
+  const written = {
+    events: changes.map(({ event }) => event),
+    generation: GENERATION,
+    made: rowsOf(changes.filter(({ before }) => before === undefined)),
+    changed: rowsOf(changes.filter(({ before }) => before !== undefined)),
+    sides: sideChangesOf(changes),
+  };
+  const lacking = unasked ? core.ahead.lacks(unasked.subject) : 0;
+  const [standings, drawn] = await Promise.all([
+    writeChanges(tx, written, unasked?.keyIds),
+    unasked && lacking > 0 ? tx.drawIds(unasked.subject, lacking) : undefined,
+  ]);
+  if (!unasked || !standings) return;
+  if (drawn) core.ahead.keep(unasked.subject, drawn);
+  progress.worths = Worths.from(standings, core.clock.now());
+  core.ahead.learn(progress.worths.generation);
+  const { worths } = progress;
+  if (!unasked.keyIds.every((keyId) => worths.isLive(keyId))) throw unauthorized("the key is not valid");
+}
+
+/** By kind, in order; a row that is there already begins another list. */
+function rowsOf(changes: readonly Change[]): readonly SubjectRows[] {
+  const lists: { readonly subject: Subject; readonly byId: Map<number, Stored<SubjectRow>> }[] = [];
+  for (const { subject, after } of changes) {
+    const last = lists.findLast((list) => list.subject === subject);
+    if (last && !last.byId.has(after.id)) last.byId.set(after.id, after);
+    else lists.push({ subject, byId: new Map([[after.id, after]]) });
+  }
+  return lists.map(({ subject, byId }) => ({ subject, rows: [...byId.values()].sort((a, b) => a.id - b.id) }));
+}
+
+function committedOf({ subject, decision, state, event }: Change): Committed {
+  const { id, version } = decision.next;
+  const { op } = decision;
+  return { type: subject.type, id, version, op, leafHash: event.leaf_hash, link: destinationFromState(state) };
+}

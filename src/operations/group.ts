@@ -1,0 +1,103 @@
+// Changes of one subject each that wait at the same time are written together: one transaction, a few statements, one wait for the
+// disk. Each is decided by itself and fails alone.
+
+import { DeadletterError, unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Caller } from "../model/caller.ts";
+import { type Command, checkCommand, ruleOf } from "../model/command.ts";
+import type { State } from "../model/field.ts";
+import { applyAsks, applyEach } from "./apply.ts";
+import type { Ask, Outcome } from "./ask.ts";
+import type { Core } from "./context.ts";
+import type { Waiting } from "./waiting.ts";
+
+/** Applies one command; resolves with the state that it left. Throws as apply() does. */
+export async function applyOne(core: Core, caller: Caller, command: Command): Promise<State> {
+  checkCommand(command, caller, core.ownHosts());
+  return (await applyAsked(core, { caller, command })).state;
+}
+
+/** Applies one command that has been checked, together with those that wait as well. */
+export function applyAsked(core: Core, ask: Ask): Promise<Outcome> {
+  if (!isOfOneSubject(ask)) return applyAlone(core, ask);
+  const { waiting, clock, store } = core;
+  if (waiting.queue.length >= LIMITS.changesWaiting)
+    return Promise.reject(unavailable("too many changes are waiting for the database"));
+  return new Promise((resolve, reject) => {
+    waiting.queue.push({ ...ask, deadlineMs: clock.monotonic() + store.deadlineMs, resolve, reject });
+    startGroups(core);
+  });
+}
+
+/** Whether nothing is locked for it but what it changes: then no two of them wait for one another in a circle. */
+function isOfOneSubject({ command }: Ask): boolean {
+  const { subject } = ruleOf(command);
+  const { lockedUsers, keysOf, adminKeys } = subject.around(command);
+  return lockedUsers === undefined && keysOf === undefined && adminKeys !== true;
+}
+
+async function applyAlone(core: Core, ask: Ask): Promise<Outcome> {
+  const [outcome] = await applyAsks(core, [ask]);
+  if (!outcome) throw new Error("a command came to nothing");
+  return outcome;
+}
+
+/** Deferred, so that every request that is read in this turn of the event loop joins the group. */
+function startGroups(core: Core): void {
+  const { waiting, clock, store } = core;
+  const { queue, running, lastSize } = waiting;
+  if (waiting.isDue || queue.length === 0 || running >= LIMITS.groupsAtOnce[store.engine]) return;
+  // Beside another a group is worth its statements only where it is as large: otherwise it waits and grows.
+  if (running > 0 && queue.length < lastSize) return;
+  waiting.isDue = true;
+  clock.soon(() => {
+    waiting.isDue = false;
+    waiting.running += 1;
+    const group = takeGroup(core);
+    waiting.lastSize = group.length;
+    void writeGroup(core, group).finally(() => {
+      waiting.running -= 1;
+      startGroups(core);
+    });
+    startGroups(core);
+  });
+}
+
+function takeGroup({ waiting, clock, store }: Core): readonly Waiting[] {
+  const nowMs = clock.monotonic();
+  const taken = waiting.queue.splice(0, LIMITS.groupSize[store.engine]);
+  for (const { deadlineMs, reject } of taken)
+    if (deadlineMs <= nowMs) reject(unavailable("the database did not answer in time"));
+  return taken.filter(({ deadlineMs }) => deadlineMs > nowMs);
+}
+
+/** Settles each of the group. */
+async function writeGroup(core: Core, group: readonly Waiting[]): Promise<void> {
+  const [first] = group;
+  if (!first) return;
+  if (group.length === 1) return settleAlone(core, first);
+  try {
+    const deadlineMs = first.deadlineMs - core.clock.monotonic();
+    const results = await applyEach(core, group, { deadlineMs });
+    for (const [at, result] of results.entries()) {
+      if ("refusal" in result) group[at]?.reject(result.refusal);
+      else group[at]?.resolve(result.outcome);
+    }
+  } catch (error) {
+    if (error instanceof DeadletterError && error.code === "unavailable") {
+      // It did not happen, or nobody knows: what may have been done is not done again.
+      for (const { reject } of group) reject(error);
+      return;
+    }
+    // Something of one of them broke a rule of the database's, and nothing was written: each is tried by itself.
+    await Promise.all(group.map((one) => settleAlone(core, one)));
+  }
+}
+
+async function settleAlone(core: Core, one: Waiting): Promise<void> {
+  try {
+    one.resolve(await applyAlone(core, one));
+  } catch (error) {
+    one.reject(error);
+  }
+}
