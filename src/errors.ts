@@ -11,6 +11,7 @@ export const ERROR_TABLE = {
   conflict: { status: 409, exit: 4 },
   precondition_failed: { status: 412, exit: 4 },
   payload_too_large: { status: 413, exit: 2 },
+  idempotency_mismatch: { status: 422, exit: 4 },
   unsupported_media_type: { status: 415, exit: 2 },
   too_many_requests: { status: 429, exit: 7 },
   internal_error: { status: 500, exit: 1 },

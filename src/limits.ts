@@ -34,6 +34,11 @@ export const LIMITS = {
   changesWaiting: 10_000,
   groupSize: { postgres: 250, sqlite: 64 },
   groupsAtOnce: { postgres: 2, sqlite: 1 },
+  /** How long it is remembered what came of a request with an Idempotency-Key, and how many are forgotten in one transaction. */
+  idempotencyMs: 24 * 3_600_000,
+  idempotencyChars: 255,
+  idempotencySweepRows: 1_000,
+  idempotencySweepMs: 60_000,
   /** Subjects of which one transaction fills a side table, and how long its process waits before it looks again for more. */
   reindexRows: 500,
   reindexMs: 5_000,

@@ -14,6 +14,7 @@ import * as clickQueries from "../src/store/queries/clicks.ts";
 import * as eventQueries from "../src/store/queries/events.ts";
 import * as followerQueries from "../src/store/queries/followers.ts";
 import * as hotLinkQueries from "../src/store/queries/hot-links.ts";
+import * as idempotencyQueries from "../src/store/queries/idempotency.ts";
 import * as keyQueries from "../src/store/queries/keys.ts";
 import * as urlQueries from "../src/store/queries/links.ts";
 import * as logQueries from "../src/store/queries/log.ts";
@@ -292,6 +293,7 @@ const event = {
 const replica = { name: "a", host: "h", pid: 1, epoch: 0, next_index: 0, renewals: 1, outage_ms: 0, seen_at_ms: 0 };
 const clickRange = { urlId: 1, fromHour: 0, toHour: 1, limit: 1 };
 const subject = { type: "url", id: 1 } as const;
+const IDEMPOTENCY_ROW = { key_hash: "a", digest: "b", subject_type: "url", subject_id: 1, version: 1, at_ms: 0 };
 const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   findLinkById: (tx) => urlQueries.findLinkById(tx, 1),
   findLinkByCode: (tx) => urlQueries.findLinkByCode(tx, "abc"),
@@ -336,6 +338,10 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   completeIfEmpty: (tx) => sideTableQueries.completeIfEmpty(tx),
   readSideTables: (tx) => sideTableQueries.readSideTables(tx),
   lockSideTable: (tx) => sideTableQueries.lockSideTable(tx, LINK_HOSTS),
+  listEarlierRequests: (tx) => idempotencyQueries.listEarlierRequests(tx, ["a", "b"]),
+  insertIdempotencyKeys: (tx) => idempotencyQueries.insertIdempotencyKeys(tx, [{ ...IDEMPOTENCY_ROW }]),
+  deleteIdempotencyKeys: (tx) => idempotencyQueries.deleteIdempotencyKeys(tx, ["a"]),
+  deleteIdempotencyKeysBefore: (tx) => idempotencyQueries.deleteIdempotencyKeysBefore(tx, 1, 1),
   updateSideTable: (tx) => sideTableQueries.updateSideTable(tx, { name: "link_hosts", through_id: 1, is_complete: 0 }),
   lockKeys: (tx) => [
     keyQueries.lockKeys(tx, { ids: [], userIds: [], withAdmins: false }),

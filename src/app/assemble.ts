@@ -32,6 +32,7 @@ import { createAuditLog, type RunningAuditLog } from "./audit.ts";
 import { createClicks } from "./clicks.ts";
 import { DatabaseProbe } from "./database-probe.ts";
 import { createConsumers, createPresence } from "./followers.ts";
+import { Forgetting } from "./forgetting.ts";
 import { baseUrlOf, type Listeners, listen, listenersOf } from "./listen.ts";
 import { ensureDataDir } from "./open-store.ts";
 import { type Part, Parts } from "./parts.ts";
@@ -213,6 +214,7 @@ function partsOf(beside: Beside): readonly Part[] {
   const { store, log, outside, isLeader, isThreadless } = beside;
   const { auditLog, presence, redirects, database, clicks, recorder, consumers } = beside;
   const reindexing = new Reindexing(store, log, outside.clock);
+  const forgetting = new Forgetting(store, log, outside.clock);
   return [
     { name: "log lines", close: () => log.flush() },
     { name: "store", start: () => (isThreadless ? undefined : store.startBackground()), close: () => store.close() },
@@ -226,6 +228,11 @@ function partsOf(beside: Beside): readonly Part[] {
     auditLog.watching,
     ...consumers,
     { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },
+    {
+      name: "idempotency keys",
+      ...(isLeader ? { start: () => forgetting.start() } : {}),
+      close: () => forgetting.close(),
+    },
     { name: "side tables", ...(isLeader ? { start: () => reindexing.start() } : {}), close: () => reindexing.close() },
   ];
 }

@@ -44,7 +44,7 @@ export function createApi(service: Service) {
     .use(publicRoutes(service, table))
     .post("/urls", links.create, {
       body: NewLink,
-      ...needs("creator", "Create a link", created(ChangedLink, "ETag", "Location"), "conflict", "not_found"),
+      ...needs("creator", "Create a link", created(ChangedLink, "ETag", "Location"), "not_found", ...REPEATABLE),
     })
     .get("/urls", links.list, { query: ListLinksQuery, ...needs("reader", "List links, newest first", page(Link)) })
     .get("/urls/:link", links.read, {
@@ -65,7 +65,7 @@ export function createApi(service: Service) {
     })
     .post("/urls/:link/restore", links.bringBack, {
       body: ReasonBody,
-      ...needs("editor", "Restore a deleted link", ok(ChangedLink, "ETag"), ...CHANGE),
+      ...needs("editor", "Restore a deleted link", ok(ChangedLink, "ETag"), ...CHANGE, ...REPEATABLE),
     })
     .get("/urls/:link/clicks", links.clicks, {
       query: ClicksQuery,
@@ -77,7 +77,7 @@ export function createApi(service: Service) {
     })
     .post("/users", users.create, {
       body: NewUser,
-      ...needs("admin", "Create a user", created(ChangedUser, "Location"), "conflict"),
+      ...needs("admin", "Create a user", created(ChangedUser, "Location"), ...REPEATABLE),
     })
     .get("/users", users.list, {
       query: PageOnlyQuery,
@@ -98,7 +98,7 @@ export function createApi(service: Service) {
     })
     .post("/users/:user/restore", users.bringBack, {
       body: ReasonBody,
-      ...needs("admin", "Reactivate a user; its keys stay revoked", ok(ChangedUser), "conflict"),
+      ...needs("admin", "Reactivate a user; its keys stay revoked", ok(ChangedUser), ...REPEATABLE),
     })
     .post("/users/:user/erase", users.erase, {
       body: EraseBody,
@@ -141,6 +141,8 @@ export function createApi(service: Service) {
 const [ChangedLink, ChangedUser, ChangedKey] = [changed(Link), changed(User), changed(Key)];
 /** How a change of one link fails beside what any request may. */
 const CHANGE = ["conflict", "precondition_failed"] as const;
+/** The same of a POST that takes an Idempotency-Key. */
+const REPEATABLE = ["conflict", "idempotency_mismatch"] as const;
 const METRICS = text("text/plain; version=0.0.4; charset=utf-8", "Prometheus text format");
 
 /** What the main listener answers when the API has one of its own (ADMIN_LISTEN). */

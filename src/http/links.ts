@@ -13,6 +13,7 @@ import { applyOne } from "../operations/group.ts";
 import { assertLink, changeLink, readLink, readLinkAsOf, readLinkHistory, readLinks } from "../operations/links.ts";
 import { type Answer, callerOf } from "./exchange.ts";
 import { answerChange } from "./heard.ts";
+import { readIdempotency } from "./idempotency.ts";
 import { dateTime, PageQuery, readCursor, readId, readPage, sendPage, spelled } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
 import type { Service } from "./service.ts";
@@ -75,7 +76,8 @@ export function linkHandlers(service: Service) {
   }
 
   async function create({ body, request, set }: { body: Static<typeof NewLink>; request: Request; set: Answer }) {
-    const link = (await applyOne(core, callerOf(request), { ...body, type: "link.create" })) as Link;
+    const idempotency = readIdempotency(request, body);
+    const link = (await applyOne(core, callerOf(request), { ...body, type: "link.create" }, idempotency)) as Link;
     set.status = 201;
     set.headers.location = `/urls/${link.short_code}`;
     return answer({ request, set }, link);
@@ -129,7 +131,9 @@ export function linkHandlers(service: Service) {
   function changing(type: "link.delete" | "link.restore") {
     return async ({ params, body, request, set }: Asked & { readonly body: Static<typeof ReasonBody> }) => {
       const change = { ...body, ...readIfMatch(request), type };
-      return answer({ request, set }, await changeLink(core, callerOf(request), params.link, change));
+      const idempotency = request.method === "POST" ? readIdempotency(request, body) : undefined;
+      const link = await changeLink(core, callerOf(request), params.link, change, idempotency);
+      return answer({ request, set }, link);
     };
   }
 

@@ -132,6 +132,7 @@ function parametersOf({ path, hooks }: DeclaredRoute, { errors, replies }: Route
     ...inPath,
     ...inQuery,
     ...(errors.includes("precondition_failed") ? [IF_MATCH] : []),
+    ...(errors.includes("idempotency_mismatch") ? [IDEMPOTENCY_KEY] : []),
     ...(saysWhoHeard(replies) ? [PREFER] : []),
   ] as Json[];
 }
@@ -145,6 +146,15 @@ const PREFER: Json = {
   in: "header",
   description: `wait=N (RFC 7240): answers once every process that serves has heard of the change, or after N seconds, at most ${LIMITS.feedWaitS}`,
   schema: { type: "string", examples: ["wait=5"] },
+};
+
+const IDEMPOTENCY_KEY: Json = {
+  name: "Idempotency-Key",
+  in: "header",
+  description:
+    "a text of the client's own for this one request (draft-ietf-httpapi-idempotency-key-header): sent again within a day " +
+    "with the same body, the request is not carried out again and has the same outcome; with another body 422; 409 while the first is under way",
+  schema: { type: "string", maxLength: LIMITS.idempotencyChars, examples: ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'] },
 };
 
 const IF_MATCH: Json = {
@@ -208,6 +218,7 @@ const MEANING: Readonly<Record<string, string>> = {
   method_not_allowed: "The path does not take this method",
   conflict: "What is there does not allow it",
   precondition_failed: "If-Match names another version than there is",
+  idempotency_mismatch: "the Idempotency-Key was used for another request",
   payload_too_large: `The body is larger than ${LIMITS.bodyBytes} bytes`,
   unsupported_media_type: "The body is not JSON in UTF-8",
   too_many_requests: "Asked more often than the server allows",
@@ -229,6 +240,7 @@ const EXAMPLES: Readonly<Partial<Record<ErrorCode, string>>> = {
   not_found: 'no link "sale"',
   conflict: 'short_code: "sale" is taken',
   precondition_failed: "If-Match does not match: the current version is 4 (read the link again and repeat the change)",
+  idempotency_mismatch: "Idempotency-Key: it was used for another request (use a key of its own for each request)",
 };
 
 const HEADERS: Readonly<Record<AnswerHeader | string, Json>> = {

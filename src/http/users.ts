@@ -16,6 +16,7 @@ import { createKey, readHolder, readKeysOf } from "../operations/keys.ts";
 import { assertUser, readUser, readUsers } from "../operations/users.ts";
 import { type Answer, callerOf } from "./exchange.ts";
 import { answerChange } from "./heard.ts";
+import { readIdempotency } from "./idempotency.ts";
 import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./links.ts";
 import { readCursor, readPage, sendPage } from "./page.ts";
 import type { Service } from "./service.ts";
@@ -51,7 +52,8 @@ export function userHandlers(service: Service) {
     answerChange(service, asked, USER.type, user);
 
   async function create({ body, request, set }: { body: NewUser; request: Request; set: Answer }) {
-    const user = (await applyOne(core, callerOf(request), { ...body, type: "user.create" })) as User;
+    const idempotency = readIdempotency(request, body);
+    const user = (await applyOne(core, callerOf(request), { ...body, type: "user.create" }, idempotency)) as User;
     set.status = 201;
     set.headers.location = `/users/${user.id}`;
     return answer({ request, set }, user);
@@ -86,7 +88,8 @@ export function userHandlers(service: Service) {
 
   async function bringBack({ params, body, request, set }: Changing<Static<typeof ReasonBody>>) {
     const command = { ...body, type: "user.restore", id: userId(params.user) } as const;
-    return answer({ request, set }, (await applyOne(core, callerOf(request), command)) as User);
+    const idempotency = readIdempotency(request, body);
+    return answer({ request, set }, (await applyOne(core, callerOf(request), command, idempotency)) as User);
   }
 
   function erase({ params, body, request }: Asked & { readonly body: Static<typeof EraseBody> }) {

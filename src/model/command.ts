@@ -55,15 +55,21 @@ function compiled(rule: CommandRule): TypeCheck<TSchema> {
   return known;
 }
 
+/** Throws unauthorized where the caller's key is not good, forbidden where its role does not do for the command. */
+export function checkCaller(command: Command, { caller, isKeyLive }: Pick<Context, "caller" | "isKeyLive">): void {
+  const { rule } = ruleOf(command);
+  if (!isKeyLive) throw unauthorized("the key is not valid");
+  if (!isAtLeast(caller.role, rule.needs))
+    throw new DeadletterError("forbidden", `this needs a key of role ${rule.needs}; yours is ${caller.role}`);
+}
+
 /**
  * What becomes of a subject, null for one that is not there yet: its next row and what its event says, or null where nothing
  * changes. Throws DeadletterError, the refusal: unauthorized, forbidden, or a rule of the subject's own.
  */
 export function decide(row: SubjectRow | null, command: Command, context: Context): Decision | null {
-  const { subject, rule } = ruleOf(command);
-  if (!context.isKeyLive) throw unauthorized("the key is not valid");
-  if (!isAtLeast(context.caller.role, rule.needs))
-    throw new DeadletterError("forbidden", `this needs a key of role ${rule.needs}; yours is ${context.caller.role}`);
+  const { subject } = ruleOf(command);
+  checkCaller(command, context);
   const decision = subject.decide(row, command, context);
   if (decision) refuseUnfinalized(subject, decision.next, context.generation);
   return decision;

@@ -12,6 +12,7 @@ import { StoreError, type Tx } from "../store/store.ts";
 import type { Ask, Outcome, Result } from "./ask.ts";
 import { applyAll, type Change, outcomeOf, type Progress, startProgress } from "./change.ts";
 import type { Core, Work } from "./context.ts";
+import { IDEMPOTENCY_CONSTRAINT } from "./idempotency.ts";
 
 /**
  * Applies commands in one transaction, in their order: all of them or none. Throws DeadletterError for a command that is refused,
@@ -154,6 +155,8 @@ async function explain(core: Core, error: StoreError, writing: readonly Change[]
     };
   }
   if (error.kind !== "unique") return { tries: 1, refusal: error };
+  // The same request was carried out at this very moment: the next look finds it.
+  if (error.constraint === IDEMPOTENCY_CONSTRAINT) return { tries: LIMITS.transactionRetries, refusal: error };
   // An id drawn before an import took it: the next draw gives a free one.
   if (error.constraint === "events_subject_key") {
     core.ahead.forget();

@@ -11,12 +11,22 @@ export interface Outcome {
   readonly state: State;
   /** False where the subject was so already: there is no event. */
   readonly isChanged: boolean;
+  /** Whether the same request was carried out before: this is what it came to then. */
+  readonly isRepeated?: boolean;
+}
+
+/** See idempotency.ts. */
+export interface Idempotency {
+  readonly keyHash: string;
+  readonly digest: string;
 }
 
 /** A command, and who wants it done. */
 export interface Ask {
   readonly caller: Caller;
   readonly command: Command;
+  /** Of a request that may come again and must not be done twice. */
+  readonly idempotency?: Idempotency | undefined;
   /** Stands in the place of the command's id, which is 0: what the kind's nameColumn holds. */
   readonly name?: string | undefined;
 }

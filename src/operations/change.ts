@@ -4,7 +4,7 @@ import { type SealedEvent, sealEvent } from "../audit/event.ts";
 import { DeadletterError, notFound, unauthorized } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
-import { decide, ruleOf } from "../model/command.ts";
+import { checkCaller, decide, ruleOf } from "../model/command.ts";
 import type { State } from "../model/field.ts";
 import { destinationFromState } from "../model/link.ts";
 import {
@@ -20,6 +20,7 @@ import { type SubjectRows, writeChanges } from "../store/queries/changes.ts";
 import type { Tx } from "../store/store.ts";
 import type { Ask, Outcome, Result } from "./ask.ts";
 import type { Committed, Core } from "./context.ts";
+import type { EarlierRequests } from "./idempotency.ts";
 import { keyIdsOf, prepare, Worths } from "./prepare.ts";
 import { sideChangesOf } from "./side-tables.ts";
 
@@ -83,6 +84,7 @@ export function outcomeOf(result: Result): Outcome {
 interface Decided {
   readonly results: readonly Result[];
   readonly changes: readonly Change[];
+  readonly earlier: EarlierRequests;
   /** Keys that the write asks about. */
   readonly unasked: { readonly keyIds: readonly number[]; readonly subject: Subject } | undefined;
 }
@@ -98,8 +100,14 @@ async function decideAll(
   if (!isUnasked) progress.worths = worths;
   const ownHosts = core.ownHosts();
   const changes: Change[] = [];
-  const decideOne = ({ caller, command, name }: Ask, at: number): Outcome => {
+  const decideOne = (ask: Ask, at: number): Outcome => {
+    const { caller, command, name } = ask;
     const { subject, rule } = ruleOf(command);
+    const repeated = prepared.earlier.find(ask, nowMs);
+    if (repeated) {
+      checkCaller(command, { caller, isKeyLive: worths.isKeyLive(caller) });
+      return repeated;
+    }
     const drawn = prepared.drawn[at] ?? { id: 0, text: "" };
     if (name !== undefined && drawn.id === 0) throw notFound(`no ${subject.noun} ${JSON.stringify(name)}`);
     const before = rule.makes === undefined ? known.find(subject.type, drawn.id) : undefined;
@@ -107,11 +115,15 @@ async function decideAll(
     const context = { caller, isKeyLive: worths.isKeyLive(caller), nowMs, generation, ownHosts, drawn, known };
     const decision = decide(before ?? null, command, context);
     // Only what is there can be so already.
-    if (decision === null) return { state: stateFromRow(subject, before ?? {}), isChanged: false };
+    if (decision === null) {
+      prepared.earlier.keep(ask, subject, before ?? { id: 0, version: 0 }, nowMs);
+      return { state: stateFromRow(subject, before ?? {}), isChanged: false };
+    }
     if (isEachAlone) taken.check(subject, decision.next);
     const change = seal(core, caller, { subject, before, decision, nowMs, isDrawn: drawn.text !== "" });
     changes.push(change);
     known.put(subject, change.after);
+    prepared.earlier.keep(ask, subject, change.after, nowMs);
     if (isEachAlone) taken.take(subject, change.after);
     return { state: change.state, isChanged: true };
   };
@@ -125,7 +137,7 @@ async function decideAll(
   });
   const [first] = asks;
   const unasked = isUnasked && first ? { keyIds: keyIdsOf(asks), subject: ruleOf(first.command).subject } : undefined;
-  return { results, changes, unasked };
+  return { results, changes, earlier: prepared.earlier, unasked };
 }
 
 function seal(
@@ -157,8 +169,8 @@ function seal(
 }
 
 /** Throws unauthorized where a key that was not asked about before turns out not to be good. */
-async function write(core: Core, tx: Tx, { changes, unasked }: Decided, progress: Progress): Promise<void> {
-  if (changes.length === 0) return;
+async function write(core: Core, tx: Tx, { changes, earlier, unasked }: Decided, progress: Progress): Promise<void> {
+  if (changes.length === 0) return earlier.write(tx);
   const written = {
     events: changes.map(({ event }) => event),
     generation: GENERATION,
@@ -170,6 +182,7 @@ async function write(core: Core, tx: Tx, { changes, unasked }: Decided, progress
   const [standings, drawn] = await Promise.all([
     writeChanges(tx, written, unasked?.keyIds),
     unasked && lacking > 0 ? tx.drawIds(unasked.subject, lacking) : undefined,
+    earlier.write(tx),
   ]);
   if (!unasked || !standings) return;
   if (drawn) core.ahead.keep(unasked.subject, drawn);

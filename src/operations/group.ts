@@ -1,24 +1,44 @@
 // Changes of one subject each that wait at the same time are written together: one transaction, a few statements, one wait for the
 // disk. Each is decided by itself and fails alone.
 
-import { DeadletterError, unavailable } from "../errors.ts";
+import { conflict, DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { type Command, checkCommand, ruleOf } from "../model/command.ts";
 import type { State } from "../model/field.ts";
 import { applyAsks, applyEach } from "./apply.ts";
-import type { Ask, Outcome } from "./ask.ts";
+import type { Ask, Idempotency, Outcome } from "./ask.ts";
 import type { Core } from "./context.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** Applies one command; resolves with the state that it left. Throws as apply() does. */
-export async function applyOne(core: Core, caller: Caller, command: Command): Promise<State> {
+export async function applyOne(
+  core: Core,
+  caller: Caller,
+  command: Command,
+  idempotency?: Idempotency,
+): Promise<State> {
   checkCommand(command, caller, core.ownHosts());
-  return (await applyAsked(core, { caller, command })).state;
+  return (await applyAsked(core, { caller, command, idempotency })).state;
 }
 
-/** Applies one command that has been checked, together with those that wait as well. */
-export function applyAsked(core: Core, ask: Ask): Promise<Outcome> {
+/** Applies one command that has been checked. Throws conflict while another request with its idempotency key is under way. */
+export async function applyAsked(core: Core, ask: Ask): Promise<Outcome> {
+  const keyHash = ask.idempotency?.keyHash;
+  if (keyHash === undefined) return applyWithOthers(core, ask);
+  const { inFlight } = core.waiting;
+  if (inFlight.has(keyHash))
+    throw conflict("Idempotency-Key: a request with it is under way", "repeat the request once that one has ended");
+  inFlight.add(keyHash);
+  try {
+    return await applyWithOthers(core, ask);
+  } finally {
+    inFlight.delete(keyHash);
+  }
+}
+
+/** Together with those that wait as well, where it may be. */
+function applyWithOthers(core: Core, ask: Ask): Promise<Outcome> {
   if (!isOfOneSubject(ask)) return applyAlone(core, ask);
   const { waiting, clock, store } = core;
   if (waiting.queue.length >= LIMITS.changesWaiting)

@@ -12,6 +12,7 @@ import { findClicks } from "../store/queries/clicks.ts";
 import { findEventAsOf, listHistory } from "../store/queries/events.ts";
 import { type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
 import type { Sql } from "../store/store.ts";
+import type { Idempotency } from "./ask.ts";
 import type { Core } from "./context.ts";
 import { eventFromRow, readState } from "./events.ts";
 import { applyAsked } from "./group.ts";
@@ -26,13 +27,15 @@ export async function changeLink(
   caller: Caller,
   codeOrId: string,
   change: LinkChangeByName,
+  idempotency?: Idempotency,
 ): Promise<Link> {
   // What is wrong with the change itself is said first.
   checkCommand({ ...change, id: 1 } as LinkChange, caller, core.ownHosts());
   const isNumber = isId(codeOrId);
   if (!isNumber && !isCode(codeOrId)) throw noLink(codeOrId);
   const command = { ...change, id: isNumber ? Number(codeOrId) : 0 } as LinkChange;
-  const { state } = await applyAsked(core, { caller, command, name: isNumber ? undefined : codeOrId });
+  const name = isNumber ? undefined : codeOrId;
+  const { state } = await applyAsked(core, { caller, command, name, idempotency });
   return state as Link;
 }
 

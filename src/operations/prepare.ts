@@ -20,6 +20,7 @@ import { findSubjects, listTaken, lockSubjects } from "../store/queries/subjects
 import type { Tx } from "../store/store.ts";
 import type { Ask } from "./ask.ts";
 import type { Core } from "./context.ts";
+import { EarlierRequests } from "./idempotency.ts";
 
 export interface Prepared {
   readonly worths: Worths;
@@ -30,6 +31,7 @@ export interface Prepared {
   readonly drawn: readonly Drawn[];
   readonly known: KnownRows;
   readonly taken: TakenValues;
+  readonly earlier: EarlierRequests;
 }
 
 /** What a transaction found out when it first asked: it may end its caller's own key, and goes on all the same. */
@@ -131,13 +133,14 @@ export async function prepare(
   if (early) return early;
   const known = new KnownRows();
   const taken = new TakenValues();
+  const earlier = new EarlierRequests();
   const wanted = idsToDraw(asks);
   const locks = lockAll(tx, asks, known);
   const looks = isEachAlone ? lookUpTaken(tx, asks, taken) : [];
   const drawing = wanted.length > 0 ? drawAll(core, tx, wanted) : undefined;
   const asking = before === undefined ? readStandings(tx, keyIdsOf(asks)) : undefined;
   // Sent in one go.
-  await Promise.all([...locks, ...looks, drawing, asking]);
+  await Promise.all([...locks, ...looks, earlier.read(tx, asks), drawing, asking]);
   const ids = await drawing;
   const standings = await asking;
   const nowMs = core.clock.now();
@@ -149,7 +152,7 @@ export async function prepare(
     const id = rule.makes === "drawn" ? (ids?.get(subject)?.next().value ?? 0) : own;
     return { id, text: subject.draw(command, core.randomBytes) };
   });
-  return { worths, isUnasked: false, nowMs, drawn, known, taken };
+  return { worths, isUnasked: false, nowMs, drawn, known, taken, earlier };
 }
 
 /** Commands that make something and look at nothing: with ids that were drawn ahead there is nothing to ask first. */
@@ -157,9 +160,9 @@ function prepareAhead(core: Core, asks: readonly Ask[], isEachAlone: boolean): P
   const [first] = asks;
   if (first === undefined) return undefined;
   const { subject } = ruleOf(first.command);
-  const isSimple = ({ command }: Ask) => {
+  const isSimple = ({ command, idempotency }: Ask) => {
     const { rule, subject: own } = ruleOf(command);
-    return own === subject && rule.makes === "drawn" && own.around(command) === NOTHING;
+    return own === subject && rule.makes === "drawn" && own.around(command) === NOTHING && !idempotency;
   };
   if (!asks.every(isSimple)) return undefined;
   // Whoever names a value that is taken must fail alone.
@@ -171,8 +174,8 @@ function prepareAhead(core: Core, asks: readonly Ask[], isEachAlone: boolean): P
     text: subject.draw(command, core.randomBytes),
   }));
   const worths = new Worths(ahead.generation, undefined);
-  const [known, taken] = [new KnownRows(), new TakenValues()];
-  return { worths, isUnasked: true, nowMs: core.clock.now(), drawn, known, taken };
+  const [known, taken, earlier] = [new KnownRows(), new TakenValues(), new EarlierRequests()];
+  return { worths, isUnasked: true, nowMs: core.clock.now(), drawn, known, taken, earlier };
 }
 
 /** Of the callers' keys, each once. */

@@ -16,6 +16,8 @@ export class WaitingChanges {
   running = 0;
   /** How many the group that was begun last has. */
   lastSize = 0;
+  /** Hashes of the idempotency keys of requests that are being carried out now. */
+  readonly inFlight = new Set<string>();
   /** Whether a group is about to be formed. */
   isDue = false;
 }

@@ -1,0 +1,11 @@
+-- What came of requests that carried an Idempotency-Key, written in the transaction of their change. Not audited; kept for a day.
+
+create table idempotency_keys (
+  key_hash     text    primary key check (char_length(key_hash) = 43),
+  digest       text    not null check (char_length(digest) = 43),
+  subject_type text    not null,
+  subject_id   bigint  not null,
+  version      integer not null,
+  at_ms        bigint  not null
+);
+create index idempotency_keys_at on idempotency_keys (at_ms);
