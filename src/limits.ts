@@ -34,6 +34,19 @@ export const LIMITS = {
   changesWaiting: 10_000,
   groupSize: { postgres: 250, sqlite: 64 },
   groupsAtOnce: { postgres: 2, sqlite: 1 },
+  /** Of one bulk request: rows, bytes, how long it may take, characters of a row; rows where all or none are applied, or none at all. */
+  bulkRows: 1_000_000,
+  bulkBytes: 2 ** 30,
+  bulkMs: 3_600_000,
+  bulkRowChars: 64 * 1024,
+  bulkAtomicRows: 5_000,
+  bulkDryRunRows: 100_000,
+  bulkBatchRows: { postgres: 250, sqlite: 64 },
+  /** Bulk requests that one process takes at once. */
+  bulksAtOnce: 4,
+  /** How long whoever writes much waits for the log to take it up, and how often it looks. */
+  paceMs: 60_000,
+  paceLookMs: 20,
   /** How long it is remembered what came of a request with an Idempotency-Key, and how many are forgotten in one transaction. */
   idempotencyMs: 24 * 3_600_000,
   idempotencyChars: 255,

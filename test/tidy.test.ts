@@ -400,6 +400,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   listStatesToErase: (tx) => eventQueries.listStatesToErase(tx, { type: "user", id: 1, throughVersion: 1 }, 1),
   eraseActors: (tx) => eventQueries.eraseActors(tx, [1]),
   eraseStates: (tx) => eventQueries.eraseStates(tx, [1]),
+  readOldestPending: (tx) => logQueries.readOldestPending(tx),
   lockLogHead: (tx) => logQueries.lockLogHead(tx),
   readLogHead: (tx) => logQueries.readLogHead(tx),
   readHeadAndQuarantine: (tx) => logQueries.readHeadAndQuarantine(tx),

@@ -130,6 +130,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     clock,
     randomBytes,
     ownHosts: () => state.ownHosts,
+    staleMaxMs: config.cacheStaleMax,
     ahead: new Ahead(),
     waiting: new WaitingChanges(),
     writeRefusal,

@@ -7,24 +7,29 @@ export interface Match {
   /** The route's template, such as `/urls/:link`. */
   readonly template: string;
   readonly needs: Needs;
+  /** Whether its handler reads the body itself. */
+  readonly isStreamed: boolean;
 }
+
+type Facts = Omit<Match, "template">;
 
 export interface AccessTable {
   /** The route for a request, or undefined where nothing is at this path. Throws method_not_allowed with `Allow`. */
   match(method: string, path: string): Match | undefined;
 }
 
-/** The first version's file routes: 404, and not "POST is not allowed" on a link that happens to be called bulk. */
-const GONE: ReadonlySet<string> = new Set(["POST /users/bulk", "POST /urls/bulk", "POST /events/bulk"]);
+/** The first version's file route: 404, since it is not an event that is called bulk. */
+const GONE: ReadonlySet<string> = new Set(["POST /events/bulk"]);
 
 export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable {
-  const entries = new Map<string, Map<string, Needs>>();
+  const entries = new Map<string, Map<string, Facts>>();
   for (const route of routes) {
     const { method, path } = route;
-    const { needs: needed } = factsOf(route);
-    const methods = entries.get(path) ?? new Map<string, Needs>();
-    entries.set(path, methods.set(method, needed));
+    const { needs, streams } = factsOf(route);
+    const methods = entries.get(path) ?? new Map<string, Facts>();
+    entries.set(path, methods.set(method, { needs, isStreamed: streams !== undefined }));
   }
+  const methodsOf = (template: string) => entries.get(template) ?? new Map<string, Facts>();
   // Fixed segments before parameters, so that /urls is never taken for a short code.
   const templates = [...entries.keys()].sort((a, b) => parametersIn(a) - parametersIn(b));
   // A path without parameters is found at once.
@@ -36,12 +41,15 @@ export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable
   return {
     match(method, path) {
       if (GONE.has(`${method} ${path}`)) return undefined;
-      const template = fixed.get(path) ?? patterns.find(({ pattern }) => pattern.test(path))?.template;
+      const exact = fixed.get(path);
+      // A link may be called bulk: only POST means the other one.
+      const isExact = exact !== undefined && (methodsOf(exact).has(method) || !path.endsWith("/bulk"));
+      const template = isExact ? exact : patterns.find(({ pattern }) => pattern.test(path))?.template;
       if (template === undefined) return undefined;
-      const methods = entries.get(template) ?? new Map<string, Needs>();
-      const needed = methods.get(method) ?? (method === "HEAD" ? methods.get("GET") : undefined);
-      if (needed === undefined) throw methodNotAllowed(method, template, [...methods.keys()]);
-      return { template, needs: needed };
+      const methods = methodsOf(template);
+      const facts = methods.get(method) ?? (method === "HEAD" ? methods.get("GET") : undefined);
+      if (facts === undefined) throw methodNotAllowed(method, template, [...methods.keys()]);
+      return { template, ...facts };
     },
   };
 }

@@ -11,6 +11,8 @@ import { ErasureReport } from "../operations/erase.ts";
 import { Disclosures } from "../operations/events.ts";
 import { EntriesQuery, LogHealth, logHandlers } from "./audit-log.ts";
 import { createBase } from "./base.ts";
+import { BulkQuery, bulkHandlers, bulkStream } from "./bulk.ts";
+import { bulkAnswers, LINK_ROWS, USER_ROWS } from "./bulk-rows.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
 import { exchangeOf } from "./exchange.ts";
 import { changed } from "./heard.ts";
@@ -25,7 +27,7 @@ import {
 } from "./links.ts";
 import { Health, Liveness, opsHandlers, Readiness, Stats } from "./ops.ts";
 import { type Naming, redirect } from "./redirect.ts";
-import { binary, created, list, needs, ok, okOr503, page, REDIRECT, text } from "./route.ts";
+import { binary, created, list, needs, ok, okOr503, page, REDIRECT, streaming, text } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
 import type { Service } from "./service.ts";
 import { EraseBody, Holder, UserWithLinks, userHandlers } from "./users.ts";
@@ -39,6 +41,7 @@ export function createApi(service: Service) {
   const events = eventHandlers(service);
   const ops = opsHandlers(service);
   const log = logHandlers(service);
+  const bulk = bulkHandlers(service);
   const table = new RouteTable(service.version);
   const app = createBase(service, table)
     .use(publicRoutes(service, table))
@@ -47,6 +50,10 @@ export function createApi(service: Service) {
       ...needs("creator", "Create a link", created(ChangedLink, "ETag", "Location"), "not_found", ...REPEATABLE),
     })
     .get("/urls", links.list, { query: ListLinksQuery, ...needs("reader", "List links, newest first", page(Link)) })
+    .post("/urls/bulk", bulk.links, {
+      query: BulkQuery,
+      ...streaming(LINKS_STREAM, needs("creator", "Many changes of links, one a row", bulkAnswers(LINK_ROWS), ...BULK)),
+    })
     .get("/urls/:link", links.read, {
       query: ReadLinkQuery,
       ...needs("reader", "A link with its history, or as it stood at a time", ok(LinkWithHistory, "ETag", "Link")),
@@ -78,6 +85,10 @@ export function createApi(service: Service) {
     .post("/users", users.create, {
       body: NewUser,
       ...needs("admin", "Create a user", created(ChangedUser, "Location"), ...REPEATABLE),
+    })
+    .post("/users/bulk", bulk.users, {
+      query: BulkQuery,
+      ...streaming(USERS_STREAM, needs("admin", "Many changes of users, one a row", bulkAnswers(USER_ROWS), ...BULK)),
     })
     .get("/users", users.list, {
       query: PageOnlyQuery,
@@ -143,6 +154,9 @@ const [ChangedLink, ChangedUser, ChangedKey] = [changed(Link), changed(User), ch
 const CHANGE = ["conflict", "precondition_failed"] as const;
 /** The same of a POST that takes an Idempotency-Key. */
 const REPEATABLE = ["conflict", "idempotency_mismatch"] as const;
+/** How a bulk request fails as a whole; with atomic also as any row of it would. */
+const BULK = ["not_found", "conflict", "precondition_failed", "too_many_requests", "idempotency_mismatch"] as const;
+const [LINKS_STREAM, USERS_STREAM] = [bulkStream(LINK_ROWS), bulkStream(USER_ROWS)];
 const METRICS = text("text/plain; version=0.0.4; charset=utf-8", "Prometheus text format");
 
 /** What the main listener answers when the API has one of its own (ADMIN_LISTEN). */

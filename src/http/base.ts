@@ -36,9 +36,10 @@ export function createBase(service: Service, table: RouteTable) {
       const match = isDecodable(pathname) ? table.access?.match(request.method, pathname) : undefined;
       if (!match) throw notFound("there is nothing at this path");
       exchange.route = match.template;
+      exchange.isStreamed = match.isStreamed;
       if (match.needs !== "public") exchange.caller = await authorize(service, request, exchange, match.needs);
     })
-    .onParse(({ request }) => readJsonBody(request))
+    .onParse(({ request }) => (exchangeOf(request).isStreamed ? {} : readJsonBody(request)))
     .onError(failed);
 }
 

@@ -24,6 +24,8 @@ export interface Exchange {
   client: string | undefined;
   /** Whether the answer has its number, its headers and its line in the log already, as a redirect's has. */
   isFinished: boolean;
+  /** Whether the handler reads the body itself. */
+  isStreamed: boolean;
 }
 
 const exchanges = new WeakMap<Request, Exchange>();
@@ -36,6 +38,7 @@ export function openExchange(request: Request, startedMs: number): Exchange {
     caller: undefined,
     client: undefined,
     isFinished: false,
+    isStreamed: false,
   };
   exchanges.set(request, exchange);
   return exchange;
@@ -47,17 +50,28 @@ export function exchangeOf(request: Request): Exchange {
   return exchange;
 }
 
-/** Which connection a request came over: whoever takes it off the wire says so, and who wants its address asks. */
-const peers = new WeakMap<Request, () => string>();
+/** The connection a request came over: whoever takes it off the wire says so. */
+interface Peer {
+  readonly address: () => string;
+  /** How long nothing need come or go over it before it is closed. */
+  readonly allowIdle?: (seconds: number) => void;
+}
 
-export function rememberPeer(request: Request, peer: () => string): void {
+const peers = new WeakMap<Request, Peer>();
+
+export function rememberPeer(request: Request, peer: Peer): void {
   peers.set(request, peer);
+}
+
+/** For a request that may have to wait; at most 255 s. */
+export function allowIdle(request: Request, seconds: number): void {
+  peers.get(request)?.allowIdle?.(seconds);
 }
 
 /** The client's address; empty where the request came over no connection, as a command's own. */
 export function clientOf({ clients }: Service, request: Request): string {
   const exchange = exchangeOf(request);
-  exchange.client ??= clientAddress(peers.get(request)?.() ?? "", request.headers, clients.trusted);
+  exchange.client ??= clientAddress(peers.get(request)?.address() ?? "", request.headers, clients.trusted);
   return exchange.client;
 }
 

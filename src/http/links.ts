@@ -14,7 +14,7 @@ import { assertLink, changeLink, readLink, readLinkAsOf, readLinkHistory, readLi
 import { type Answer, callerOf } from "./exchange.ts";
 import { answerChange } from "./heard.ts";
 import { readIdempotency } from "./idempotency.ts";
-import { dateTime, PageQuery, readCursor, readId, readPage, sendPage, spelled } from "./page.ts";
+import { dateTime, PageQuery, readCursor, readFlag, readId, readPage, sendPage, spelled } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
 import type { Service } from "./service.ts";
 
@@ -171,9 +171,3 @@ export function isEmptyPut(request: Request, body: object): boolean {
 }
 
 export const NOTHING_TO_CHANGE = "the body is empty: name at least one member to change";
-
-function readFlag(field: string, text: string | undefined): boolean | undefined {
-  if (text === undefined) return undefined;
-  if (text !== "true" && text !== "false") throw badRequest(`${field}: must be true or false`);
-  return text === "true";
-}

@@ -1,6 +1,6 @@
 // The API's description, made of what the routes declare: OpenAPI 3.1, whose schemas are JSON Schema as TypeBox writes them.
 
-import type { TSchema } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { ERROR_TABLE, type ErrorCode } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -94,6 +94,7 @@ function operationOf(route: DeclaredRoute, schemas: Schemas): Operation {
     security: facts.needs === "public" ? [] : [{ bearer: [] }, { apiKey: [] }],
     parameters: parametersOf(route, facts, schemas),
     ...(body ? { requestBody: bodyOf(body, schemas) } : {}),
+    ...(facts.streams ? { requestBody: streamOf(facts.streams, schemas) } : {}),
     responses: responsesOf(route, facts, schemas),
   };
 }
@@ -168,6 +169,14 @@ const IF_MATCH: Json = {
 /** An empty body reads as `{}`. */
 function bodyOf(body: TSchema, schemas: Schemas): Json {
   return { required: !Value.Check(body, {}), content: { "application/json": { schema: publish(body, schemas) } } };
+}
+
+/** A body of rows; what is described of one is that of each. */
+function streamOf({ mediaTypes, row }: NonNullable<RouteFacts["streams"]>, schemas: Schemas): Json {
+  const schemaOf = (mediaType: string) =>
+    mediaType === "application/json" ? Type.Array(row) : mediaType === "text/csv" ? Type.String() : row;
+  const content = mediaTypes.map((mediaType) => [mediaType, { schema: publish(schemaOf(mediaType), schemas) }]);
+  return { required: true, content: Object.fromEntries(content) };
 }
 
 function responsesOf(route: DeclaredRoute, facts: RouteFacts, schemas: Schemas): Record<string, Json> {

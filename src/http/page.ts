@@ -91,3 +91,10 @@ function nextLink(request: Request, cursor: readonly number[]): string {
   url.searchParams.set("cursor", cursor.join("."));
   return `<${url.pathname}${url.search}>; rel="next"`;
 }
+
+/** Throws bad_request for what is neither true nor false. */
+export function readFlag(field: string, text: string | undefined): boolean | undefined {
+  if (text === undefined) return undefined;
+  if (text !== "true" && text !== "false") throw badRequest(`${field}: must be true or false`);
+  return text === "true";
+}

@@ -53,7 +53,7 @@ async function rawRedirectSlowly(
   name: string,
   naming: Naming,
 ): Promise<Response> {
-  rememberPeer(request, () => server.requestIP(request)?.address ?? "");
+  rememberPeer(request, { address: () => server.requestIP(request)?.address ?? "" });
   const exchange = openExchange(request, service.core.clock.monotonic());
   exchange.route = "redirect";
   try {

@@ -24,6 +24,8 @@ export interface RouteFacts {
   readonly summary: string;
   readonly needs: Needs;
   readonly replies: Replies;
+  /** Of a body that its handler reads as it comes: the media types it may have, and a row of it. */
+  readonly streams?: { readonly mediaTypes: readonly string[]; readonly row: TSchema };
   /** Beside those that follow from the route's path, method and `needs` (openapi.ts). */
   readonly errors: readonly ErrorCode[];
 }
@@ -31,6 +33,14 @@ export interface RouteFacts {
 /** They travel in the route's `detail`, which Elysia passes on as it is. */
 export function needs(role: Needs, summary: string, replies: Replies, ...errors: ErrorCode[]): { detail: RouteFacts } {
   return { detail: { summary, needs: role, replies, errors } };
+}
+
+/** The same of a route whose body is read as it comes. */
+export function streaming(
+  streams: NonNullable<RouteFacts["streams"]>,
+  { detail }: { detail: RouteFacts },
+): { detail: RouteFacts } {
+  return { detail: { ...detail, streams } };
 }
 
 /** What a route declares; throws if it declares nothing, since its role would be unknown. */

@@ -34,7 +34,10 @@ export function listen(service: Service, app: App, { host, port, isShared, hasRe
   const answer = (raw: Request, server: Server<undefined>) => {
     const isWhole = raw.headers.has("host") || URL.canParse(raw.url);
     const request = isWhole ? raw : new Request(new URL(raw.url, "http://localhost").href, raw);
-    rememberPeer(request, () => server.requestIP(raw)?.address ?? "");
+    rememberPeer(request, {
+      address: () => server.requestIP(raw)?.address ?? "",
+      allowIdle: (seconds) => server.timeout(raw, seconds),
+    });
     return app.fetch(request);
   };
   // `/:code` shadows every path of one segment, so each of the app's own is a route of its own.

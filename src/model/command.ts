@@ -28,7 +28,7 @@ const RULES: ReadonlyMap<string, { readonly subject: Subject; readonly rule: Com
 );
 
 /** What a command is about, and its rule. */
-export function ruleOf({ type }: Pick<Command, "type">): { readonly subject: Subject; readonly rule: CommandRule } {
+export function ruleOf({ type }: { readonly type: string }): { readonly subject: Subject; readonly rule: CommandRule } {
   const found = RULES.get(type);
   if (!found) throw new Error(`there is no command ${type}`);
   return found;
@@ -38,7 +38,11 @@ export function ruleOf({ type }: Pick<Command, "type">): { readonly subject: Sub
  * Refuses a command that is not of its schema, or is wrong whatever it is about, before anything is locked for it. Throws
  * bad_request, or forbidden.
  */
-export function checkCommand(command: Command, caller: Caller, ownHosts: ReadonlySet<string>): void {
+export function checkCommand(
+  command: { readonly type: string },
+  caller: Caller,
+  ownHosts: ReadonlySet<string>,
+): asserts command is Command {
   const { subject, rule } = ruleOf(command);
   const schema = compiled(rule);
   const first = schema.Check(command) ? undefined : schema.Errors(command).First();

@@ -27,10 +27,19 @@ export async function apply(core: Core, caller: Caller, commands: readonly Comma
 }
 
 /** The same of commands that have been checked, of whomever. */
-export function applyAsks(core: Core, asks: readonly Ask[]): Promise<readonly Outcome[]> {
+export function applyAsks(
+  core: Core,
+  asks: readonly Ask[],
+  { onRefused, ...options }: AsksOptions = {},
+): Promise<readonly Outcome[]> {
   const run = async (tx: Tx, progress: Progress) =>
-    (await applyAll(core, tx, asks, { progress, isEachAlone: false })).map(outcomeOf);
-  return tryAgain(core, run, {});
+    (await applyAll(core, tx, asks, { progress, isEachAlone: false, onRefused })).map(outcomeOf);
+  return tryAgain(core, run, options);
+}
+
+interface AsksOptions extends TransactOptions {
+  /** What the refusal of a command becomes, by its place. */
+  readonly onRefused?: (at: number, refusal: DeadletterError) => DeadletterError;
 }
 
 export interface TransactOptions {

@@ -27,7 +27,7 @@ export interface Ask {
   readonly command: Command;
   /** Of a request that may come again and must not be done twice. */
   readonly idempotency?: Idempotency | undefined;
-  /** Stands in the place of the command's id, which is 0: what the kind's nameColumn holds. */
+  /** Stands in the place of the command's id, which then means nothing: what the kind's nameColumn holds. */
   readonly name?: string | undefined;
 }
 

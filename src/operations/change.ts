@@ -54,6 +54,8 @@ interface ApplyOptions {
   readonly progress: Progress;
   /** Whether a command that is refused fails alone; otherwise its refusal is thrown. */
   readonly isEachAlone: boolean;
+  /** What is thrown for a refused command, by its place. */
+  readonly onRefused?: ((at: number, refusal: DeadletterError) => DeadletterError) | undefined;
 }
 
 /** Decides and writes, in order, LIMITS.applyRows at a time. */
@@ -67,7 +69,10 @@ export async function applyAll(
   const results: Result[] = [];
   for (let at = 0; at < asks.length; at += LIMITS.applyRows) {
     const part = asks.slice(at, at + LIMITS.applyRows);
-    const decided = await decideAll(core, tx, part, options);
+    const decided = await decideAll(core, tx, part, {
+      ...options,
+      onRefused: (within, refusal) => options.onRefused?.(at + within, refusal) ?? refusal,
+    });
     progress.writing = decided.changes;
     await write(core, tx, decided, progress);
     results.push(...decided.results);
@@ -93,7 +98,7 @@ async function decideAll(
   core: Core,
   tx: Tx,
   asks: readonly Ask[],
-  { progress, isEachAlone }: ApplyOptions,
+  { progress, isEachAlone, onRefused }: ApplyOptions,
 ): Promise<Decided> {
   const prepared = await prepare(core, tx, asks, { before: progress.worths, isEachAlone });
   const { worths, nowMs, known, taken, isUnasked } = prepared;
@@ -103,13 +108,16 @@ async function decideAll(
   const decideOne = (ask: Ask, at: number): Outcome => {
     const { caller, command, name } = ask;
     const { subject, rule } = ruleOf(command);
+    checkCaller(command, { caller, isKeyLive: worths.isKeyLive(caller) });
     const repeated = prepared.earlier.find(ask, nowMs);
-    if (repeated) {
-      checkCaller(command, { caller, isKeyLive: worths.isKeyLive(caller) });
-      return repeated;
+    if (repeated) return repeated;
+    let drawn = prepared.drawn[at] ?? { id: 0, text: "" };
+    if (name !== undefined) {
+      // A command before it may have made it.
+      const named = known.findNamed(subject, name);
+      if (!named) throw notFound(`no ${subject.noun} ${JSON.stringify(name)}`);
+      drawn = { ...drawn, id: named.id };
     }
-    const drawn = prepared.drawn[at] ?? { id: 0, text: "" };
-    if (name !== undefined && drawn.id === 0) throw notFound(`no ${subject.noun} ${JSON.stringify(name)}`);
     const before = rule.makes === undefined ? known.find(subject.type, drawn.id) : undefined;
     const { generation } = worths;
     const context = { caller, isKeyLive: worths.isKeyLive(caller), nowMs, generation, ownHosts, drawn, known };
@@ -131,7 +139,8 @@ async function decideAll(
     try {
       return { outcome: decideOne(ask, at) };
     } catch (error) {
-      if (!isEachAlone || !(error instanceof DeadletterError)) throw error;
+      if (!(error instanceof DeadletterError)) throw error;
+      if (!isEachAlone) throw onRefused?.(at, error) ?? error;
       return { refusal: error };
     }
   });

@@ -21,6 +21,8 @@ export interface Core {
   readonly ownHosts: () => ReadonlySet<string>;
   /** Why no change is taken now, where none is: the stored log was refused. */
   readonly writeRefusal: () => string | undefined;
+  /** Past this silence of the log the store is asked instead of a redirect cache. */
+  readonly staleMaxMs: number;
   readonly ahead: Ahead;
   /** Changes of one subject each that wait to be written together. */
   readonly waiting: WaitingChanges;

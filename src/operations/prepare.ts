@@ -146,10 +146,9 @@ export async function prepare(
   const nowMs = core.clock.now();
   const worths = before ?? Worths.from(standings ?? [], nowMs);
   if (standings) core.ahead.learn(worths.generation);
-  const drawn = asks.map(({ command, name }): Drawn => {
+  const drawn = asks.map(({ command }): Drawn => {
     const { subject, rule } = ruleOf(command);
-    const own = name === undefined ? idOf(command) : (known.findNamed(subject, name)?.id ?? 0);
-    const id = rule.makes === "drawn" ? (ids?.get(subject)?.next().value ?? 0) : own;
+    const id = rule.makes === "drawn" ? (ids?.get(subject)?.next().value ?? 0) : idOf(command);
     return { id, text: subject.draw(command, core.randomBytes) };
   });
   return { worths, isUnasked: false, nowMs, drawn, known, taken, earlier };

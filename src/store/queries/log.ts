@@ -28,6 +28,15 @@ export function peekLog(sql: Sql, afterQueueId: number): Query<LogHead & { reado
     from log_head where id = 1`;
 }
 
+/** When the event was made that waits longest, and when a process that serves last gave a sign of life; null for neither. */
+export function readOldestPending(
+  sql: Sql,
+): Query<{ readonly oldest_at_ms: number | null; readonly seen_at_ms: number | null }> {
+  return sql`
+    select (select e.at_ms from log_queue q join events e on e.id = q.event_id order by q.id limit 1) as oldest_at_ms,
+           (select max(seen_at_ms) from replicas) as seen_at_ms`;
+}
+
 /** The log as a follower sees it. */
 export interface LogLook extends LogHead {
   /** The first and the last queue row that waits past a hint. */

@@ -1,0 +1,206 @@
+// Bulk requests: one command a row, streamed in; one answer a row, streamed out in the same order. Neither is ever held whole, so a
+// client reads while it sends.
+
+import { type Static, Type } from "@sinclair/typebox";
+import { badRequest, DeadletterError, unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { strict, wordOf } from "../model/schema.ts";
+import { applyAsks } from "../operations/apply.ts";
+import type { Ask, Result } from "../operations/ask.ts";
+import { applyBatch, batchRows } from "../operations/bulk.ts";
+import {
+  BULK_COMMANDS,
+  type Bulk,
+  type BulkKind,
+  LINK_ROWS,
+  lineOf,
+  type Read,
+  readRow,
+  refusalLine,
+  USER_ROWS,
+} from "./bulk-rows.ts";
+import { allowIdle, callerOf } from "./exchange.ts";
+import { readIdempotencyKey } from "./idempotency.ts";
+import { readFlag, spelled } from "./page.ts";
+import { type Row, type RowFormat, readRows } from "./rows.ts";
+import type { Service } from "./service.ts";
+
+export const BulkQuery = Type.Object(
+  {
+    atomic: spelled(Type.Boolean({ description: `all rows or none, at most ${LIMITS.bulkAtomicRows}` })),
+    dry_run: spelled(
+      Type.Boolean({ description: `decides and writes nothing, at most ${LIMITS.bulkDryRunRows} rows` }),
+    ),
+  },
+  strict,
+);
+
+export const BULK_MEDIA_TYPES: Readonly<Record<string, RowFormat>> = {
+  "application/x-ndjson": "ndjson",
+  "application/json": "json",
+  "text/csv": "csv",
+};
+
+export function bulkHandlers(service: Service) {
+  let running = 0;
+
+  function handle(kind: BulkKind) {
+    return async ({ request, query }: { request: Request; query: Static<typeof BulkQuery> }): Promise<Response> => {
+      const isAtomic = readFlag("atomic", query.atomic) ?? false;
+      const isDryRun = readFlag("dry_run", query.dry_run) ?? false;
+      const format = formatOf(request.headers);
+      const bulk = { service, request, kind, isDryRun, caller: callerOf(request), key: readIdempotencyKey(request) };
+      if (running >= LIMITS.bulksAtOnce)
+        throw new DeadletterError("too_many_requests", "other bulk requests are under way", {
+          headers: { "retry-after": "5" },
+        });
+      running += 1;
+      let isOver = false;
+      const end = () => {
+        if (!isOver) running -= 1;
+        isOver = true;
+      };
+      try {
+        allowIdle(request, Math.ceil(LIMITS.paceMs / 1000) * 2);
+        const rows = readRows(request.body, format);
+        const answers = isAtomic ? answerAtOnce(bulk, rows) : answerRows(bulk, rows);
+        // What is wrong with the request as a whole is answered as always, as long as nothing else was.
+        const first = await answers.next();
+        return new Response(streamOf(first, answers, end), { headers: { "content-type": "application/x-ndjson" } });
+      } catch (error) {
+        end();
+        throw error;
+      }
+    };
+  }
+
+  return { links: handle(LINK_ROWS), users: handle(USER_ROWS) };
+}
+
+function formatOf(headers: Headers): RowFormat {
+  const type = (headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  const format = BULK_MEDIA_TYPES[type];
+  if (format !== undefined && !headers.has("content-encoding")) return format;
+  const types = Object.keys(BULK_MEDIA_TYPES).join(", ");
+  throw new DeadletterError("unsupported_media_type", `the body must be one of ${types}, without a content encoding`);
+}
+
+/** Pulled by the reader: while nobody reads, nothing more is taken in. */
+function streamOf(first: IteratorResult<string>, answers: AsyncGenerator<string>, end: () => void): ReadableStream {
+  const encoder = new TextEncoder();
+  let next: IteratorResult<string> | undefined = first;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = next ?? (await answers.next());
+        next = undefined;
+        if (!done) return controller.enqueue(encoder.encode(value));
+        end();
+        controller.close();
+      },
+      async cancel() {
+        end();
+        await answers.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGenerator<string> {
+  const { service, request, isDryRun } = bulk;
+  const { clock } = service.core;
+  const untilMs = clock.monotonic() + LIMITS.bulkMs;
+  const most = isDryRun ? LIMITS.bulkDryRunRows : LIMITS.bulkRows;
+  const size = batchRows(service.core);
+  let count = 0;
+  try {
+    for await (const rows of chunks) {
+      for (let at = 0; at < rows.length; at += size) {
+        const part = rows.slice(at, at + size);
+        count += part.length;
+        if (count > most) throw new DeadletterError("payload_too_large", `a request may have at most ${most} rows`);
+        if (request.signal.aborted) return;
+        if (clock.monotonic() > untilMs || service.isDraining())
+          throw unavailable("the server does not take up more rows of this request", { hint: "send the rest again" });
+        const results = await applyRows(bulk, part);
+        yield results.map(([line, result]) => lineOf(bulk, line, result)).join("");
+        // Each row that is told so is safe to send again, or says that it is not known; so is the rest, which was not looked at.
+        const last = results.at(-1)?.[1];
+        if (last && "refusal" in last && last.refusal.code === "unavailable") return;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof DeadletterError) || count === 0) throw error;
+    yield refusalLine(null, error);
+  }
+}
+
+/** All or nothing: the answer is known once the transaction is committed. */
+async function* answerAtOnce(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGenerator<string> {
+  const rows: Row[] = [];
+  for await (const part of chunks) {
+    rows.push(...part);
+    if (rows.length > LIMITS.bulkAtomicRows)
+      throw new DeadletterError("payload_too_large", `with atomic at most ${LIMITS.bulkAtomicRows} rows`);
+  }
+  const read = rows.map((row) => readRow(bulk, row));
+  for (const { line, refusal, alone } of read) {
+    if (refusal) throw atLine(line, refusal);
+    if (alone) throw atLine(line, badRequest("a user is not deactivated together with other rows", "leave atomic out"));
+  }
+  const asks = read.map(({ ask }) => ask as Ask);
+  const outcomes = await applyAsks(bulk.service.core, asks, {
+    isDryRun: bulk.isDryRun,
+    onRefused: (at, error) => atLine(read[at]?.line ?? 0, error),
+  });
+  yield outcomes.map((outcome, at) => lineOf(bulk, read[at] as Read, { outcome })).join("");
+}
+
+function atLine(line: number, { code, message, hint, headers }: DeadletterError): DeadletterError {
+  return new DeadletterError(code, `line ${line}: ${message}`, { ...(hint === undefined ? {} : { hint }), headers });
+}
+
+/** In the order of the rows. */
+async function applyRows(bulk: Bulk, rows: readonly Row[]): Promise<(readonly [Read, Result])[]> {
+  const results: (readonly [Read, Result])[] = [];
+  let batch: Read[] = [];
+  const flush = async () => {
+    if (batch.length === 0) return;
+    const asks = batch.map(({ ask }) => ask as Ask);
+    const applied = await applyBatch(bulk.service.core, asks, bulk);
+    results.push(...batch.map((read, at) => [read, applied[at] as Result] as const));
+    batch = [];
+  };
+  for (const row of rows) {
+    const read = readRow(bulk, row);
+    if (read.ask) {
+      batch.push(read);
+      continue;
+    }
+    await flush();
+    results.push([read, await settle(read)]);
+  }
+  await flush();
+  return results;
+}
+
+async function settle({ refusal, alone }: Read): Promise<Result> {
+  if (refusal || !alone) return { refusal: refusal ?? badRequest("there is nothing in the row") };
+  try {
+    return { outcome: { state: await alone(), isChanged: true } };
+  } catch (error) {
+    if (error instanceof DeadletterError) return { refusal: error };
+    throw error;
+  }
+}
+
+/** What a bulk route takes. */
+export function bulkStream({ noun }: BulkKind) {
+  const command = Type.Optional(wordOf(BULK_COMMANDS, { description: "default create" }));
+  const named = Type.Optional(
+    Type.Union([Type.String(), Type.Integer()], { description: `which ${noun}; not with create` }),
+  );
+  const row = Type.Object({ command, [noun]: named }, { additionalProperties: true });
+  return { mediaTypes: Object.keys(BULK_MEDIA_TYPES), row };
+}

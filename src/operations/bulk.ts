@@ -1,0 +1,43 @@
+// Many commands in the order they come: a batch a transaction, each failing alone, never faster than the log takes them up.
+
+import { DeadletterError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { applyAsks, applyEach } from "./apply.ts";
+import type { Ask, Result } from "./ask.ts";
+import type { Core } from "./context.ts";
+import { keepPace } from "./pace.ts";
+
+/** What a batch came to. Where the store did not answer, each of it is refused with unavailable, which says what is known. */
+export async function applyBatch(
+  core: Core,
+  asks: readonly Ask[],
+  { isDryRun }: { readonly isDryRun: boolean },
+): Promise<readonly Result[]> {
+  try {
+    if (!isDryRun) await keepPace(core);
+    return await applyEach(core, asks, { isDryRun });
+  } catch (error) {
+    if (!(error instanceof DeadletterError)) throw error;
+    if (error.code === "unavailable" || isDryRun) return asks.map(() => ({ refusal: error }));
+  }
+  // Something of one of them broke a rule of the database's, and nothing was written: each is tried by itself.
+  const results: Result[] = [];
+  for (const ask of asks) results.push(await applySingly(core, ask));
+  return results;
+}
+
+async function applySingly(core: Core, ask: Ask): Promise<Result> {
+  try {
+    const [outcome] = await applyAsks(core, [ask]);
+    if (!outcome) throw new Error("a command came to nothing");
+    return { outcome };
+  } catch (error) {
+    if (error instanceof DeadletterError) return { refusal: error };
+    throw error;
+  }
+}
+
+/** How many rows go into one transaction: on the embedded store redirects wait for each. */
+export function batchRows({ store }: Core): number {
+  return LIMITS.bulkBatchRows[store.engine];
+}
