@@ -143,7 +143,7 @@ export const LIMITS = {
   heardWaiters: 1_000,
   /** Events whose disclosures one transaction erases. */
   eraseRows: 1_000,
-  importRows: 1_000_000,
+  importRows: 10_000_000,
   importMs: 600_000,
   logBufferBytes: 2 ** 20,
   logFlushBytes: 64 * 1024,

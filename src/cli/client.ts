@@ -21,6 +21,8 @@ export interface Client {
   readonly baseUrl: string;
   /** A plain request of a public path, for what is not JSON. */
   readonly get: (path: string) => Promise<Response>;
+  /** The same with a body that is sent as it comes, for an answer that is read as it comes: no limit on how long that takes. */
+  readonly send: (path: string, body: ReadableStream<Uint8Array>, headers: Record<string, string>) => Promise<Response>;
   readonly close: () => Promise<void>;
 }
 
@@ -50,6 +52,12 @@ function connectRemote(config: Config, server: string, { isPublic = false }: Con
       fetcher(server + path, {}).catch((error: unknown) => {
         throw unavailable("the server cannot be reached", { cause: error });
       }),
+    send: (path, body, more) =>
+      fetch(server + path, { method: "POST", body, headers: { ...headers, ...more }, redirect: "manual" }).catch(
+        (error: unknown) => {
+          throw unavailable("the server cannot be reached", { cause: error });
+        },
+      ),
     close: () => Promise.resolve(),
   };
 }
@@ -68,6 +76,10 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
     api: treaty(deadletter.api, { headers, parseDate: false }),
     baseUrl: baseUrlOf(config),
     get: async (path) => deadletter.api.handle(new Request(`http://localhost${path}`)),
+    send: async (path, body, more) =>
+      deadletter.api.handle(
+        new Request(`http://localhost${path}`, { method: "POST", body, headers: { ...headers, ...more } }),
+      ),
     close: () => deadletter.close(),
   };
 }
@@ -126,7 +138,8 @@ export async function getBytes(client: Client, path: string): Promise<Uint8Array
   throw asOurs(await response.json().catch(() => `${response.status}`));
 }
 
-function asOurs(value: unknown): DeadletterError {
+/** What another answer than the one asked for says, as one of ours. */
+export function asOurs(value: unknown): DeadletterError {
   const { error, detail } = (value ?? {}) as { error?: unknown; detail?: unknown };
   if (typeof error === "string" && error in ERROR_TABLE) return new DeadletterError(error as ErrorCode, String(detail));
   return new DeadletterError(

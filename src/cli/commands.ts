@@ -3,6 +3,7 @@
 import { adminCommand } from "./admin.ts";
 import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyCommand } from "./audit-log.ts";
 import { backupCommand } from "./backup.ts";
+import { bulkCommand } from "./bulk.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { eventsCommand } from "./events.ts";
@@ -43,6 +44,7 @@ export const COMMANDS: readonly Command[] = [
   updateCommand,
   deleteCommand,
   restoreCommand,
+  bulkCommand,
   clicksCommand,
   eventsCommand,
   usersCreateCommand,

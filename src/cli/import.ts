@@ -1,13 +1,13 @@
-// import: the first version's three CSV files, into the configured store, all or nothing.
+// import: the first version's three CSV files, into the configured store: checked as a whole, then written, safe to run again.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { baseUrlOf, listenersOf } from "../app/listen.ts";
 import { localOperator, open } from "../app/open.ts";
 import { hasStore } from "../app/open-store.ts";
-import { badRequest, messageOf } from "../errors.ts";
-import { type LegacyFile, parseLegacy } from "../importers/deadletter-v1.ts";
+import { badRequest } from "../errors.ts";
+import { readLegacy } from "../importers/deadletter-v1.ts";
 import { type ImportReport, importLegacy } from "../importers/import.ts";
 import { ownHostsOf } from "../model/target.ts";
 import { createLogger } from "../runtime/logger.ts";
@@ -16,7 +16,8 @@ import { print, progress } from "./output.ts";
 
 export const importCommand: Command = {
   name: "import",
-  summary: "Import the first version's users, links and history, all or nothing. A second run changes nothing.",
+  summary:
+    "Import the first version's users, links and history. All is checked before any is written; a second run changes nothing.",
   args: [],
   flags: [
     {
@@ -40,14 +41,12 @@ export const importCommand: Command = {
   async run(input, io) {
     refuseServer(input, "import");
     const files = {
-      users: readInput(input, "users"),
-      urls: readInput(input, "urls"),
-      events: readInput(input, "events"),
+      users: readPath(input, "users"),
+      urls: readPath(input, "urls"),
+      events: readPath(input, "events"),
     };
-    const data = parseLegacy(
-      files,
-      ownHostsOf(baseUrlOf(input.config), listenersOf(input.config), input.config.ownHosts),
-    );
+    const ownHosts = ownHostsOf(baseUrlOf(input.config), listenersOf(input.config), input.config.ownHosts);
+    const data = await readLegacy(files, ownHosts);
     const isDryRun = input.isOn("dry-run");
     // Where there is no store yet, a dry run is made on one that is gone afterwards.
     const scratch =
@@ -55,13 +54,15 @@ export const importCommand: Command = {
     const config = scratch === undefined ? input.config : { ...input.config, dataDir: scratch };
     try {
       const deadletter = await open(config, { log: createLogger("error"), via: localOperator("import") });
-      const meter = progress(io, isDryRun ? "checked" : "imported");
+      const meters = { checked: progress(io, "checked"), imported: progress(io, "imported") };
       try {
         const report = await importLegacy(deadletter.core, deadletter.self, data, {
           isDryRun,
-          onProgress: meter.update,
+          onProgress(step, done, total) {
+            meters[step].update(done, total);
+            if (done === total) meters[step].end();
+          },
         });
-        meter.end();
         const place = scratch === undefined ? deadletter.core.store.place : "a new store";
         print(io, input.isJson, { dry_run: isDryRun, ...report }, () => describe(report, isDryRun, place));
         return 0;
@@ -69,19 +70,17 @@ export const importCommand: Command = {
         await deadletter.close();
       }
     } finally {
+      data.close();
       if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
     }
   },
 };
 
-function readInput(input: Input, flag: string): LegacyFile {
+function readPath(input: Input, flag: string): string {
   const path = input.value(flag);
   if (path === undefined) throw badRequest(`--${flag} is needed`, "see: deadletter import --help");
-  try {
-    return { name: basename(path), text: new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)) };
-  } catch (error) {
-    throw badRequest(`cannot read ${path}: ${messageOf(error)}`);
-  }
+  if (!existsSync(path)) throw badRequest(`cannot read ${path}: there is no such file`);
+  return path;
 }
 
 function describe({ users, links, events, contradictions }: ImportReport, isDryRun: boolean, place: string): string {

@@ -1,7 +1,7 @@
 // What a client can ask for, each once: the scripted commands and the admin screen call these same functions.
 
 import type { Static } from "@sinclair/typebox";
-import { badRequest } from "../errors.ts";
+import { badRequest, unavailable } from "../errors.ts";
 import type { LogHealth } from "../http/audit-log.ts";
 import type { Heard } from "../http/heard.ts";
 import type { LinkWithHistory } from "../http/links.ts";
@@ -13,7 +13,7 @@ import type { Role } from "../model/role.ts";
 import type { User, VisibleUser } from "../model/user.ts";
 import type { ClickQuery, ClickReport } from "../operations/clicks.ts";
 import type { ErasureReport } from "../operations/erase.ts";
-import { type Client, unwrap, unwrapPage } from "./client.ts";
+import { asOurs, type Client, unwrap, unwrapPage } from "./client.ts";
 
 export type NewLink = Static<typeof NewLinkSchema>;
 export type LinkEdit = Static<typeof LinkEditSchema>;
@@ -180,4 +180,52 @@ export function eraseUser(
   options: { reason?: string; dry_run?: boolean },
 ): Promise<ErasureReport> {
   return unwrap(api.users({ user: segment(id) }).erase.post(options));
+}
+
+/** A line of the answer to a bulk request. */
+export interface BulkAnswer {
+  readonly line: number | null;
+  readonly status: number;
+  readonly repeated?: true;
+  readonly error?: string;
+  readonly detail?: string;
+}
+
+export interface BulkOptions {
+  readonly mediaType: string;
+  readonly isAtomic: boolean;
+  readonly isDryRun: boolean;
+  readonly key: string | undefined;
+}
+
+/** Throws what the request as a whole was refused with. */
+export async function sendBulk(
+  client: Client,
+  path: "/urls/bulk" | "/users/bulk",
+  body: ReadableStream<Uint8Array>,
+  { mediaType, isAtomic, isDryRun, key }: BulkOptions,
+): Promise<Response> {
+  const headers = {
+    "content-type": mediaType,
+    ...(key === undefined ? {} : { "idempotency-key": JSON.stringify(key) }),
+  };
+  const response = await client.send(`${path}?atomic=${isAtomic}&dry_run=${isDryRun}`, body, headers);
+  if (response.status === 200) return response;
+  throw asOurs(await response.json().catch(() => `${response.status}`));
+}
+
+/** The lines of an answer as they come. Throws unavailable where it breaks off. */
+export async function* readAnswers(response: Response): AsyncGenerator<readonly BulkAnswer[]> {
+  const decoder = new TextDecoder();
+  let begun = "";
+  try {
+    for await (const chunk of response.body ?? []) {
+      const lines = (begun + decoder.decode(chunk, { stream: true })).split("\n");
+      begun = lines.pop() ?? "";
+      if (lines.length > 0) yield lines.map((line) => JSON.parse(line) as BulkAnswer);
+    }
+  } catch (error) {
+    throw unavailable("the server's answer broke off", { cause: error });
+  }
+  if (begun !== "") throw unavailable("the server's answer broke off");
 }

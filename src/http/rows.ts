@@ -1,8 +1,8 @@
 // The rows of a streamed body, one after the other and never all of them: NDJSON, a JSON array, or CSV (RFC 4180).
 
-import { CsvError, type Parser, parse } from "csv-parse";
 import { badRequest, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { CsvReader, type CsvRecord } from "../runtime/csv.ts";
 import { parseJson } from "./body.ts";
 
 export const ROW_FORMATS = ["ndjson", "json", "csv"] as const;
@@ -151,50 +151,22 @@ class ArraySplitter implements Splitter {
 
 /** The first line names the members; an empty cell is a member that is not there. */
 class CsvSplitter implements Splitter {
-  readonly #parser: Parser;
-  #failure: Error | undefined;
+  readonly #reader = new CsvReader({ maxChars: LIMITS.bulkRowChars, isRelaxed: true });
   #names: readonly string[] | undefined;
 
-  constructor() {
-    this.#parser = parse({
-      bom: true,
-      info: true,
-      relax_column_count: true,
-      skip_empty_lines: true,
-      max_record_size: LIMITS.bulkRowChars,
-    });
-    this.#parser.on("error", (error) => {
-      this.#failure = error;
-    });
-  }
-
   push(text: string): Iterable<Row> {
-    // Parsed at once; what comes of it waits to be read.
-    this.#parser.write(text);
-    return this.#take();
+    return this.#rowsOf(this.#reader.push(text));
   }
 
   async end(): Promise<Iterable<Row>> {
-    await new Promise<void>((resolve) => {
-      this.#parser.once("finish", resolve);
-      this.#parser.once("error", () => resolve());
-      this.#parser.end();
-    });
-    return this.#take();
+    return this.#rowsOf(await this.#reader.end());
   }
 
-  #take(): Row[] {
-    const rows: Row[] = [];
-    for (;;) {
-      const record = this.#parser.read() as { record: string[]; info: { lines: number } } | null;
-      if (record === null) break;
-      if (this.#names === undefined) this.#names = record.record;
-      else rows.push(rowOf(this.#names, record.record, record.info.lines));
+  *#rowsOf(records: readonly CsvRecord[]): Iterable<Row> {
+    for (const { cells, line } of records) {
+      if (this.#names === undefined) this.#names = cells;
+      else yield rowOf(this.#names, cells, line);
     }
-    const error = this.#failure;
-    if (error instanceof CsvError) throw badRequest(`line ${error.lines}: ${error.message}`);
-    if (error) throw error;
-    return rows;
   }
 }
 

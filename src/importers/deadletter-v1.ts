@@ -1,73 +1,53 @@
-// Reads the first version's data: three CSV files into checked records. Pure; an error names the file, the line and the rule.
+// Reads the first version's data: three CSV files into checked records, which wait in a file of their own, so that memory does not
+// grow with them. An error names the file, the line and the rule.
 
-import { CsvError, parse } from "csv-parse/sync";
-import { badRequest, DeadletterError } from "../errors.ts";
+import { createReadStream } from "node:fs";
+import { basename } from "node:path";
+import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { checkCode } from "../model/code.ts";
 import { checkTitle } from "../model/link.ts";
 import { checkOriginalUrl } from "../model/target.ts";
 import { parseTime } from "../model/time.ts";
 import { checkEmail, checkUsername } from "../model/user.ts";
+import { CsvReader, type CsvRecord } from "../runtime/csv.ts";
+import { Staging } from "./staging.ts";
 
-export interface LegacyUser {
-  readonly line: number;
-  readonly id: number;
-  readonly username: string;
-  readonly email: string;
-  readonly createdAtMs: number;
-}
-
-export interface LegacyLink {
-  readonly line: number;
-  readonly id: number;
-  readonly userId: number;
-  readonly code: string;
-  readonly originalUrl: string;
-  readonly title: string;
-  readonly isActive: boolean;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-  /** Its history, verbatim as it stood in the file, oldest first. */
-  readonly history: LegacyEvent[];
-}
-
-export interface LegacyEvent {
-  readonly id: string;
-  readonly user_id: string;
-  readonly event_type: string;
-  readonly timestamp: string;
-  readonly details: string;
-}
-
-export interface LegacyData {
-  readonly users: readonly LegacyUser[];
-  readonly links: readonly LegacyLink[];
-  readonly events: number;
-}
-
-export interface LegacyFile {
-  readonly name: string;
-  readonly text: string;
-}
-
+/** Paths. */
 export interface LegacyFiles {
-  readonly users: LegacyFile;
-  readonly urls: LegacyFile;
-  readonly events: LegacyFile;
+  readonly users: string;
+  readonly urls: string;
+  readonly events: string;
 }
 
-export function parseLegacy(files: LegacyFiles, ownHosts: ReadonlySet<string>): LegacyData {
-  const users = readRows(
-    files.users,
-    ["id", "username", "email", "created_at"],
-    (row, line): LegacyUser => ({
+/** All that the files say. The caller closes it. Throws bad_request, and then nothing is left behind. */
+export async function readLegacy(files: LegacyFiles, ownHosts: ReadonlySet<string>): Promise<Staging> {
+  const staging = new Staging();
+  try {
+    await readUsers(files.users, staging);
+    await readLinks(files.urls, staging, ownHosts);
+    await readEvents(files.events, staging);
+    return staging;
+  } catch (error) {
+    staging.close();
+    throw error;
+  }
+}
+
+function readUsers(path: string, staging: Staging): Promise<void> {
+  return readRows(path, ["id", "username", "email", "created_at"], (row, line) => {
+    const user = {
       line,
       id: parseId("id", row.id),
       username: unchanged("username", row.username, checkUsername),
       email: unchanged("email", row.email, checkEmail),
       createdAtMs: parseLegacyTime("created_at", row.created_at),
-    }),
-  );
+    };
+    staging.addUser(user);
+  });
+}
+
+function readLinks(path: string, staging: Staging, ownHosts: ReadonlySet<string>): Promise<void> {
   const columns = [
     "id",
     "user_id",
@@ -78,10 +58,8 @@ export function parseLegacy(files: LegacyFiles, ownHosts: ReadonlySet<string>): 
     "created_at",
     "updated_at",
   ] as const;
-  const links = readRows(
-    files.urls,
-    columns,
-    (row, line): LegacyLink => ({
+  return readRows(path, columns, (row, line) => {
+    const link = {
       line,
       id: parseId("id", row.id),
       userId: parseId("user_id", row.user_id),
@@ -91,88 +69,74 @@ export function parseLegacy(files: LegacyFiles, ownHosts: ReadonlySet<string>): 
       isActive: parseLegacyBoolean("is_active", row.is_active),
       createdAtMs: parseLegacyTime("created_at", row.created_at),
       updatedAtMs: parseLegacyTime("updated_at", row.updated_at),
-      history: [],
-    }),
-  );
-  refuseRepeats(files.users.name, users, (user) => [
-    `id ${user.id}`,
-    `username ${user.username.toLowerCase()}`,
-    `email ${user.email.toLowerCase()}`,
-  ]);
-  refuseRepeats(files.urls.name, links, (link) => [`id ${link.id}`, `short_code ${link.code}`]);
-  return { users, links, events: attachHistory(files.events, links) };
-}
-
-function attachHistory(file: LegacyFile, links: readonly LegacyLink[]): number {
-  const byId = new Map(links.map((link) => [link.id, link]));
-  const columns = ["id", "url_id", "user_id", "event_type", "timestamp", "details"] as const;
-  const events = readRows(file, columns, (row, line) => {
-    const link = byId.get(parseId("url_id", row.url_id));
-    if (!link) throw badRequest(`url_id: no link ${row.url_id} in the links file`);
-    if (!["created", "updated", "deleted"].includes(row.event_type))
-      throw badRequest("event_type: must be created, updated or deleted");
-    parseJson("details", row.details);
-    const { id, user_id, event_type, timestamp, details } = row;
-    const order = parseId("id", id);
-    return {
-      line,
-      order,
-      atMs: parseLegacyTime("timestamp", timestamp),
-      link,
-      event: { id, user_id, event_type, timestamp, details },
     };
+    staging.addLink(link);
   });
-  refuseRepeats(file.name, events, (event) => [`id ${event.order}`]);
-  events.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
-  for (const { link, event } of events) link.history.push(event);
-  return events.length;
 }
 
-function readRows<Column extends string, Row>(
-  file: LegacyFile,
+function readEvents(path: string, staging: Staging): Promise<void> {
+  const columns = ["id", "url_id", "user_id", "event_type", "timestamp", "details"] as const;
+  return readRows(path, columns, (row, line) => {
+    const { id, url_id, user_id, event_type, timestamp, details } = row;
+    const urlId = parseId("url_id", url_id);
+    if (!["created", "updated", "deleted"].includes(event_type))
+      throw badRequest("event_type: must be created, updated or deleted");
+    parseJson("details", details);
+    const order = parseId("id", id);
+    const atMs = parseLegacyTime("timestamp", timestamp);
+    staging.addEvent({ line, order, urlId, atMs, event: { id, user_id, event_type, timestamp, details } });
+  });
+}
+
+/** Hands over row by row. */
+async function readRows<Column extends string>(
+  path: string,
   columns: readonly Column[],
-  read: (row: Record<Column, string>, line: number) => Row,
-): Row[] {
-  let records: { record: string[]; info: { lines: number } }[];
-  try {
-    const parsed: unknown = parse(file.text, { bom: true, info: true, skip_empty_lines: true });
-    records = parsed as typeof records;
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw badRequest(`${file.name} line ${error.lines}: ${error.message}`, "the file may be cut off; export it again");
-  }
-  const [header, ...rows] = records;
-  if (header?.record.join(",") !== columns.join(","))
-    throw badRequest(`${file.name} line 1: the columns must be ${columns.join(",")}`);
-  if (rows.length > LIMITS.importRows)
-    throw badRequest(`${file.name}: at most ${LIMITS.importRows} rows can be imported at once`);
-  return rows.map(({ record, info }) => {
-    const row = Object.fromEntries(columns.map((column, index) => [column, record[index] ?? ""])) as Record<
-      Column,
-      string
-    >;
-    try {
-      return read(row, info.lines);
-    } catch (error) {
-      if (error instanceof DeadletterError)
-        throw badRequest(`${file.name} line ${info.lines}: ${error.message}`, error.hint);
-      throw error;
+  take: (row: Record<Column, string>, line: number) => void,
+): Promise<void> {
+  const name = basename(path);
+  const reader = new CsvReader({ name, maxChars: LIMITS.bulkRowChars, isRelaxed: false });
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let rows = -1;
+  const takeAll = (records: readonly CsvRecord[]) => {
+    for (const { cells, line } of records) {
+      rows += 1;
+      if (rows === 0) checkHeader(name, columns, cells);
+      else takeRow(name, columns, { cells, line }, take);
     }
-  });
+    if (rows > LIMITS.importRows)
+      throw badRequest(`${name}: at most ${LIMITS.importRows} rows can be imported at once`);
+  };
+  try {
+    for await (const chunk of createReadStream(path))
+      takeAll(reader.push(decoder.decode(chunk as Uint8Array, { stream: true })));
+    takeAll([...reader.push(decoder.decode()), ...(await reader.end())]);
+  } catch (error) {
+    throw error instanceof DeadletterError ? error : badRequest(`cannot read ${path}: ${messageOf(error)}`);
+  }
+  if (rows < 0) checkHeader(name, columns, []);
 }
 
-function refuseRepeats<Row extends { readonly line: number }>(
+function checkHeader(name: string, columns: readonly string[], cells: readonly string[]): void {
+  if (cells.join(",") !== columns.join(","))
+    throw badRequest(`${name} line 1: the columns must be ${columns.join(",")}`);
+}
+
+function takeRow<Column extends string>(
   name: string,
-  rows: readonly Row[],
-  keysOf: (row: Row) => string[],
+  columns: readonly Column[],
+  { cells, line }: CsvRecord,
+  take: (row: Record<Column, string>, line: number) => void,
 ): void {
-  const seen = new Map<string, number>();
-  for (const row of rows) {
-    for (const key of keysOf(row)) {
-      const earlier = seen.get(key);
-      if (earlier !== undefined) throw badRequest(`${name} line ${row.line}: ${key} stands on line ${earlier} already`);
-      seen.set(key, row.line);
-    }
+  const row = Object.fromEntries(columns.map((column, index) => [column, cells[index] ?? ""])) as Record<
+    Column,
+    string
+  >;
+  try {
+    take(row, line);
+  } catch (error) {
+    if (error instanceof DeadletterError) throw badRequest(`${name} line ${line}: ${error.message}`, error.hint);
+    throw error;
   }
 }
 

@@ -1,10 +1,12 @@
 // The first version's data as commands, and what they came to: one `imported` event a subject, with its old history verbatim inside.
 
+import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { formatTime } from "../model/time.ts";
 import type { Core } from "../operations/context.ts";
 import { type Entry, type ImportCounts, type ImportOptions, importAll } from "../operations/import.ts";
-import type { LegacyData, LegacyLink, LegacyUser } from "./deadletter-v1.ts";
+import type { LegacyUser } from "./records.ts";
+import type { StagedLink, Staging } from "./staging.ts";
 
 export interface ImportReport {
   readonly users: ImportCounts;
@@ -19,19 +21,34 @@ export interface Contradictions {
   readonly inactive_without_deletion: readonly string[];
 }
 
-/** Throws as importAll() does; all or nothing. */
+/** Throws as importAll() does. */
 export async function importLegacy(
   core: Core,
   caller: Caller,
-  data: LegacyData,
+  staging: Staging,
   options: ImportOptions,
 ): Promise<ImportReport> {
-  const lists = [data.users.map(userEntry), data.links.map(linkEntry)];
-  const [users = NONE, links = NONE] = await importAll(core, caller, lists, options);
-  return { users, links, events: data.events, contradictions: findContradictions(data.links) };
+  const { counts } = staging;
+  const users = {
+    count: counts.users,
+    largestId: staging.largestId("users"),
+    batches: () => entriesOf(staging.users(LIMITS.applyRows), userEntry),
+  };
+  const links = {
+    count: counts.links,
+    largestId: staging.largestId("links"),
+    batches: () => entriesOf(staging.links(LIMITS.applyRows), linkEntry),
+    isComing: (userId: number) => staging.hasUser(userId),
+  };
+  const [users_ = NONE, links_ = NONE] = await importAll(core, caller, [users, links], options);
+  return { users: users_, links: links_, events: counts.events, contradictions: staging.contradictions() };
 }
 
 const NONE: ImportCounts = { imported: 0, unchanged: 0 };
+
+function* entriesOf<Row>(batches: Iterable<readonly Row[]>, entryOf: (row: Row) => Entry): Generator<readonly Entry[]> {
+  for (const batch of batches) yield batch.map(entryOf);
+}
 
 function userEntry({ line, id, username, email, createdAtMs }: LegacyUser): Entry {
   return {
@@ -40,7 +57,7 @@ function userEntry({ line, id, username, email, createdAtMs }: LegacyUser): Entr
   };
 }
 
-function linkEntry(link: LegacyLink): Entry {
+function linkEntry(link: StagedLink): Entry {
   return {
     place: `urls line ${link.line}: link ${link.id} (${link.code})`,
     command: {
@@ -55,13 +72,5 @@ function linkEntry(link: LegacyLink): Entry {
       updated_at: formatTime(link.updatedAtMs),
       legacy_history: link.history.map((event) => ({ ...event })),
     },
-  };
-}
-
-export function findContradictions(links: readonly LegacyLink[]): Contradictions {
-  const wasDeleted = (link: LegacyLink) => link.history.some((event) => event.event_type === "deleted");
-  return {
-    active_though_deleted: links.filter((link) => link.isActive && wasDeleted(link)).map((link) => link.code),
-    inactive_without_deletion: links.filter((link) => !link.isActive && !wasDeleted(link)).map((link) => link.code),
   };
 }

@@ -1,4 +1,5 @@
-// Brings subjects in that another program had, all or none, each with an event of its own that says so. A second run changes nothing.
+// Brings subjects in that another program had, each with an event of its own that says so. All of them are held against the store
+// before any is written; then they are, a batch a transaction. A second run changes nothing, so an interrupted one is run again.
 
 import { stateOf } from "../audit/event.ts";
 import { badRequest, conflict } from "../errors.ts";
@@ -10,9 +11,10 @@ import type { Subject } from "../model/subject.ts";
 import { USER } from "../model/user.ts";
 import { listFirstEvents } from "../store/queries/events.ts";
 import { findSubjects, listTaken } from "../store/queries/subjects.ts";
-import type { Tx } from "../store/store.ts";
+import type { Sql } from "../store/store.ts";
 import { transact } from "./apply.ts";
 import type { Core, Work } from "./context.ts";
+import { keepPace } from "./pace.ts";
 
 type ImportCommand = Extract<Command, { readonly type: `${string}.import` }>;
 
@@ -30,46 +32,80 @@ export interface ImportCounts {
 
 export interface ImportOptions {
   readonly isDryRun: boolean;
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: (step: "checked" | "imported", done: number, total: number) => void;
+}
+
+/** Entries of one kind, read anew at each call, at most LIMITS.applyRows at once; those with the largest ids first. */
+export interface EntryList {
+  readonly count: number;
+  readonly largestId: number;
+  readonly batches: () => Iterable<readonly Entry[]>;
+  /** Whether a user comes with the same data. */
+  readonly isComing?: (userId: number) => boolean;
 }
 
 /**
- * Lists of entries, each of one kind, in their order; counts in the same. Throws conflict for one whose id or unique value belongs
- * to something that these entries did not bring in, bad_request for one whose owner is not there. What an earlier run brought in
- * is left alone, whatever has become of it since.
+ * Lists in their order; counts in the same. Throws conflict for an entry whose id or unique value belongs to something that these
+ * entries did not bring in, bad_request for one whose owner is not there; then nothing was written, unless that came about while
+ * it was. What an earlier run brought in is left alone, whatever has become of it since.
  */
-export function importAll(
+export async function importAll(
   core: Core,
   caller: Caller,
-  lists: readonly (readonly Entry[])[],
+  lists: readonly EntryList[],
   { isDryRun, onProgress }: ImportOptions,
 ): Promise<readonly ImportCounts[]> {
-  const total = lists.reduce((sum, { length }) => sum + length, 0);
-  const run = async (work: Work) => {
-    // First, so that no other transaction draws an id that is about to be imported.
-    for (const list of lists) await reserveIds(work.tx, list);
-    let done = 0;
+  const total = lists.reduce((sum, { count }) => sum + count, 0);
+  let done = 0;
+  const walk = async (
+    step: "checked" | "imported",
+    each: (part: readonly Entry[], list: EntryList) => Promise<number>,
+  ) => {
     const counts: ImportCounts[] = [];
+    done = 0;
     for (const list of lists) {
       let imported = 0;
-      for (let at = 0; at < list.length; at += LIMITS.applyRows) {
-        const part = list.slice(at, at + LIMITS.applyRows);
-        imported += await importPart(work, part);
+      for (const part of list.batches()) {
+        imported += await each(part, list);
         done += part.length;
-        onProgress?.(done, total);
+        onProgress?.(step, done, total);
       }
-      counts.push({ imported, unchanged: list.length - imported });
+      counts.push({ imported, unchanged: list.count - imported });
     }
     return counts;
   };
-  return transact(core, caller, run, { deadlineMs: LIMITS.importMs, isDryRun });
+  const checked = await walk("checked", (part, list) => core.store.read((sql) => checkPart(sql, part, list)));
+  if (isDryRun || checked.every(({ imported }) => imported === 0)) return checked;
+  // So that nobody draws an id from now on that is about to be imported.
+  for (const list of lists) await reserveIds(core, list);
+  return walk("imported", async (part) => {
+    await keepPace(core);
+    return transact(core, caller, (work) => importPart(work, part), { deadlineMs: LIMITS.importMs });
+  });
 }
 
-async function reserveIds(tx: Tx, list: readonly Entry[]): Promise<void> {
-  const [first] = list;
-  if (!first) return;
-  const largest = list.reduce((id, { command }) => Math.max(id, command.id), 0);
-  await tx.reserveIds(ruleOf(first.command).subject, largest);
+async function reserveIds({ store }: Core, { batches, largestId }: EntryList): Promise<void> {
+  const [first] = [...take(batches(), 1)].flat();
+  if (first) await store.begin((tx) => tx.reserveIds(ruleOf(first.command).subject, largestId));
+}
+
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const item of items) {
+    if (left-- <= 0) return;
+    yield item;
+  }
+}
+
+/** How many of the entries would be new. */
+async function checkPart(sql: Sql, part: readonly Entry[], { isComing }: EntryList): Promise<number> {
+  const [first] = part;
+  if (!first) return 0;
+  const { subject } = ruleOf(first.command);
+  const missing = await leaveOutKnown(sql, subject, part);
+  await refuseTaken(sql, subject, missing);
+  await refuseOrphans(sql, missing, isComing);
+  return missing.length;
 }
 
 /** How many of the entries were new. */
@@ -84,7 +120,7 @@ async function importPart({ tx, apply }: Work, part: readonly Entry[]): Promise<
   return missing.length;
 }
 
-async function leaveOutKnown(tx: Tx, { type }: Subject, part: readonly Entry[]): Promise<readonly Entry[]> {
+async function leaveOutKnown(tx: Sql, { type }: Subject, part: readonly Entry[]): Promise<readonly Entry[]> {
   const ids = part.map(({ command }) => command.id);
   const firsts = new Map((await listFirstEvents(tx, type, ids)).map((event) => [event.subject_id, event]));
   return part.filter(({ command, place }) => {
@@ -105,7 +141,7 @@ function says(state: State, { type: _, ...members }: ImportCommand): boolean {
 }
 
 /** Constraints decide; but of many rows they do not say which it was. */
-async function refuseTaken(tx: Tx, subject: Subject, entries: readonly Entry[]): Promise<void> {
+async function refuseTaken(tx: Sql, subject: Subject, entries: readonly Entry[]): Promise<void> {
   for (const unique of Object.values(subject.uniques)) {
     const textOf = ({ command }: Entry) => String((command as Readonly<Record<string, unknown>>)[unique.column]);
     if (entries.length === 0) return;
@@ -115,13 +151,18 @@ async function refuseTaken(tx: Tx, subject: Subject, entries: readonly Entry[]):
   }
 }
 
-async function refuseOrphans(tx: Tx, entries: readonly Entry[]): Promise<void> {
+async function refuseOrphans(
+  tx: Sql,
+  entries: readonly Entry[],
+  isComing: EntryList["isComing"] = () => false,
+): Promise<void> {
   const ownerOf = ({ command }: Entry) => ("user_id" in command ? command.user_id : undefined);
   const wanted = [...new Set(entries.map(ownerOf))].filter((id) => id !== undefined);
   if (wanted.length === 0) return;
   const owners = new Set((await findSubjects(tx, USER, wanted)).map(({ id }) => id));
   for (const entry of entries) {
     const owner = ownerOf(entry);
-    if (owner !== undefined && !owners.has(owner)) throw badRequest(`${entry.place}: there is no user ${owner}`);
+    if (owner !== undefined && !owners.has(owner) && !isComing(owner))
+      throw badRequest(`${entry.place}: there is no user ${owner}`);
   }
 }
