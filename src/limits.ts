@@ -144,6 +144,8 @@ export const LIMITS = {
   /** Events whose disclosures one transaction erases. */
   eraseRows: 1_000,
   importRows: 10_000_000,
+  /** Rows that one transaction imports. */
+  importBatchRows: 1_000,
   importMs: 600_000,
   logBufferBytes: 2 ** 20,
   logFlushBytes: 64 * 1024,

@@ -32,12 +32,12 @@ export async function importLegacy(
   const users = {
     count: counts.users,
     largestId: staging.largestId("users"),
-    batches: () => entriesOf(staging.users(LIMITS.applyRows), userEntry),
+    batches: () => entriesOf(staging.users(LIMITS.importBatchRows), userEntry),
   };
   const links = {
     count: counts.links,
     largestId: staging.largestId("links"),
-    batches: () => entriesOf(staging.links(LIMITS.applyRows), linkEntry),
+    batches: () => entriesOf(staging.links(LIMITS.importBatchRows), linkEntry),
     isComing: (userId: number) => staging.hasUser(userId),
   };
   const [users_ = NONE, links_ = NONE] = await importAll(core, caller, [users, links], options);

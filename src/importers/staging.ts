@@ -22,7 +22,7 @@ export type StagedLink = LegacyLink & { readonly history: readonly LegacyEvent[]
 const TABLES = `
   create table users (id integer primary key, line, username, email, createdAtMs, name_key unique, email_key unique);
   create table links (id integer primary key, line, userId, code unique, originalUrl, title, isActive, createdAtMs,
-    updatedAtMs, history integer not null default 0, deletions integer not null default 0);
+    updatedAtMs, deletions integer not null default 0);
   create table events (ord integer primary key, line, urlId, atMs, event);
 `;
 
@@ -57,7 +57,7 @@ export class Staging {
   addLink(link: LegacyLink): void {
     const { line, id, userId, code, originalUrl, title, isActive, createdAtMs, updatedAtMs } = link;
     const { changes } = this.#database
-      .query("insert into links values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) on conflict do nothing")
+      .query("insert into links values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0) on conflict do nothing")
       .run(id, line, userId, code, originalUrl, title, isActive ? 1 : 0, createdAtMs, updatedAtMs);
     if (changes === 0)
       this.#refuseRepeat("links", [
@@ -69,7 +69,7 @@ export class Staging {
   /** Throws bad_request for one of no link, too. */
   addEvent({ line, order, urlId, atMs, event }: StagedEvent): void {
     const { changes: found } = this.#database
-      .query("update links set history = history + 1, deletions = deletions + ? where id = ?")
+      .query("update links set deletions = deletions + ? where id = ?")
       .run(event.event_type === "deleted" ? 1 : 0, urlId);
     if (found === 0) throw badRequest(`url_id: no link ${urlId} in the links file`);
     const { changes } = this.#database
@@ -100,15 +100,18 @@ export class Staging {
   *links(size: number): Generator<readonly StagedLink[]> {
     if (!this.#isIndexed) this.#database.run("create index events_of on events (urlId, atMs, ord)");
     this.#isIndexed = true;
-    const history = this.#database.query<{ event: string }, [number]>(
-      "select event from events where urlId = ? order by atMs, ord",
+    const events = this.#database.query<{ urlId: number; event: string }, [number, number]>(
+      "select urlId, event from events where urlId between ? and ? order by urlId, atMs, ord",
     );
-    for (const batch of this.#batches<LegacyLink & { readonly history: number }>("links", size))
+    for (const batch of this.#batches<LegacyLink>("links", size)) {
+      const range = [batch.at(-1)?.id ?? 0, batch[0]?.id ?? 0] as const;
+      const histories = Map.groupBy(events.all(...range), ({ urlId }) => urlId);
       yield batch.map((link) => ({
         ...link,
         isActive: Boolean(link.isActive),
-        history: link.history === 0 ? [] : history.all(link.id).map(({ event }) => JSON.parse(event) as LegacyEvent),
+        history: (histories.get(link.id) ?? []).map(({ event }) => JSON.parse(event) as LegacyEvent),
       }));
+    }
   }
 
   /** Codes of links whose old history cannot have led to their state. */

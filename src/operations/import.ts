@@ -35,7 +35,7 @@ export interface ImportOptions {
   readonly onProgress?: (step: "checked" | "imported", done: number, total: number) => void;
 }
 
-/** Entries of one kind, read anew at each call, at most LIMITS.applyRows at once; those with the largest ids first. */
+/** Entries of one kind, read anew at each call, at most LIMITS.importBatchRows at once; those with the largest ids first. */
 export interface EntryList {
   readonly count: number;
   readonly largestId: number;
