@@ -18,9 +18,6 @@ export interface AccessTable {
   match(method: string, path: string): Match | undefined;
 }
 
-/** The first version's file route: 404, since it is not an event that is called bulk. */
-const GONE: ReadonlySet<string> = new Set(["POST /events/bulk"]);
-
 export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable {
   const entries = new Map<string, Map<string, Facts>>();
   for (const route of routes) {
@@ -40,7 +37,6 @@ export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable
 
   return {
     match(method, path) {
-      if (GONE.has(`${method} ${path}`)) return undefined;
       const exact = fixed.get(path);
       // A link may be called bulk: only POST means the other one.
       const isExact = exact !== undefined && (methodsOf(exact).has(method) || !path.endsWith("/bulk"));
