@@ -238,8 +238,9 @@ export class LogFeed {
       if (place !== undefined) this.distrust();
       return size;
     }
-    if (size < place.next)
-      throw new CheckpointError(`the log has ${size} entries, but had ${place.next}: it went back`);
+    // What was told since the look was asked for it need not have seen.
+    const had = asked === undefined ? size : asked.next;
+    if (size < had) throw new CheckpointError(`the log has ${size} entries, but had ${had}: it went back`);
     const { toldHash } = place;
     const isSameEntry =
       asked?.next !== place.next || !toldHash || (log.told_hash && isSameHash(toldHash, log.told_hash));
