@@ -42,6 +42,10 @@ export const LIMITS = {
   bulkAtomicRows: 5_000,
   bulkDryRunRows: 100_000,
   bulkBatchRows: { postgres: 250, sqlite: 64 },
+  /** Redirects a second past which a batch has fewer rows, and how many times as long as it took is rested after it. */
+  bulkBusyRate: 50,
+  bulkBusyRows: 32,
+  bulkRestShare: 2,
   /** Bulk requests that one process takes at once. */
   bulksAtOnce: 4,
   /** How long whoever writes much waits for the log to take it up, and how often it looks. */

@@ -245,8 +245,8 @@ function tellOwn(
   keys: KeyMemory,
   mutations: Mutations,
 ): Core["onCommit"] {
-  return (changes) => {
-    redirects.committed(changes);
+  return (changes, isBulk) => {
+    redirects.committed(changes, isBulk);
     auditLog.committed(changes);
     for (const { type, id, op } of changes) {
       keys.heardOf(type, id, op);

@@ -20,7 +20,7 @@ import type { Part } from "./parts.ts";
 export interface Redirects extends RedirectPlane {
   readonly cache: RedirectCache;
   /** Takes up what this process has just changed. */
-  committed(changes: readonly Committed[]): void;
+  committed(changes: readonly Committed[], isBulk: boolean): void;
   /** Before the feed starts: it goes on from where the warm set was written. */
   readonly warmSet: Part;
   readonly hotLinks: Part;
@@ -116,11 +116,10 @@ export function createRedirects(config: Config, parts: RedirectsParts): Redirect
     counts,
     cache,
     canServeAlone: () => silentMs() <= config.cacheOutage && cache.size.links > 0,
-    committed(changes) {
+    committed(changes, isBulk) {
       for (const { link, op } of changes) {
         if (link === null) continue;
-        // An import is of more links than anybody is about to follow.
-        if (op === "imported") resolver.refresh(link);
+        if (isBulk || op === "imported") resolver.refresh(link);
         else resolver.put(link);
         // No file names what has only now come to be.
         if (op !== "created") keeper.strikeOwn(link.short_code);

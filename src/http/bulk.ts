@@ -8,6 +8,7 @@ import { strict, wordOf } from "../model/schema.ts";
 import { applyAsks } from "../operations/apply.ts";
 import type { Ask, Result } from "../operations/ask.ts";
 import { applyBatch, batchRows } from "../operations/bulk.ts";
+import { sleep } from "../runtime/clock.ts";
 import {
   BULK_COMMANDS,
   type Bulk,
@@ -112,12 +113,13 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
   const { clock } = service.core;
   const untilMs = clock.monotonic() + LIMITS.bulkMs;
   const most = isDryRun ? LIMITS.bulkDryRunRows : LIMITS.bulkRows;
-  const size = batchRows(service.core);
+  const pace = new Pace(service);
   let count = 0;
   try {
     for await (const rows of chunks) {
-      for (let at = 0; at < rows.length; at += size) {
-        const part = rows.slice(at, at + size);
+      for (let at = 0; at < rows.length; ) {
+        const part = rows.slice(at, at + pace.size);
+        at += part.length;
         count += part.length;
         if (count > most) throw new DeadletterError("payload_too_large", `a request may have at most ${most} rows`);
         if (request.signal.aborted) return;
@@ -128,11 +130,42 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
         // Each row that is told so is safe to send again, or says that it is not known; so is the rest, which was not looked at.
         const last = results.at(-1)?.[1];
         if (last && "refusal" in last && last.refusal.code === "unavailable") return;
+        await pace.rest();
       }
     }
   } catch (error) {
     if (!(error instanceof DeadletterError) || count === 0) throw error;
     yield refusalLine(null, error);
+  }
+}
+
+/** Leaves redirects room: while they come a batch is small, and followed by a rest. */
+class Pace {
+  readonly #service: Service;
+  #found: number;
+  #beganMs: number;
+  #isBusy = false;
+
+  constructor(service: Service) {
+    this.#service = service;
+    this.#found = service.redirects.counts.outcomes.found;
+    this.#beganMs = service.core.clock.monotonic();
+  }
+
+  /** Rows of the next batch. */
+  get size(): number {
+    return this.#isBusy ? LIMITS.bulkBusyRows : batchRows(this.#service.core);
+  }
+
+  /** After each batch. */
+  async rest(): Promise<void> {
+    const { core, redirects } = this.#service;
+    const tookMs = core.clock.monotonic() - this.#beganMs;
+    const { found } = redirects.counts.outcomes;
+    this.#isBusy = ((found - this.#found) / Math.max(1, tookMs)) * 1000 > LIMITS.bulkBusyRate;
+    if (this.#isBusy) await sleep(core.clock, tookMs * LIMITS.bulkRestShare);
+    this.#found = redirects.counts.outcomes.found;
+    this.#beganMs = core.clock.monotonic();
   }
 }
 

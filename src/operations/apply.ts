@@ -48,6 +48,8 @@ export interface TransactOptions {
   readonly isDryRun?: boolean;
   /** Whether to write although the stored log is refused: for what ends that. */
   readonly mayWriteRefused?: boolean;
+  /** Whether it is one of so many that nobody is about to follow all of their links. */
+  readonly isBulk?: boolean;
 }
 
 /**
@@ -112,7 +114,7 @@ const REFUSED_HINT = {
 async function runOnce<T>(
   core: Core,
   run: (tx: Tx, progress: Progress) => Promise<T>,
-  { isDryRun = false, mayWriteRefused = false, ...options }: TransactOptions,
+  { isDryRun = false, mayWriteRefused = false, isBulk = false, ...options }: TransactOptions,
 ): Promise<T> {
   const refusal = mayWriteRefused ? undefined : core.writeRefusal();
   if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
@@ -126,7 +128,7 @@ async function runOnce<T>(
   };
   try {
     const result = await core.store.begin(once, options);
-    if (progress.committed.length > 0) core.onCommit(progress.committed);
+    if (progress.committed.length > 0) core.onCommit(progress.committed, isBulk);
     return result;
   } catch (error) {
     // Rolling everything back is what makes a dry run one: it has met every rule of the database.

@@ -15,7 +15,7 @@ export async function applyBatch(
 ): Promise<readonly Result[]> {
   try {
     if (!isDryRun) await keepPace(core);
-    return await applyEach(core, asks, { isDryRun });
+    return await applyEach(core, asks, { isDryRun, isBulk: true });
   } catch (error) {
     if (!(error instanceof DeadletterError)) throw error;
     if (error.code === "unavailable" || isDryRun) return asks.map(() => ({ refusal: error }));

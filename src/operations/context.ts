@@ -26,8 +26,8 @@ export interface Core {
   readonly ahead: Ahead;
   /** Changes of one subject each that wait to be written together. */
   readonly waiting: WaitingChanges;
-  /** Called after changes are durably committed, before their caller is answered. */
-  readonly onCommit: (changes: readonly Committed[]) => void;
+  /** Called after changes are durably committed, before their caller is answered. `isBulk`: see TransactOptions. */
+  readonly onCommit: (changes: readonly Committed[], isBulk: boolean) => void;
 }
 
 /** What was committed, as those who follow it in this process hear of it. */
