@@ -108,7 +108,7 @@ async function bulk({ url, child }: Served, label: string, floor: () => number):
   const file = join(work, "rows.ndjson");
   const writer = Bun.file(file).writer();
   for (let at = 0; at < rows; at++)
-    writer.write(`{"original_url":"https://example.com/page/${at}","short_code":"w${at}x"}\n`);
+    await writer.write(`{"original_url":"https://example.com/page/${at}","short_code":"w${at}x"}\n`);
   await writer.end();
   const headers = { authorization: `Bearer ${KEY}` };
   let peakKb = 0;
@@ -141,11 +141,11 @@ async function importRows(environment: Record<string, string>, label: string): P
   const files = { users: join(work, "users.csv"), urls: join(work, "urls.csv"), events: join(work, "events.csv") };
   writeFileSync(files.users, "id,username,email,created_at\n1,ada,ada@example.com,2025-11-02 16:29:04\n");
   const [urls, events] = [Bun.file(files.urls).writer(), Bun.file(files.events).writer()];
-  urls.write("id,user_id,short_code,original_url,title,is_active,created_at,updated_at\n");
-  events.write("id,url_id,user_id,event_type,timestamp,details\n");
+  await urls.write("id,user_id,short_code,original_url,title,is_active,created_at,updated_at\n");
+  await events.write("id,url_id,user_id,event_type,timestamp,details\n");
   for (let id = 1; id <= rows; id++) {
-    urls.write(`${id},1,i${id}x,https://example.com/page/${id},t,True,2025-06-09 11:24:49,2025-07-15 11:30:38\n`);
-    events.write(`${id},${id},1,created,2025-06-09 11:24:49,"{""short_code"":""i${id}x""}"\n`);
+    await urls.write(`${id},1,i${id}x,https://example.com/page/${id},t,True,2025-06-09 11:24:49,2025-07-15 11:30:38\n`);
+    await events.write(`${id},${id},1,created,2025-06-09 11:24:49,"{""short_code"":""i${id}x""}"\n`);
   }
   await Promise.all([urls.end(), events.end()]);
   const flags = Object.entries(files).flatMap(([name, path]) => [`--${name}`, path]);

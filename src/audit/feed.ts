@@ -241,9 +241,8 @@ export class LogFeed {
     // What was told since the look was asked for it need not have seen.
     const had = asked === undefined ? size : asked.next;
     if (size < had) throw new CheckpointError(`the log has ${size} entries, but had ${had}: it went back`);
-    const { toldHash } = place;
-    const isSameEntry =
-      asked?.next !== place.next || !toldHash || (log.told_hash && isSameHash(toldHash, log.told_hash));
+    const { toldHash, next } = place;
+    const isSameEntry = asked?.next !== next || !toldHash || (log.told_hash && isSameHash(toldHash, log.told_hash));
     if (!isSameEntry)
       throw new CheckpointError(`entry ${place.next - 1} of the log is another than it was: it went back`);
     return place.next;
