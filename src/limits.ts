@@ -34,18 +34,24 @@ export const LIMITS = {
   changesWaiting: 10_000,
   groupSize: { postgres: 250, sqlite: 64 },
   groupsAtOnce: { postgres: 2, sqlite: 1 },
+  /** Who has less left than this waits no longer: a group has as long as the least of its changes. */
+  groupLeastMs: 250,
   /** Of one bulk request: rows, bytes, how long it may take, characters of a row; rows where all or none are applied, or none at all. */
   bulkRows: 1_000_000,
   bulkBytes: 2 ** 30,
   bulkMs: 3_600_000,
   bulkRowChars: 64 * 1024,
   bulkAtomicRows: 5_000,
+  bulkAtomicBytes: 32 * 2 ** 20,
+  /** How long the next row may be in coming. */
+  bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
   bulkBatchRows: { postgres: 250, sqlite: 64 },
   /** Redirects a second past which a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
   bulkBusyRows: 32,
   bulkRestShare: 2,
+  bulkRestMostMs: 1_000,
   /** Bulk requests that one process takes at once. */
   bulksAtOnce: 4,
   /** How long whoever writes much waits for the log to take it up, and how often it looks. */
@@ -150,6 +156,7 @@ export const LIMITS = {
   importRows: 10_000_000,
   /** Rows that one transaction imports. */
   importBatchRows: 1_000,
+  importRowChars: 16 * 2 ** 20,
   importMs: 600_000,
   logBufferBytes: 2 ** 20,
   logFlushBytes: 64 * 1024,

@@ -1,7 +1,7 @@
 // bulk: many changes out of a file, one a row, through the API: progress, a report of what failed, and safe to run again.
 
 import { createReadStream, existsSync, statSync } from "node:fs";
-import { basename } from "node:path";
+import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import { badRequest, messageOf } from "../errors.ts";
 import { systemClock } from "../runtime/clock.ts";
@@ -45,6 +45,9 @@ export const bulkCommand: Command = {
     const path = input.args[0] ?? "";
     if (path !== "-" && !existsSync(path)) throw badRequest(`there is no file ${path}`);
     const source = path === "-" ? undefined : { path, bytes: statSync(path).size };
+    const key = input.value("idempotency-key");
+    if (key !== undefined && !/^[\x20-\x7e]{1,255}$/.test(key))
+      throw badRequest("--idempotency-key: must be 1 to 255 visible ASCII characters");
     const job: Job = { input, io, source, format: formatOf(input, path), report: reportOf(input, path) };
     let summary: Summary | undefined;
     await withClient(input, async (client) => {
@@ -89,7 +92,9 @@ function formatOf(input: Input, path: string): Format {
 }
 
 function reportOf(input: Input, path: string): string | undefined {
-  return input.value("report") ?? (path === "-" || input.isOn("dry-run") ? undefined : `${path}.failed.ndjson`);
+  const named = input.value("report");
+  if (named !== undefined && resolve(named) === resolve(path)) throw badRequest("--report: is the file that is read");
+  return named ?? (path === "-" || input.isOn("dry-run") ? undefined : `${path}.failed.ndjson`);
 }
 
 async function run(job: Job, client: Client): Promise<Summary> {
@@ -106,12 +111,9 @@ async function run(job: Job, client: Client): Promise<Summary> {
     report: null,
     stopped: null,
   };
-  // It would say what an earlier run found.
-  if (report !== undefined) systemFiles.removeIfThere(report);
   let sentBytes = 0;
   const meter = createMeter(job, summary, () => sentBytes);
-  const key =
-    input.value("idempotency-key") ?? (source ? `${basename(source.path)} ${await hashOf(source.path)}` : undefined);
+  const key = input.value("idempotency-key") ?? (source ? await hashOf(source.path) : undefined);
   const read = source ? createReadStream(source.path) : process.stdin;
   const body = (Readable.toWeb(read) as ReadableStream<Uint8Array>).pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
@@ -150,6 +152,8 @@ async function hashOf(path: string): Promise<string> {
 }
 
 function take(summary: Summary, answers: readonly BulkAnswer[], report: string | undefined): void {
+  // It would say what an earlier run found.
+  if (summary.rows === 0 && report !== undefined) systemFiles.removeIfThere(report);
   const failures = answers.filter(({ error }) => error !== undefined);
   for (const { line, error, detail, repeated } of answers) {
     const isLast = line === null || error === "unavailable";
@@ -197,7 +201,9 @@ function describe(
   const what = dry_run ? "would be carried out" : "carried out";
   const before = repeated > 0 ? `, ${repeated} had been before` : "";
   const where = report === null ? "" : `: see ${report}`;
-  const lines = [`${rows} rows: ${done} ${what}${before}, ${failed} failed${where} (${seconds} s)`];
+  const lines = [
+    `${rows} ${rows === 1 ? "row" : "rows"}: ${done} ${what}${before}, ${failed} failed${where} (${seconds} s)`,
+  ];
   const isSafe = source !== undefined || input.value("idempotency-key") !== undefined;
   if (stopped !== null)
     lines.push(

@@ -9,6 +9,7 @@ import { applyAsks } from "../operations/apply.ts";
 import type { Ask, Result } from "../operations/ask.ts";
 import { applyBatch, batchRows } from "../operations/bulk.ts";
 import { sleep } from "../runtime/clock.ts";
+import { describeError } from "../runtime/logger.ts";
 import {
   BULK_COMMANDS,
   type Bulk,
@@ -20,7 +21,7 @@ import {
   refusalLine,
   USER_ROWS,
 } from "./bulk-rows.ts";
-import { allowIdle, callerOf } from "./exchange.ts";
+import { allowIdle, callerOf, exchangeOf } from "./exchange.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
 import { readFlag, spelled } from "./page.ts";
 import { type Row, type RowFormat, readRows } from "./rows.ts";
@@ -63,7 +64,9 @@ export function bulkHandlers(service: Service) {
       };
       try {
         allowIdle(request, Math.ceil(LIMITS.paceMs / 1000) * 2);
-        const rows = readRows(request.body, format);
+        // Whoever goes away before the answer has begun neither reads nor cancels it.
+        request.signal.addEventListener("abort", end, { once: true });
+        const rows = readRows(request, format, isAtomic ? LIMITS.bulkAtomicBytes : LIMITS.bulkBytes);
         const answers = isAtomic ? answerAtOnce(bulk, rows) : answerRows(bulk, rows);
         // What is wrong with the request as a whole is answered as always, as long as nothing else was.
         const first = await answers.next();
@@ -93,11 +96,15 @@ function streamOf(first: IteratorResult<string>, answers: AsyncGenerator<string>
   return new ReadableStream(
     {
       async pull(controller) {
-        const { done, value } = next ?? (await answers.next());
-        next = undefined;
-        if (!done) return controller.enqueue(encoder.encode(value));
+        try {
+          const { done, value } = next ?? (await answers.next());
+          next = undefined;
+          if (!done) return controller.enqueue(encoder.encode(value));
+          controller.close();
+        } catch (error) {
+          controller.error(error);
+        }
         end();
-        controller.close();
       },
       async cancel() {
         end();
@@ -111,31 +118,63 @@ function streamOf(first: IteratorResult<string>, answers: AsyncGenerator<string>
 async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGenerator<string> {
   const { service, request, isDryRun } = bulk;
   const { clock } = service.core;
-  const untilMs = clock.monotonic() + LIMITS.bulkMs;
   const most = isDryRun ? LIMITS.bulkDryRunRows : LIMITS.bulkRows;
-  const pace = new Pace(service);
+  const [patience, pace] = [new Patience(bulk), new Pace(service)];
   let count = 0;
   try {
     for await (const rows of chunks) {
+      patience.check(rows.length);
       for (let at = 0; at < rows.length; ) {
         const part = rows.slice(at, at + pace.size);
         at += part.length;
         count += part.length;
         if (count > most) throw new DeadletterError("payload_too_large", `a request may have at most ${most} rows`);
-        if (request.signal.aborted) return;
-        if (clock.monotonic() > untilMs || service.isDraining())
-          throw unavailable("the server does not take up more rows of this request", { hint: "send the rest again" });
+        patience.check(part.length);
+        const beganMs = clock.monotonic();
         const results = await applyRows(bulk, part);
+        const tookMs = clock.monotonic() - beganMs;
         yield results.map(([line, result]) => lineOf(bulk, line, result)).join("");
         // Each row that is told so is safe to send again, or says that it is not known; so is the rest, which was not looked at.
         const last = results.at(-1)?.[1];
         if (last && "refusal" in last && last.refusal.code === "unavailable") return;
-        await pace.rest();
+        await pace.rest(tookMs);
       }
     }
   } catch (error) {
-    if (!(error instanceof DeadletterError) || count === 0) throw error;
-    yield refusalLine(null, error);
+    if (request.signal.aborted) return;
+    if (count === 0) throw error;
+    yield refusalLine(null, error instanceof DeadletterError ? error : unexpected(bulk, error));
+  }
+}
+
+/** The rows were answered so far: what went wrong cannot be the answer's status any more. */
+function unexpected({ service, request }: Bulk, error: unknown): DeadletterError {
+  const { requestId, route } = exchangeOf(request);
+  service.log.error("request failed", { request_id: requestId, route, ...describeError(error) });
+  return new DeadletterError("internal_error", "an unexpected error occurred");
+}
+
+/** How long a request may go on, and wait for its next row. */
+class Patience {
+  readonly #bulk: Bulk;
+  readonly #untilMs: number;
+  #rowMs: number;
+
+  constructor(bulk: Bulk) {
+    const nowMs = bulk.service.core.clock.monotonic();
+    this.#bulk = bulk;
+    this.#untilMs = nowMs + LIMITS.bulkMs;
+    this.#rowMs = nowMs;
+  }
+
+  /** With each chunk and each batch, and how many rows it has. Throws unavailable where the rest is not taken up. */
+  check(rows: number): void {
+    const { service, request } = this.#bulk;
+    const nowMs = service.core.clock.monotonic();
+    if (rows > 0) this.#rowMs = nowMs;
+    const isIdle = nowMs - this.#rowMs > LIMITS.bulkIdleMs;
+    if (nowMs > this.#untilMs || isIdle || service.isDraining() || request.signal.aborted)
+      throw unavailable("the server does not take up more rows of this request", { hint: "send the rest again" });
   }
 }
 
@@ -143,13 +182,13 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
 class Pace {
   readonly #service: Service;
   #found: number;
-  #beganMs: number;
+  #lookedMs: number;
   #isBusy = false;
 
   constructor(service: Service) {
     this.#service = service;
     this.#found = service.redirects.counts.outcomes.found;
-    this.#beganMs = service.core.clock.monotonic();
+    this.#lookedMs = service.core.clock.monotonic();
   }
 
   /** Rows of the next batch. */
@@ -157,22 +196,24 @@ class Pace {
     return this.#isBusy ? LIMITS.bulkBusyRows : batchRows(this.#service.core);
   }
 
-  /** After each batch. */
-  async rest(): Promise<void> {
+  /** After each batch, and how long that took. */
+  async rest(tookMs: number): Promise<void> {
     const { core, redirects } = this.#service;
-    const tookMs = core.clock.monotonic() - this.#beganMs;
+    const nowMs = core.clock.monotonic();
     const { found } = redirects.counts.outcomes;
-    this.#isBusy = ((found - this.#found) / Math.max(1, tookMs)) * 1000 > LIMITS.bulkBusyRate;
-    if (this.#isBusy) await sleep(core.clock, tookMs * LIMITS.bulkRestShare);
-    this.#found = redirects.counts.outcomes.found;
-    this.#beganMs = core.clock.monotonic();
+    this.#isBusy = ((found - this.#found) / Math.max(1, nowMs - this.#lookedMs)) * 1000 > LIMITS.bulkBusyRate;
+    this.#found = found;
+    this.#lookedMs = nowMs;
+    if (this.#isBusy) await sleep(core.clock, Math.min(tookMs * LIMITS.bulkRestShare, LIMITS.bulkRestMostMs));
   }
 }
 
 /** All or nothing: the answer is known once the transaction is committed. */
 async function* answerAtOnce(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGenerator<string> {
   const rows: Row[] = [];
+  const patience = new Patience(bulk);
   for await (const part of chunks) {
+    patience.check(part.length);
     rows.push(...part);
     if (rows.length > LIMITS.bulkAtomicRows)
       throw new DeadletterError("payload_too_large", `with atomic at most ${LIMITS.bulkAtomicRows} rows`);
@@ -202,6 +243,8 @@ async function applyRows(bulk: Bulk, rows: readonly Row[]): Promise<(readonly [R
     if (batch.length === 0) return;
     const asks = batch.map(({ ask }) => ask as Ask);
     const applied = await applyBatch(bulk.service.core, asks, bulk);
+    for (const result of applied)
+      if ("refusal" in result && result.refusal.code === "internal_error") unexpected(bulk, result.refusal.cause);
     results.push(...batch.map((read, at) => [read, applied[at] as Result] as const));
     batch = [];
   };
@@ -212,19 +255,18 @@ async function applyRows(bulk: Bulk, rows: readonly Row[]): Promise<(readonly [R
       continue;
     }
     await flush();
-    results.push([read, await settle(read)]);
+    results.push([read, await settle(bulk, read)]);
   }
   await flush();
   return results;
 }
 
-async function settle({ refusal, alone }: Read): Promise<Result> {
+async function settle(bulk: Bulk, { refusal, alone }: Read): Promise<Result> {
   if (refusal || !alone) return { refusal: refusal ?? badRequest("there is nothing in the row") };
   try {
     return { outcome: { state: await alone(), isChanged: true } };
   } catch (error) {
-    if (error instanceof DeadletterError) return { refusal: error };
-    throw error;
+    return { refusal: error instanceof DeadletterError ? error : unexpected(bulk, error) };
   }
 }
 

@@ -24,16 +24,21 @@ interface Splitter {
 
 /**
  * Rows as they come, those of one chunk together. Throws bad_request where the body cannot be read on, payload_too_large past
- * LIMITS.bulkBytes.
+ * `maxBytes`.
  */
-export async function* readRows(body: ReadableStream<Uint8Array> | null, format: RowFormat): AsyncGenerator<Row[]> {
+export async function* readRows(
+  { body, headers }: Request,
+  format: RowFormat,
+  maxBytes: number,
+): AsyncGenerator<Row[]> {
+  const tooLarge = new DeadletterError("payload_too_large", `the body must be at most ${maxBytes} bytes`);
+  if (Number(headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
   const splitter = splitterOf(format);
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let bytes = 0;
   for await (const chunk of body ?? []) {
     bytes += chunk.length;
-    if (bytes > LIMITS.bulkBytes)
-      throw new DeadletterError("payload_too_large", `the body must be at most ${LIMITS.bulkBytes} bytes`);
+    if (bytes > maxBytes) throw tooLarge;
     yield [...(await splitter.push(decode(decoder, chunk)))];
   }
   yield [...(await splitter.push(decode(decoder))), ...(await splitter.end())];
@@ -164,8 +169,10 @@ class CsvSplitter implements Splitter {
 
   *#rowsOf(records: readonly CsvRecord[]): Iterable<Row> {
     for (const { cells, line } of records) {
-      if (this.#names === undefined) this.#names = cells;
-      else yield rowOf(this.#names, cells, line);
+      if (this.#names === undefined) {
+        if (new Set(cells).size < cells.length) throw badRequest("the first line names a member twice");
+        this.#names = cells;
+      } else yield rowOf(this.#names, cells, line);
     }
   }
 }

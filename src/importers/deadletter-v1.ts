@@ -95,7 +95,7 @@ async function readRows<Column extends string>(
   take: (row: Record<Column, string>, line: number) => void,
 ): Promise<void> {
   const name = basename(path);
-  const reader = new CsvReader({ name, maxChars: LIMITS.bulkRowChars, isRelaxed: false });
+  const reader = new CsvReader({ name, maxChars: LIMITS.importRowChars, isRelaxed: false });
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rows = -1;
   const takeAll = (records: readonly CsvRecord[]) => {

@@ -17,23 +17,22 @@ export async function applyBatch(
     if (!isDryRun) await keepPace(core);
     return await applyEach(core, asks, { isDryRun, isBulk: true });
   } catch (error) {
-    if (!(error instanceof DeadletterError)) throw error;
-    if (error.code === "unavailable" || isDryRun) return asks.map(() => ({ refusal: error }));
+    if (error instanceof DeadletterError && error.code === "unavailable") return asks.map(() => ({ refusal: error }));
   }
   // Something of one of them broke a rule of the database's, and nothing was written: each is tried by itself.
   const results: Result[] = [];
-  for (const ask of asks) results.push(await applySingly(core, ask));
+  for (const ask of asks) results.push(await applySingly(core, ask, isDryRun));
   return results;
 }
 
-async function applySingly(core: Core, ask: Ask): Promise<Result> {
+async function applySingly(core: Core, ask: Ask, isDryRun: boolean): Promise<Result> {
   try {
-    const [outcome] = await applyAsks(core, [ask]);
+    const [outcome] = await applyAsks(core, [ask], { isDryRun });
     if (!outcome) throw new Error("a command came to nothing");
     return { outcome };
   } catch (error) {
     if (error instanceof DeadletterError) return { refusal: error };
-    throw error;
+    return { refusal: new DeadletterError("internal_error", "an unexpected error occurred", { cause: error }) };
   }
 }
 

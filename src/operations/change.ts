@@ -132,7 +132,7 @@ async function decideAll(
     changes.push(change);
     known.put(subject, change.after);
     prepared.earlier.keep(ask, subject, change.after, nowMs);
-    if (isEachAlone) taken.take(subject, change.after);
+    if (isEachAlone) taken.take(subject, change.after, before);
     return { state: change.state, isChanged: true };
   };
   const results = asks.map((ask, at): Result => {

@@ -84,11 +84,11 @@ function startGroups(core: Core): void {
 }
 
 function takeGroup({ waiting, clock, store }: Core): readonly Waiting[] {
-  const nowMs = clock.monotonic();
+  const leastMs = clock.monotonic() + Math.min(LIMITS.groupLeastMs, store.deadlineMs / 4);
   const taken = waiting.queue.splice(0, LIMITS.groupSize[store.engine]);
   for (const { deadlineMs, reject } of taken)
-    if (deadlineMs <= nowMs) reject(unavailable("the database did not answer in time"));
-  return taken.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    if (deadlineMs <= leastMs) reject(unavailable("the database did not answer in time"));
+  return taken.filter(({ deadlineMs }) => deadlineMs > leastMs);
 }
 
 /** Settles each of the group. */

@@ -102,9 +102,12 @@ export class TakenValues {
     }
   }
 
-  take(subject: Subject, row: SubjectRow): void {
-    for (const [constraint, unique] of Object.entries(subject.uniques))
+  /** A row as it becomes, and as it was: what it had before is free again. */
+  take(subject: Subject, row: SubjectRow, before: SubjectRow | undefined): void {
+    for (const [constraint, unique] of Object.entries(subject.uniques)) {
+      if (before) this.#holders.delete(keyOf(constraint, unique, String(cellOf(before, unique.column))));
       this.put(constraint, unique, String(cellOf(row, unique.column)), row.id);
+    }
   }
 }
 

@@ -193,6 +193,64 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
     ]);
   });
 
+  test("a row that breaks a rule of the database's fails alone, and no request is kept from then on", async () => {
+    const condition = "new.short_code = 'cursed'";
+    await server.store.tamper(
+      engine === "sqlite"
+        ? `create trigger cursed before insert on urls when ${condition} begin select raise(abort, 'injected'); end`
+        : `create function cursed() returns trigger language plpgsql as $$ begin raise exception 'injected'; end $$;
+           create trigger cursed before insert on urls for each row when (${condition}) execute function cursed()`,
+    );
+    for (let at = 0; at <= LIMITS.bulksAtOnce; at++) {
+      const rows = ndjson(link(`around-${at}-a`), link("cursed"), link(`around-${at}-b`));
+      const { lines } = await send("/urls/bulk", rows);
+      expect(lines.map(({ status }) => status)).toEqual([201, 500, 201]);
+      expect(lines[1]).toMatchObject({ error: "internal_error", detail: "an unexpected error occurred" });
+    }
+    await server.store.tamper(engine === "sqlite" ? "drop trigger cursed" : "drop trigger cursed on urls");
+  });
+
+  test("the same request twice at once carries each row out once", async () => {
+    const rows = ndjson(...Array.from({ length: 300 }, (_, at) => ({ original_url: `https://twice.example/${at}` })));
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => send("/urls/bulk", rows, undefined, { "idempotency-key": "at-once" })),
+    );
+    for (const { lines } of answers) expect(lines.map(({ status }) => status)).toEqual(lines.map(() => 201));
+    expect(new Set(answers.map(({ lines }) => JSON.stringify(lines.map(({ link }) => link.id)))).size).toBe(1);
+  });
+
+  test("a client that goes away before the first answer holds nothing", async () => {
+    for (let at = 0; at <= LIMITS.bulksAtOnce; at++) {
+      const controller = new AbortController();
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const headers = { authorization: `Bearer ${server.adminKey}`, "content-type": "application/x-ndjson" };
+      const init = { method: "POST", body: readable, headers, signal: controller.signal };
+      const asked = fetch(`${server.listeners.apiUrl}/urls/bulk?atomic=true`, init).catch(() => "aborted");
+      await writable.getWriter().write(new TextEncoder().encode(`${JSON.stringify(link(`away-${at}`))}\n`));
+      await Bun.sleep(20);
+      controller.abort();
+      expect(await asked).toBe("aborted");
+    }
+    await until("there is room", async () => (await send("/urls/bulk", "")).status === 200);
+    expect((await server.call("GET", "/urls/away-0")).status).toBe(404);
+  });
+
+  test("takes what a row before it gave up, and no header that names a member twice", async () => {
+    const { lines } = await send(
+      "/users/bulk",
+      ndjson({ username: "first", email: "first@a.example" }, { username: "other", email: "other@a.example" }),
+    );
+    const rename = { command: "update", user: lines[0].user.id, username: "renamed" };
+    const both = await send("/users/bulk", ndjson(rename, { username: "first", email: "again@a.example" }));
+    expect(both.lines.map(({ status }) => status)).toEqual([200, 201]);
+    const twice = await send(
+      "/urls/bulk",
+      "original_url,original_url\nhttps://a.example/,https://b.example/",
+      "text/csv",
+    );
+    expect([twice.status, twice.lines[0].error]).toEqual([400, "bad_request"]);
+  });
+
   test("answers as rows come, and loses nothing that it answered where the connection breaks", async () => {
     const controller = new AbortController();
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
