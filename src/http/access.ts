@@ -11,41 +11,38 @@ export interface Match {
   readonly isStreamed: boolean;
 }
 
-type Facts = Omit<Match, "template">;
-
 export interface AccessTable {
   /** The route for a request, or undefined where nothing is at this path. Throws method_not_allowed with `Allow`. */
   match(method: string, path: string): Match | undefined;
 }
 
 export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable {
-  const entries = new Map<string, Map<string, Facts>>();
+  const entries = new Map<string, Map<string, Match>>();
   for (const route of routes) {
-    const { method, path } = route;
+    const { method, path: template } = route;
     const { needs, streams } = factsOf(route);
-    const methods = entries.get(path) ?? new Map<string, Facts>();
-    entries.set(path, methods.set(method, { needs, isStreamed: streams !== undefined }));
+    const methods = entries.get(template) ?? new Map<string, Match>();
+    entries.set(template, methods.set(method, { template, needs, isStreamed: streams !== undefined }));
   }
-  const methodsOf = (template: string) => entries.get(template) ?? new Map<string, Facts>();
   // Fixed segments before parameters, so that /urls is never taken for a short code.
-  const templates = [...entries.keys()].sort((a, b) => parametersIn(a) - parametersIn(b));
-  // A path without parameters is found at once.
-  const fixed = new Map(templates.filter((template) => parametersIn(template) === 0).map((path) => [path, path]));
-  const patterns = templates
-    .filter((template) => parametersIn(template) > 0)
-    .map((template) => ({ template, pattern: patternOf(template) }));
+  const table = [...entries]
+    .sort(([a], [b]) => parametersIn(a) - parametersIn(b))
+    .map(([template, methods]) => ({ template, methods, pattern: patternOf(template) }));
 
   return {
     match(method, path) {
-      const exact = fixed.get(path);
-      // A link may be called bulk: only POST means the other one.
-      const isExact = exact !== undefined && (methodsOf(exact).has(method) || !path.endsWith("/bulk"));
-      const template = isExact ? exact : patterns.find(({ pattern }) => pattern.test(path))?.template;
-      if (template === undefined) return undefined;
-      const methods = methodsOf(template);
-      const facts = methods.get(method) ?? (method === "HEAD" ? methods.get("GET") : undefined);
-      if (facts === undefined) throw methodNotAllowed(method, template, [...methods.keys()]);
-      return { template, ...facts };
+      const asked = method === "HEAD" ? "GET" : method;
+      // A path without parameters is found at once.
+      const exact = entries.get(path)?.get(asked);
+      if (exact) return exact;
+      // A link may be called as a route is: only who takes the method is meant.
+      const found = table.find(({ methods, pattern }) => methods.has(asked) && pattern.test(path));
+      if (found) return found.methods.get(asked);
+      const others = table.filter(({ pattern }) => pattern.test(path));
+      const [first] = others;
+      if (!first) return undefined;
+      const allowed = new Set(others.flatMap(({ methods }) => [...methods.keys()]));
+      throw methodNotAllowed(method, first.template, [...allowed]);
     },
   };
 }
