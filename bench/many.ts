@@ -3,6 +3,8 @@
 
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
+import { LINK, LINK_HOSTS } from "../src/model/link.ts";
+import { columns, storedColumnsOf } from "../src/model/subject.ts";
 import { arraysOf, rowTexts } from "../src/store/postgres-rows.ts";
 import type { Column } from "../src/store/store.ts";
 
@@ -10,31 +12,19 @@ const ROWS = 250;
 const [url = "", seconds = "3"] = process.argv.slice(2);
 const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} });
 
-const column = (name: string, type: Column["type"] = "integer"): Column => ({ name, type });
-const EVENTS = [
-  column("subject_type", "text"),
-  column("subject_id"),
-  column("version"),
-  column("op", "text"),
-  column("at_ms"),
-  column("leaf", "bytes"),
-  column("leaf_hash", "bytes"),
-  column("tag", "bytes"),
-  column("actor", "text"),
-  column("state", "text"),
-];
-const URLS = [
-  column("id"),
-  column("short_code", "text"),
-  column("original_url", "text"),
-  column("title", "text"),
-  column("is_active"),
-  column("created_at_ms"),
-  column("updated_at_ms"),
-  column("version"),
-  column("head", "bytes"),
-];
-const HOSTS = [column("url_id"), column("host", "text")];
+const EVENTS = columns({
+  subject_type: "text",
+  subject_id: "integer",
+  version: "integer",
+  op: "text",
+  at_ms: "integer",
+  leaf: "bytes",
+  leaf_hash: "bytes",
+  tag: "bytes",
+  actor: "text",
+  state: "text",
+});
+const URLS = storedColumnsOf(LINK).all;
 const insert = (table: string, columns: readonly Column[], rows: readonly object[]) =>
   sql(rowTexts("insert", table, columns), ...arraysOf(columns, rows));
 
@@ -72,7 +62,7 @@ while (performance.now() - began < Number(seconds) * 1000) {
   await sql.begin(
     (tx) => tx`
       with e as (${insert("events", EVENTS, rows)} returning id), u as (${insert("urls", URLS, rows)}),
-      h as (${insert("link_hosts", HOSTS, rows)})
+      h as (${insert("link_hosts", LINK_HOSTS.columns, rows)})
       insert into log_queue (event_id, generation) select id, 2 from e order by id`,
   );
   count += ROWS;

@@ -13,6 +13,7 @@ import {
   born,
   type Context,
   checkVersion,
+  columns,
   type Decision,
   NOTHING,
   nextVersion,
@@ -119,10 +120,7 @@ export type LinkCommand = LinkCreate | LinkChange | LinkImport;
 export const LINK_HOSTS: SideTable<LinkRow> = {
   table: "link_hosts",
   key: "url_id",
-  columns: [
-    { name: "url_id", type: "integer" },
-    { name: "host", type: "text" },
-  ],
+  columns: columns({ url_id: "integer", host: "text" }),
   generation: 2,
   rowsOf({ id, original_url }) {
     const host = hostOf(original_url);

@@ -104,6 +104,11 @@ export interface Unique {
   refusal(row: SubjectRow): DeadletterError;
 }
 
+/** A value as it is compared. */
+export function foldedBy({ isFolded }: Pick<Unique, "isFolded">, value: string): string {
+  return isFolded ? value.toLowerCase() : value;
+}
+
 export type SideRow = Readonly<Record<string, Cell>>;
 
 export interface Subject<Row extends SubjectRow = SubjectRow, Command extends SubjectCommand = SubjectCommand> {
@@ -159,6 +164,11 @@ function fieldsOf({ fields }: Pick<Subject, "fields">): readonly NamedField[] {
   const named = Object.entries(fields).map(([name, field]) => ({ name, column: `${name}${field.suffix}`, field }));
   NAMED_FIELDS.set(fields, named);
   return named;
+}
+
+/** Columns of a table, in this order. */
+export function columns(types: Readonly<Record<string, Column["type"]>>): readonly Column[] {
+  return Object.entries(types).map(([name, type]) => ({ name, type }));
 }
 
 /** The columns of a subject's table, in the order of its fields; the head is beside them. */

@@ -1,7 +1,8 @@
 // Every statement about audit events, the queue before the log, and the counters the database keeps of both.
 
 import type { EventRow, EventType } from "../../model/event.ts";
-import type { Column, Query, Sql, Tx } from "../store.ts";
+import { columns } from "../../model/subject.ts";
+import type { Query, Sql, Tx } from "../store.ts";
 
 /** An event with the state its subject had before, from which the changes are derived. */
 export type EventWithPrevious = EventRow & { readonly previous_state: string | null };
@@ -18,19 +19,19 @@ export interface EventPage {
   readonly offset: number;
 }
 
-const COLUMNS: readonly Column[] = [
-  { name: "subject_type", type: "text" },
-  { name: "subject_id", type: "integer" },
-  { name: "version", type: "integer" },
-  { name: "op", type: "text" },
-  { name: "at_ms", type: "integer" },
-  { name: "leaf", type: "bytes" },
-  { name: "leaf_hash", type: "bytes" },
-  { name: "tag", type: "bytes" },
-  { name: "actor", type: "text" },
-  { name: "state", type: "text" },
-  { name: "user_id", type: "integer" },
-];
+const COLUMNS = columns({
+  subject_type: "text",
+  subject_id: "integer",
+  version: "integer",
+  op: "text",
+  at_ms: "integer",
+  leaf: "bytes",
+  leaf_hash: "bytes",
+  tag: "bytes",
+  actor: "text",
+  state: "text",
+  user_id: "integer",
+});
 
 export function insertEvents(tx: Tx, events: readonly Omit<EventRow, "id">[]): Query<unknown> {
   return tx.insertRows("events", COLUMNS, events);

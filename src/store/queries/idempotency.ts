@@ -1,6 +1,7 @@
 // Every statement about idempotency keys: what came of requests that carried one.
 
-import type { Column, Query, Tx } from "../store.ts";
+import { columns } from "../../model/subject.ts";
+import type { Query, Tx } from "../store.ts";
 
 export interface IdempotencyRow {
   /** SHA-256 of whose key it is and the key, base64url. */
@@ -25,14 +26,14 @@ export function listEarlierRequests(tx: Tx, keyHashes: readonly string[]): Query
     where k.key_hash ${tx.among(keyHashes)}`;
 }
 
-const COLUMNS: readonly Column[] = [
-  { name: "key_hash", type: "text" },
-  { name: "digest", type: "text" },
-  { name: "subject_type", type: "text" },
-  { name: "subject_id", type: "integer" },
-  { name: "version", type: "integer" },
-  { name: "at_ms", type: "integer" },
-];
+const COLUMNS = columns({
+  key_hash: "text",
+  digest: "text",
+  subject_type: "text",
+  subject_id: "integer",
+  version: "integer",
+  at_ms: "integer",
+});
 
 export function insertIdempotencyKeys(tx: Tx, rows: readonly IdempotencyRow[]): Query<unknown> {
   return tx.insertRows("idempotency_keys", COLUMNS, rows);

@@ -1,6 +1,7 @@
 // What the sequencer writes: leaves and tree hashes, the head, what leaves the queue, the quarantine.
 
-import type { Column, Query, Tx } from "../store.ts";
+import { columns } from "../../model/subject.ts";
+import type { Query, Tx } from "../store.ts";
 import type { LogHead } from "./log.ts";
 
 export function updateLogHead(tx: Tx, head: LogHead): Query<unknown> {
@@ -13,11 +14,7 @@ export interface LeafRow {
   readonly leaf_hash: Uint8Array;
 }
 
-const LEAF_COLUMNS: readonly Column[] = [
-  { name: "idx", type: "integer" },
-  { name: "event_id", type: "integer" },
-  { name: "leaf_hash", type: "bytes" },
-];
+const LEAF_COLUMNS = columns({ idx: "integer", event_id: "integer", leaf_hash: "bytes" });
 
 export function insertLeaves(tx: Tx, leaves: readonly LeafRow[]): Query<unknown> {
   return tx.insertRows("log_leaf", LEAF_COLUMNS, leaves);
@@ -30,11 +27,7 @@ export interface NodeRow {
   readonly hash: Uint8Array;
 }
 
-const NODE_COLUMNS: readonly Column[] = [
-  { name: "level", type: "integer" },
-  { name: "idx", type: "integer" },
-  { name: "hash", type: "bytes" },
-];
+const NODE_COLUMNS = columns({ level: "integer", idx: "integer", hash: "bytes" });
 
 export function insertNodes(tx: Tx, nodes: readonly NodeRow[]): Query<unknown> {
   return tx.insertRows("log_node", NODE_COLUMNS, nodes);
@@ -44,11 +37,7 @@ export function dequeue(tx: Tx, queueIds: readonly number[]): Query<unknown> {
   return tx`delete from log_queue where id ${tx.among(queueIds)}`;
 }
 
-const QUARANTINE_COLUMNS: readonly Column[] = [
-  { name: "event_id", type: "integer" },
-  { name: "reason", type: "text" },
-  { name: "at_ms", type: "integer" },
-];
+const QUARANTINE_COLUMNS = columns({ event_id: "integer", reason: "text", at_ms: "integer" });
 
 export function quarantine(
   tx: Tx,
