@@ -69,6 +69,11 @@ export function unavailable(
   return new DeadletterError("unavailable", message, { headers, cause, ...(hint === undefined ? {} : { hint }) });
 }
 
+/** What is told of an error that nobody foresaw: it is in the server's log. */
+export function unexpected(cause: unknown): DeadletterError {
+  return new DeadletterError("internal_error", "an unexpected error occurred", { cause });
+}
+
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
   return error instanceof Error ? error.message : String(error);

@@ -60,7 +60,7 @@ export class Presence implements Follower {
 
   /** By the clock's monotonic(): until then others wait for this process, and what it has heard may be believed. */
   get leaseUntilMs(): number {
-    // While its row was not there nobody waited: what was heard until then may lack a change that all are said to have heard.
+    // Nobody waits for a process without a row: a change may have been reported as heard by all before this one heard of it.
     if (this.#options.feed.heardMs < this.#joinedMs) return Number.NEGATIVE_INFINITY;
     return this.#renewedMs + LIMITS.replicaLeaseMs;
   }

@@ -4,15 +4,15 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import { badRequest, messageOf } from "../errors.ts";
+import { MEDIA_TYPES, ROW_FORMATS, type RowFormat } from "../http/rows.ts";
+import { LIMITS } from "../limits.ts";
+import { isIdempotencyKey } from "../operations/idempotency.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { systemFiles } from "../runtime/files.ts";
 import { type Client, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, type Input, type Io } from "./command.ts";
 import { print } from "./output.ts";
 import { type BulkAnswer, readAnswers, sendBulk } from "./requests.ts";
-
-const FORMATS = { ndjson: "application/x-ndjson", json: "application/json", csv: "text/csv" } as const;
-type Format = keyof typeof FORMATS;
 
 export const bulkCommand: Command = {
   name: "bulk",
@@ -26,7 +26,7 @@ export const bulkCommand: Command = {
       value: "NAME",
       help: "ndjson, json (an array) or csv; by default as the file's name ends, else ndjson",
     },
-    { name: "atomic", help: "all rows or none, at most 5000" },
+    { name: "atomic", help: `all rows or none, at most ${LIMITS.bulkAtomicRows}` },
     { name: "dry-run", help: "say what would become of each row, but change nothing" },
     { name: "report", value: "FILE", help: "what failed, a line a row, as NDJSON; by default FILE.failed.ndjson" },
     {
@@ -46,8 +46,8 @@ export const bulkCommand: Command = {
     if (path !== "-" && !existsSync(path)) throw badRequest(`there is no file ${path}`);
     const source = path === "-" ? undefined : { path, bytes: statSync(path).size };
     const key = input.value("idempotency-key");
-    if (key !== undefined && !/^[\x20-\x7e]{1,255}$/.test(key))
-      throw badRequest("--idempotency-key: must be 1 to 255 visible ASCII characters");
+    if (key !== undefined && !isIdempotencyKey(key))
+      throw badRequest(`--idempotency-key: must be 1 to ${LIMITS.idempotencyChars} visible ASCII characters`);
     const job: Job = { input, io, source, format: formatOf(input, path), report: reportOf(input, path) };
     let summary: Summary | undefined;
     await withClient(input, async (client) => {
@@ -66,7 +66,7 @@ interface Job {
   readonly io: Io;
   /** Undefined for standard input. */
   readonly source: { readonly path: string; readonly bytes: number } | undefined;
-  readonly format: Format;
+  readonly format: RowFormat;
   /** Undefined where what failed is only counted. */
   readonly report: string | undefined;
 }
@@ -84,11 +84,11 @@ interface Summary {
   stopped: string | null;
 }
 
-function formatOf(input: Input, path: string): Format {
+function formatOf(input: Input, path: string): RowFormat {
   const named = input.value("format") ?? /\.(ndjson|jsonl|json|csv)$/i.exec(path)?.[1]?.toLowerCase() ?? "ndjson";
-  const format = named === "jsonl" ? "ndjson" : named;
-  if (!(format in FORMATS)) throw badRequest(`--format: must be one of ${Object.keys(FORMATS).join(", ")}`);
-  return format as Format;
+  const format = ROW_FORMATS.find((each) => each === (named === "jsonl" ? "ndjson" : named));
+  if (!format) throw badRequest(`--format: must be one of ${ROW_FORMATS.join(", ")}`);
+  return format;
 }
 
 function reportOf(input: Input, path: string): string | undefined {
@@ -125,7 +125,7 @@ async function run(job: Job, client: Client): Promise<Summary> {
   );
   try {
     const response = await sendBulk(client, input.isOn("users") ? "/users/bulk" : "/urls/bulk", body, {
-      mediaType: FORMATS[job.format],
+      mediaType: MEDIA_TYPES[job.format],
       isAtomic: input.isOn("atomic"),
       isDryRun,
       key: isDryRun ? undefined : key,

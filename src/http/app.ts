@@ -154,7 +154,7 @@ const [ChangedLink, ChangedUser, ChangedKey] = [changed(Link), changed(User), ch
 const CHANGE = ["conflict", "precondition_failed"] as const;
 /** The same of a POST that takes an Idempotency-Key. */
 const REPEATABLE = ["conflict", "idempotency_mismatch"] as const;
-/** How a bulk request fails as a whole; with atomic also as any row of it would. */
+/** Errors of a whole bulk request; an atomic one also fails with the error of any row. */
 const BULK = ["not_found", "conflict", "precondition_failed", "too_many_requests", "idempotency_mismatch"] as const;
 const [LINKS_STREAM, USERS_STREAM] = [bulkStream(LINK_ROWS), bulkStream(USER_ROWS)];
 const METRICS = text("text/plain; version=0.0.4; charset=utf-8", "Prometheus text format");

@@ -9,10 +9,11 @@ import type { State } from "../model/field.ts";
 import { Link } from "../model/link.ts";
 import { wordOf } from "../model/schema.ts";
 import { User } from "../model/user.ts";
-import type { Ask, Idempotency, Result } from "../operations/ask.ts";
+import type { Ask, Result } from "../operations/ask.ts";
 import { deactivateUser } from "../operations/deactivate.ts";
-import { idempotencyOf } from "../operations/idempotency.ts";
+import { errorBody } from "./error.ts";
 import { takeFrom } from "./exchange.ts";
+import { idempotencyFor } from "./idempotency.ts";
 import type { Replies } from "./route.ts";
 import type { Row } from "./rows.ts";
 import type { Service } from "./service.ts";
@@ -52,7 +53,7 @@ function bulkAnswer({ noun, schema }: BulkKind) {
   ]);
 }
 
-/** A row that was read: what is to be applied, or done by itself, or why it cannot be. */
+/** A row once read: a command for the batch, work outside of it (`alone`), or a refusal. */
 export interface Read {
   readonly line: number;
   readonly status: number;
@@ -90,7 +91,8 @@ function commandOf(bulk: Bulk, line: number, value: unknown): Omit<Read, "line">
     throw badRequest(`command: must be one of ${BULK_COMMANDS.join(", ")}`);
   // They are the command's own words for what this row says by others.
   for (const name of ["type", "id"]) if (name in members) throw badRequest(`${name}: is not a member of a row`);
-  const idempotency = bulk.key === undefined ? undefined : idempotencyFor(bulk, bulk.key, line, value);
+  // Each line of a request is one of its own.
+  const idempotency = bulk.key === undefined ? undefined : idempotencyFor(bulk.request, `${bulk.key}\n${line}`, value);
   const type = `${kind.noun}.${word}`;
   if (word === "create") {
     if (named !== undefined) throw badRequest(`${kind.noun}: one that is made has no name yet`);
@@ -117,21 +119,14 @@ function commandOf(bulk: Bulk, line: number, value: unknown): Omit<Read, "line">
   };
 }
 
-/** Each line of a request is one of its own. */
-function idempotencyFor({ caller, request }: Bulk, key: string, line: number, value: unknown): Idempotency {
-  const { pathname } = new URL(request.url);
-  return idempotencyOf(caller, `${key}\n${line}`, `${request.method} ${pathname}\n${JSON.stringify(value)}`);
-}
-
 export function lineOf({ kind }: Bulk, { line, status }: Read, result: Result): string {
   if ("refusal" in result) return refusalLine(line, result.refusal);
   const { state, isRepeated } = result.outcome;
   return `${JSON.stringify({ line, status, ...(isRepeated ? { repeated: true } : {}), [kind.noun]: state })}\n`;
 }
 
-export function refusalLine(line: number | null, { code, message, hint }: DeadletterError): string {
-  const detail = (hint === undefined ? message : `${message} (${hint})`).toWellFormed();
-  return `${JSON.stringify({ line, status: ERROR_TABLE[code].status, error: code, detail })}\n`;
+export function refusalLine(line: number | null, refusal: DeadletterError): string {
+  return `${JSON.stringify({ line, status: ERROR_TABLE[refusal.code].status, ...errorBody(refusal) })}\n`;
 }
 
 /** What a bulk route answers. */

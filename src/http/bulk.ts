@@ -2,14 +2,13 @@
 // client reads while it sends.
 
 import { type Static, Type } from "@sinclair/typebox";
-import { badRequest, DeadletterError, unavailable } from "../errors.ts";
+import { badRequest, DeadletterError, unavailable, unexpected } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { strict, wordOf } from "../model/schema.ts";
 import { applyAsks } from "../operations/apply.ts";
 import type { Ask, Result } from "../operations/ask.ts";
 import { applyBatch, batchRows } from "../operations/bulk.ts";
 import { sleep } from "../runtime/clock.ts";
-import { describeError } from "../runtime/logger.ts";
 import {
   BULK_COMMANDS,
   type Bulk,
@@ -21,10 +20,11 @@ import {
   refusalLine,
   USER_ROWS,
 } from "./bulk-rows.ts";
+import { logUnexpected } from "./error.ts";
 import { allowIdle, callerOf, exchangeOf } from "./exchange.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
 import { readFlag, spelled } from "./page.ts";
-import { type Row, type RowFormat, readRows } from "./rows.ts";
+import { MEDIA_TYPES, ROW_FORMATS, type Row, type RowFormat, readRows } from "./rows.ts";
 import type { Service } from "./service.ts";
 
 export const BulkQuery = Type.Object(
@@ -36,12 +36,6 @@ export const BulkQuery = Type.Object(
   },
   strict,
 );
-
-export const BULK_MEDIA_TYPES: Readonly<Record<string, RowFormat>> = {
-  "application/x-ndjson": "ndjson",
-  "application/json": "json",
-  "text/csv": "csv",
-};
 
 export function bulkHandlers(service: Service) {
   let running = 0;
@@ -83,13 +77,13 @@ export function bulkHandlers(service: Service) {
 
 function formatOf(headers: Headers): RowFormat {
   const type = (headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  const format = BULK_MEDIA_TYPES[type];
+  const format = ROW_FORMATS.find((each) => MEDIA_TYPES[each] === type);
   if (format !== undefined && !headers.has("content-encoding")) return format;
-  const types = Object.keys(BULK_MEDIA_TYPES).join(", ");
+  const types = Object.values(MEDIA_TYPES).join(", ");
   throw new DeadletterError("unsupported_media_type", `the body must be one of ${types}, without a content encoding`);
 }
 
-/** Pulled by the reader: while nobody reads, nothing more is taken in. */
+/** Produces an answer only when the client reads one, so a client that does not read is not read from. */
 function streamOf(first: IteratorResult<string>, answers: AsyncGenerator<string>, end: () => void): ReadableStream {
   const encoder = new TextEncoder();
   let next: IteratorResult<string> | undefined = first;
@@ -134,7 +128,7 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
         const results = await applyRows(bulk, part);
         const tookMs = clock.monotonic() - beganMs;
         yield results.map(([line, result]) => lineOf(bulk, line, result)).join("");
-        // Each row that is told so is safe to send again, or says that it is not known; so is the rest, which was not looked at.
+        // Stop at an outage: later rows would fail too, and the client can send them again.
         const last = results.at(-1)?.[1];
         if (last && "refusal" in last && last.refusal.code === "unavailable") return;
         await pace.rest(tookMs);
@@ -143,15 +137,15 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
   } catch (error) {
     if (request.signal.aborted) return;
     if (count === 0) throw error;
-    yield refusalLine(null, error instanceof DeadletterError ? error : unexpected(bulk, error));
+    yield refusalLine(null, refusalOf(bulk, error));
   }
 }
 
-/** The rows were answered so far: what went wrong cannot be the answer's status any more. */
-function unexpected({ service, request }: Bulk, error: unknown): DeadletterError {
-  const { requestId, route } = exchangeOf(request);
-  service.log.error("request failed", { request_id: requestId, route, ...describeError(error) });
-  return new DeadletterError("internal_error", "an unexpected error occurred");
+/** What a row, or the rest of the rows, is refused with. Only the log has what was thrown. */
+function refusalOf({ service, request }: Bulk, thrown: unknown): DeadletterError {
+  if (thrown instanceof DeadletterError) return thrown;
+  logUnexpected(service, exchangeOf(request), thrown);
+  return unexpected(thrown);
 }
 
 /** How long a request may go on, and wait for its next row. */
@@ -244,7 +238,8 @@ async function applyRows(bulk: Bulk, rows: readonly Row[]): Promise<(readonly [R
     const asks = batch.map(({ ask }) => ask as Ask);
     const applied = await applyBatch(bulk.service.core, asks, bulk);
     for (const result of applied)
-      if ("refusal" in result && result.refusal.code === "internal_error") unexpected(bulk, result.refusal.cause);
+      if ("refusal" in result && result.refusal.code === "internal_error")
+        logUnexpected(bulk.service, exchangeOf(bulk.request), result.refusal.cause);
     results.push(...batch.map((read, at) => [read, applied[at] as Result] as const));
     batch = [];
   };
@@ -266,7 +261,7 @@ async function settle(bulk: Bulk, { refusal, alone }: Read): Promise<Result> {
   try {
     return { outcome: { state: await alone(), isChanged: true } };
   } catch (error) {
-    return { refusal: error instanceof DeadletterError ? error : unexpected(bulk, error) };
+    return { refusal: refusalOf(bulk, error) };
   }
 }
 
@@ -277,5 +272,5 @@ export function bulkStream({ noun }: BulkKind) {
     Type.Union([Type.String(), Type.Integer()], { description: `which ${noun}; not with create` }),
   );
   const row = Type.Object({ command, [noun]: named }, { additionalProperties: true });
-  return { mediaTypes: Object.keys(BULK_MEDIA_TYPES), row };
+  return { mediaTypes: Object.values(MEDIA_TYPES), row };
 }

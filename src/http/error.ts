@@ -3,7 +3,15 @@
 import { Type } from "@sinclair/typebox";
 import type { ValueError } from "@sinclair/typebox/errors";
 import { NotFoundError, ParseError, ValidationError } from "elysia";
-import { badRequest, DeadletterError, ERROR_TABLE, type ErrorCode, notFound, unavailable } from "../errors.ts";
+import {
+  badRequest,
+  DeadletterError,
+  ERROR_TABLE,
+  type ErrorCode,
+  notFound,
+  unavailable,
+  unexpected,
+} from "../errors.ts";
 import { wordOf } from "../model/schema.ts";
 import { describeError } from "../runtime/logger.ts";
 import { CheckpointError } from "../tlog/note.ts";
@@ -20,24 +28,24 @@ export const ErrorAnswer = Type.Object(
 
 export function errorResponse(service: Service, exchange: Exchange, thrown: unknown): Response {
   const known = classify(thrown);
-  if (!known)
-    service.log.error("request failed", {
-      request_id: exchange.requestId,
-      route: exchange.route,
-      ...describeError(thrown),
-    });
+  if (!known) logUnexpected(service, exchange, thrown);
   else if (known.code === "unavailable")
     service.log.warn("store unavailable", {
       request_id: exchange.requestId,
       route: exchange.route,
       ...describeError(known),
     });
-  const error = known ?? new DeadletterError("internal_error", "an unexpected error occurred");
-  const detail = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
-  return Response.json(
-    { error: error.code, detail: detail.toWellFormed() },
-    { status: ERROR_TABLE[error.code].status, headers: error.headers },
-  );
+  const error = known ?? unexpected(thrown);
+  return Response.json(errorBody(error), { status: ERROR_TABLE[error.code].status, headers: error.headers });
+}
+
+/** The two members that every error is told with. */
+export function errorBody({ code, message, hint }: DeadletterError): { error: ErrorCode; detail: string } {
+  return { error: code, detail: (hint === undefined ? message : `${message} (${hint})`).toWellFormed() };
+}
+
+export function logUnexpected({ log }: Service, { requestId, route }: Exchange, thrown: unknown): void {
+  log.error("request failed", { request_id: requestId, route, ...describeError(thrown) });
 }
 
 /** The error in our own terms, or undefined if it is unexpected. */

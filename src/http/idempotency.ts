@@ -4,13 +4,17 @@
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Idempotency } from "../operations/ask.ts";
-import { idempotencyOf } from "../operations/idempotency.ts";
+import { idempotencyOf, isIdempotencyKey } from "../operations/idempotency.ts";
 import { callerOf } from "./exchange.ts";
 
 /** Undefined without the header. `body` is all that the request says beside its path. Throws bad_request for a key that is none. */
 export function readIdempotency(request: Request, body: unknown): Idempotency | undefined {
   const key = readIdempotencyKey(request);
-  if (key === undefined) return undefined;
+  return key === undefined ? undefined : idempotencyFor(request, key, body);
+}
+
+/** Of a request, or of a row of one. */
+export function idempotencyFor(request: Request, key: string, body: unknown): Idempotency {
   const { pathname } = new URL(request.url);
   return idempotencyOf(callerOf(request), key, `${request.method} ${pathname}\n${JSON.stringify(body)}`);
 }
@@ -20,7 +24,7 @@ export function readIdempotencyKey(request: Request): string | undefined {
   const header = request.headers.get("idempotency-key")?.trim();
   if (header === undefined) return undefined;
   const key = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]?.replace(/\\(["\\])/g, "$1") ?? header;
-  if (!/^[\x20-\x7e]+$/.test(key) || key.length > LIMITS.idempotencyChars || (key === header && key.includes('"')))
+  if (!isIdempotencyKey(key) || (key === header && key.includes('"')))
     throw badRequest(`Idempotency-Key: must be a string of 1 to ${LIMITS.idempotencyChars} visible ASCII characters`);
   return key;
 }

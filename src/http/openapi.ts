@@ -227,7 +227,7 @@ const MEANING: Readonly<Record<string, string>> = {
   method_not_allowed: "The path does not take this method",
   conflict: "What is there does not allow it",
   precondition_failed: "If-Match names another version than there is",
-  idempotency_mismatch: "the Idempotency-Key was used for another request",
+  idempotency_mismatch: "The Idempotency-Key was used for another request",
   payload_too_large: `The body is larger than ${LIMITS.bodyBytes} bytes`,
   unsupported_media_type: "The body is not JSON in UTF-8",
   too_many_requests: "Asked more often than the server allows",

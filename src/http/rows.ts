@@ -7,6 +7,11 @@ import { parseJson } from "./body.ts";
 
 export const ROW_FORMATS = ["ndjson", "json", "csv"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
+export const MEDIA_TYPES: Readonly<Record<RowFormat, string>> = {
+  ndjson: "application/x-ndjson",
+  json: "application/json",
+  csv: "text/csv",
+};
 
 /** What stood in a row, or why it cannot be read. */
 export interface Row {

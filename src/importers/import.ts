@@ -2,7 +2,9 @@
 
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
+import { LINK } from "../model/link.ts";
 import { formatTime } from "../model/time.ts";
+import { USER } from "../model/user.ts";
 import type { Core } from "../operations/context.ts";
 import { type Entry, type ImportCounts, type ImportOptions, importAll } from "../operations/import.ts";
 import type { LegacyUser } from "./records.ts";
@@ -30,11 +32,13 @@ export async function importLegacy(
 ): Promise<ImportReport> {
   const { counts } = staging;
   const users = {
+    subject: USER,
     count: counts.users,
     largestId: staging.largestId("users"),
     batches: () => entriesOf(staging.users(LIMITS.importBatchRows), userEntry),
   };
   const links = {
+    subject: LINK,
     count: counts.links,
     largestId: staging.largestId("links"),
     batches: () => entriesOf(staging.links(LIMITS.importBatchRows), linkEntry),

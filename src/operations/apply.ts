@@ -5,7 +5,7 @@ import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { type Command, checkCommand } from "../model/command.ts";
-import { cellOf } from "../model/subject.ts";
+import { cellOf, foldedBy } from "../model/subject.ts";
 import { isOutdatedWriter } from "../store/generation.ts";
 import { listTaken } from "../store/queries/subjects.ts";
 import { StoreError, type Tx } from "../store/store.ts";
@@ -35,6 +35,13 @@ export function applyAsks(
   const run = async (tx: Tx, progress: Progress) =>
     (await applyAll(core, tx, asks, { progress, isEachAlone: false, onRefused })).map(outcomeOf);
   return tryAgain(core, run, options);
+}
+
+/** The same of one. */
+export async function applyAlone(core: Core, ask: Ask, options: TransactOptions = {}): Promise<Outcome> {
+  const [outcome] = await applyAsks(core, [ask], options);
+  if (!outcome) throw new Error("a command came to nothing");
+  return outcome;
 }
 
 interface AsksOptions extends TransactOptions {
@@ -188,10 +195,7 @@ async function findSecond(core: Core, constraint: string, writing: readonly Chan
   const [first] = candidates;
   const unique = first?.subject.uniques[constraint];
   if (!first || !unique || candidates.length === 1) return first;
-  const textOf = ({ after }: Change) => {
-    const value = String(cellOf(after, unique.column));
-    return unique.isFolded ? value.toLowerCase() : value;
-  };
+  const textOf = ({ after }: Change) => foldedBy(unique, String(cellOf(after, unique.column)));
   const rows = await core.store.read((sql) => listTaken(sql, first.subject, unique, candidates.map(textOf)));
   const taken = new Map(rows.map(({ value, id }) => [value, id]));
   for (const change of candidates) {

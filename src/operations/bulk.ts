@@ -1,8 +1,8 @@
 // Many commands in the order they come: a batch a transaction, each failing alone, never faster than the log takes them up.
 
-import { DeadletterError } from "../errors.ts";
+import { DeadletterError, unexpected } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { applyAsks, applyEach } from "./apply.ts";
+import { applyAlone, applyEach } from "./apply.ts";
 import type { Ask, Result } from "./ask.ts";
 import type { Core } from "./context.ts";
 import { keepPace } from "./pace.ts";
@@ -27,12 +27,10 @@ export async function applyBatch(
 
 async function applySingly(core: Core, ask: Ask, isDryRun: boolean): Promise<Result> {
   try {
-    const [outcome] = await applyAsks(core, [ask], { isDryRun });
-    if (!outcome) throw new Error("a command came to nothing");
-    return { outcome };
+    return { outcome: await applyAlone(core, ask, { isDryRun }) };
   } catch (error) {
     if (error instanceof DeadletterError) return { refusal: error };
-    return { refusal: new DeadletterError("internal_error", "an unexpected error occurred", { cause: error }) };
+    return { refusal: unexpected(error) };
   }
 }
 

@@ -108,7 +108,8 @@ async function decideAll(
   const decideOne = (ask: Ask, at: number): Outcome => {
     const { caller, command, name } = ask;
     const { subject, rule } = ruleOf(command);
-    checkCaller(command, { caller, isKeyLive: worths.isKeyLive(caller) });
+    const isKeyLive = worths.isKeyLive(caller);
+    checkCaller(command, { caller, isKeyLive });
     const repeated = prepared.earlier.find(ask, nowMs);
     if (repeated) return repeated;
     let drawn = prepared.drawn[at] ?? { id: 0, text: "" };
@@ -120,7 +121,7 @@ async function decideAll(
     }
     const before = rule.makes === undefined ? known.find(subject.type, drawn.id) : undefined;
     const { generation } = worths;
-    const context = { caller, isKeyLive: worths.isKeyLive(caller), nowMs, generation, ownHosts, drawn, known };
+    const context = { caller, isKeyLive, nowMs, generation, ownHosts, drawn, known };
     const decision = decide(before ?? null, command, context);
     // Only what is there can be so already.
     if (decision === null) {

@@ -6,7 +6,7 @@ import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { type Command, checkCommand, ruleOf } from "../model/command.ts";
 import type { State } from "../model/field.ts";
-import { applyAsks, applyEach } from "./apply.ts";
+import { applyAlone, applyEach } from "./apply.ts";
 import type { Ask, Idempotency, Outcome } from "./ask.ts";
 import type { Core } from "./context.ts";
 import type { Waiting } from "./waiting.ts";
@@ -54,12 +54,6 @@ function isOfOneSubject({ command }: Ask): boolean {
   const { subject } = ruleOf(command);
   const { lockedUsers, keysOf, adminKeys } = subject.around(command);
   return lockedUsers === undefined && keysOf === undefined && adminKeys !== true;
-}
-
-async function applyAlone(core: Core, ask: Ask): Promise<Outcome> {
-  const [outcome] = await applyAsks(core, [ask]);
-  if (!outcome) throw new Error("a command came to nothing");
-  return outcome;
 }
 
 /** Deferred, so that every request that is read in this turn of the event loop joins the group. */

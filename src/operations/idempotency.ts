@@ -1,11 +1,10 @@
 // Requests that may come again and must not be done twice (draft-ietf-httpapi-idempotency-key-header): what came of each is written
 // in the transaction of its change, so that it is there exactly where the change is. Kept for LIMITS.idempotencyMs.
 
-import { stateOf } from "../audit/event.ts";
 import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
-import { type Subject, wholeState, withoutBeside } from "../model/subject.ts";
+import type { Subject } from "../model/subject.ts";
 import { SUBJECTS } from "../model/subjects.ts";
 import {
   deleteIdempotencyKeys,
@@ -17,9 +16,14 @@ import {
 } from "../store/queries/idempotency.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Ask, Idempotency, Outcome } from "./ask.ts";
+import { readState } from "./events.ts";
 
 /** As PostgreSQL names it; with the one writer of SQLite two requests do not meet. */
 export const IDEMPOTENCY_CONSTRAINT = "idempotency_keys_pkey";
+
+export function isIdempotencyKey(text: string): boolean {
+  return /^[\x20-\x7e]+$/.test(text) && text.length <= LIMITS.idempotencyChars;
+}
 
 /** A key is its caller's own; nobody else's request meets it. `request` is all that must be the same the second time. */
 export function idempotencyOf({ userId }: Caller, key: string, request: string): Idempotency {
@@ -55,13 +59,13 @@ export class EarlierRequests {
         hint: "use a key of its own for each request",
       });
     const subject = SUBJECTS.find(({ type }) => type === earlier.subject_type);
-    const state = stateOf(earlier.state);
-    if (!subject || state === null)
+    const state = subject && readState(subject, earlier.state);
+    if (!state)
       throw new DeadletterError(
         "conflict",
         "the request was carried out before; what came of it has been erased since",
       );
-    return { state: wholeState(subject, withoutBeside(subject, state)), isChanged: false, isRepeated: true };
+    return { state, isChanged: false, isRepeated: true };
   }
 
   keep(

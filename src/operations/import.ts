@@ -5,9 +5,9 @@ import { stateOf } from "../audit/event.ts";
 import { badRequest, conflict } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
-import { type Command, ruleOf } from "../model/command.ts";
+import type { Command } from "../model/command.ts";
 import { isSameValue, type State } from "../model/field.ts";
-import type { Subject } from "../model/subject.ts";
+import { foldedBy, type Subject } from "../model/subject.ts";
 import { USER } from "../model/user.ts";
 import { listFirstEvents } from "../store/queries/events.ts";
 import { findSubjects, listTaken } from "../store/queries/subjects.ts";
@@ -37,6 +37,7 @@ export interface ImportOptions {
 
 /** Entries of one kind, read anew at each call, at most LIMITS.importBatchRows at once; those with the largest ids first. */
 export interface EntryList {
+  readonly subject: Subject;
   readonly count: number;
   readonly largestId: number;
   readonly batches: () => Iterable<readonly Entry[]>;
@@ -78,46 +79,38 @@ export async function importAll(
   if (isDryRun || checked.every(({ imported }) => imported === 0)) return checked;
   // So that nobody draws an id from now on that is about to be imported.
   for (const list of lists) await reserveIds(core, list);
-  return walk("imported", async (part) => {
+  return walk("imported", async (part, list) => {
     await keepPace(core);
-    return transact(core, caller, (work) => importPart(work, part), { deadlineMs: LIMITS.importMs });
+    return transact(core, caller, (work) => importPart(work, part, list), { deadlineMs: LIMITS.importMs });
   });
 }
 
-async function reserveIds({ store }: Core, { batches, largestId }: EntryList): Promise<void> {
-  const [first] = [...take(batches(), 1)].flat();
-  if (first) await store.begin((tx) => tx.reserveIds(ruleOf(first.command).subject, largestId));
-}
-
-function* take<T>(items: Iterable<T>, count: number): Generator<T> {
-  let left = count;
-  for (const item of items) {
-    if (left-- <= 0) return;
-    yield item;
-  }
+async function reserveIds({ store }: Core, { subject, count, largestId }: EntryList): Promise<void> {
+  if (count > 0) await store.begin((tx) => tx.reserveIds(subject, largestId));
 }
 
 /** How many of the entries would be new. */
-async function checkPart(sql: Sql, part: readonly Entry[], { isComing }: EntryList): Promise<number> {
-  const [first] = part;
-  if (!first) return 0;
-  const { subject } = ruleOf(first.command);
-  const missing = await leaveOutKnown(sql, subject, part);
-  await refuseTaken(sql, subject, missing);
-  await refuseOrphans(sql, missing, isComing);
-  return missing.length;
+async function checkPart(sql: Sql, part: readonly Entry[], list: EntryList): Promise<number> {
+  return (await findNew(sql, part, list)).length;
 }
 
 /** How many of the entries were new. */
-async function importPart({ tx, apply }: Work, part: readonly Entry[]): Promise<number> {
-  const [first] = part;
-  if (!first) return 0;
-  const { subject } = ruleOf(first.command);
-  const missing = await leaveOutKnown(tx, subject, part);
-  await refuseTaken(tx, subject, missing);
-  await refuseOrphans(tx, missing);
-  await apply(missing.map(({ command }) => command));
-  return missing.length;
+async function importPart({ tx, apply }: Work, part: readonly Entry[], { subject }: EntryList): Promise<number> {
+  const found = await findNew(tx, part, { subject });
+  await apply(found.map(({ command }) => command));
+  return found.length;
+}
+
+/** Those that an earlier run did not bring in, held against the store. */
+async function findNew(
+  sql: Sql,
+  part: readonly Entry[],
+  { subject, isComing }: Pick<EntryList, "subject" | "isComing">,
+): Promise<readonly Entry[]> {
+  const found = await leaveOutKnown(sql, subject, part);
+  await refuseTaken(sql, subject, found);
+  await refuseOrphans(sql, found, isComing);
+  return found;
 }
 
 async function leaveOutKnown(tx: Sql, { type }: Subject, part: readonly Entry[]): Promise<readonly Entry[]> {
@@ -143,10 +136,11 @@ function says(state: State, { type: _, ...members }: ImportCommand): boolean {
 /** Constraints decide; but of many rows they do not say which it was. */
 async function refuseTaken(tx: Sql, subject: Subject, entries: readonly Entry[]): Promise<void> {
   for (const unique of Object.values(subject.uniques)) {
-    const textOf = ({ command }: Entry) => String((command as Readonly<Record<string, unknown>>)[unique.column]);
+    const textOf = ({ command }: Entry) =>
+      foldedBy(unique, String((command as Readonly<Record<string, unknown>>)[unique.column]));
     if (entries.length === 0) return;
     const taken = new Set((await listTaken(tx, subject, unique, entries.map(textOf))).map(({ value }) => value));
-    const found = entries.find((entry) => taken.has(unique.isFolded ? textOf(entry).toLowerCase() : textOf(entry)));
+    const found = entries.find((entry) => taken.has(textOf(entry)));
     if (found) throw conflict(`${found.place}: its ${unique.column} is taken`, EMPTY_STORE);
   }
 }

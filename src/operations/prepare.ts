@@ -6,6 +6,7 @@ import { isInForce, KEY } from "../model/key.ts";
 import {
   cellOf,
   type Drawn,
+  foldedBy,
   type Known,
   NOTHING,
   type Stored,
@@ -111,8 +112,8 @@ export class TakenValues {
   }
 }
 
-function keyOf(constraint: string, { isFolded }: Unique, value: string): string {
-  return `${constraint} ${isFolded ? value.toLowerCase() : value}`;
+function keyOf(constraint: string, unique: Unique, value: string): string {
+  return `${constraint} ${foldedBy(unique, value)}`;
 }
 
 export interface PrepareOptions {

@@ -134,11 +134,7 @@ export class Resolver {
   /** Takes up what has become of a link, where anything is known of it here. */
   refresh(link: StoredDestination): void {
     this.#heardOf(link.short_code);
-    const { cache } = this.#options;
-    const held = cache.get(link.short_code);
-    // Nothing is known of it, or this process made it so itself.
-    if (held === undefined || (held !== null && held.version >= link.version)) return;
-    cache.set(cachedName(link.short_code), cachedFrom(link));
+    this.#options.cache.refresh(cachedName(link.short_code), cachedFrom(link));
   }
 
   /** The log went back: nothing of what is known, or on its way, need be so any more. */

@@ -119,14 +119,14 @@ function sortOut(
       if (isRefused) refuse(event, "the event of its subject before it is in quarantine");
       continue;
     }
-    const { actor, state } = openEvent(event);
-    const contradictions = contradictionsOf(key, { row: event, actor, state }, previousHash);
+    const opened = openEvent(event);
+    const contradictions = contradictionsOf(key, opened, previousHash);
     if (contradictions.length > 0) {
       refuse(event, contradictions.join("; "));
       continue;
     }
     hashes.set(event.id, event.leaf_hash);
-    integrated.push({ row: event, state });
+    integrated.push({ row: event, state: opened.state });
   }
   return { integrated, falsehoods };
 }
