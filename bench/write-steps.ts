@@ -1,5 +1,5 @@
-// Where the time of a created link goes: what each step costs by itself, in us, and the whole at four depths: the database's rows
-// alone, the operation without and with a log that takes it up, and over HTTP (bench/writes.ts).
+// Where the time of a created link goes: the cost of each step in us, then of the whole operation without HTTP, first alone and
+// then with the sequencer and the caches running. bench/writes.ts measures the same over HTTP.
 //
 //   bun bench/write-steps.ts [--clients 64] [--seconds 2]
 

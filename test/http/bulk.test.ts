@@ -1,32 +1,22 @@
 // Bulk requests: one command a row, one answer a row, each failing alone.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { LIMITS } from "../../src/limits.ts";
-import { createStore, ENGINES, startServer, type TestServer, until } from "../support/harness.ts";
+import { describeEachEngine, until } from "../support/harness.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an answer's JSON is whatever the server sent; tests look into it.
 type Json = any;
 
-describe.each([...ENGINES])("bulk on %s", (engine) => {
-  let server: TestServer;
-  beforeAll(async () => {
-    server = await startServer(await createStore(engine));
-  });
-  afterAll(async () => {
-    expect(await server.verify()).toEqual([]);
-    await server.close();
-    server.store.remove();
-  });
-
+describeEachEngine("bulk", (server, engine) => {
   async function send(
     path: string,
     body: string | Uint8Array<ArrayBuffer>,
     type = "application/x-ndjson",
     headers: Record<string, string> = {},
   ) {
-    const authorization = headers.authorization ?? `Bearer ${server.adminKey}`;
+    const authorization = headers.authorization ?? `Bearer ${server().adminKey}`;
     const init = { method: "POST", body, headers: { "content-type": type, ...headers, authorization } };
-    const response = await fetch(server.listeners.apiUrl + path, init);
+    const response = await fetch(server().listeners.apiUrl + path, init);
     const text = await response.text();
     const lines: Json[] =
       text === ""
@@ -40,7 +30,7 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
   const ndjson = (...rows: object[]) => rows.map((row) => JSON.stringify(row)).join("\n");
   const link = (code: string, more: object = {}) => ({ original_url: "https://a.example/", short_code: code, ...more });
   const countEvents = async () =>
-    Number((await server.store.query<{ n: number }>("select count(*) as n from events"))[0]?.n);
+    Number((await server().store.query<{ n: number }>("select count(*) as n from events"))[0]?.n);
 
   test("answers each row in order, with the link or with what is wrong with that row alone", async () => {
     const before = await countEvents();
@@ -82,7 +72,7 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
     expect(lines[6].link.is_active).toBe(false);
     expect(await countEvents()).toBe(before + 4);
     // The name of a route is not taken from a link.
-    expect((await server.call("GET", "/urls/bulk")).status).toBe(404);
+    expect((await server().call("GET", "/urls/bulk")).status).toBe(404);
   });
 
   test("takes a JSON array and CSV as well, and names what is no such thing", async () => {
@@ -160,8 +150,8 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
   });
 
   test("holds each row to the caller's role, and stops no row for another's", async () => {
-    const user = (await server.call("POST", "/users", { username: "bulky", email: "bulky@a.example" })).json;
-    const { key } = (await server.call("POST", `/users/${user.id}/keys`, { name: "k", role: "creator" })).json;
+    const user = (await server().call("POST", "/users", { username: "bulky", email: "bulky@a.example" })).json;
+    const { key } = (await server().call("POST", `/users/${user.id}/keys`, { name: "k", role: "creator" })).json;
     const headers = { authorization: `Bearer ${key}` };
     const rows = ndjson(link("role-a"), { command: "delete", link: "role-a" }, link("role-b", { user_id: 999_999 }));
     const { lines } = await send("/urls/bulk", rows, undefined, headers);
@@ -195,7 +185,7 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
 
   test("a row that breaks a rule of the database's fails alone, and no request is kept from then on", async () => {
     const condition = "new.short_code = 'cursed'";
-    await server.store.tamper(
+    await server().store.tamper(
       engine === "sqlite"
         ? `create trigger cursed before insert on urls when ${condition} begin select raise(abort, 'injected'); end`
         : `create function cursed() returns trigger language plpgsql as $$ begin raise exception 'injected'; end $$;
@@ -207,7 +197,7 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
       expect(lines.map(({ status }) => status)).toEqual([201, 500, 201]);
       expect(lines[1]).toMatchObject({ error: "internal_error", detail: "an unexpected error occurred" });
     }
-    await server.store.tamper(engine === "sqlite" ? "drop trigger cursed" : "drop trigger cursed on urls");
+    await server().store.tamper(engine === "sqlite" ? "drop trigger cursed" : "drop trigger cursed on urls");
   });
 
   test("the same request twice at once carries each row out once", async () => {
@@ -223,16 +213,16 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
     for (let at = 0; at <= LIMITS.bulksAtOnce; at++) {
       const controller = new AbortController();
       const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-      const headers = { authorization: `Bearer ${server.adminKey}`, "content-type": "application/x-ndjson" };
+      const headers = { authorization: `Bearer ${server().adminKey}`, "content-type": "application/x-ndjson" };
       const init = { method: "POST", body: readable, headers, signal: controller.signal };
-      const asked = fetch(`${server.listeners.apiUrl}/urls/bulk?atomic=true`, init).catch(() => "aborted");
+      const asked = fetch(`${server().listeners.apiUrl}/urls/bulk?atomic=true`, init).catch(() => "aborted");
       await writable.getWriter().write(new TextEncoder().encode(`${JSON.stringify(link(`away-${at}`))}\n`));
       await Bun.sleep(20);
       controller.abort();
       expect(await asked).toBe("aborted");
     }
     await until("there is room", async () => (await send("/urls/bulk", "")).status === 200);
-    expect((await server.call("GET", "/urls/away-0")).status).toBe(404);
+    expect((await server().call("GET", "/urls/away-0")).status).toBe(404);
   });
 
   test("takes what a row before it gave up, and no header that names a member twice", async () => {
@@ -256,10 +246,10 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const writer = writable.getWriter();
     const bytes = (text: string) => new TextEncoder().encode(text);
-    const responding = fetch(`${server.listeners.apiUrl}/urls/bulk`, {
+    const responding = fetch(`${server().listeners.apiUrl}/urls/bulk`, {
       method: "POST",
       body: readable,
-      headers: { authorization: `Bearer ${server.adminKey}`, "content-type": "application/x-ndjson" },
+      headers: { authorization: `Bearer ${server().adminKey}`, "content-type": "application/x-ndjson" },
       signal: controller.signal,
     });
     await writer.write(bytes(`${JSON.stringify(link("slow-a"))}\n`));
@@ -268,8 +258,12 @@ describe.each([...ENGINES])("bulk on %s", (engine) => {
     await writer.write(bytes(`${JSON.stringify(link("slow-b"))}\n`));
     expect(JSON.parse(new TextDecoder().decode((await reader.read()).value))).toMatchObject({ line: 2, status: 201 });
     controller.abort();
-    await until("both links are there", async () => (await server.call("GET", "/urls/slow-b")).status === 200);
+    await until("both links are there", async () => (await server().call("GET", "/urls/slow-b")).status === 200);
     // What the broken request held is free again.
     for (let at = 0; at <= LIMITS.bulksAtOnce; at++) expect((await send("/urls/bulk", "")).status).toBe(200);
+  });
+
+  test("leaves a store in which all is true", async () => {
+    expect(await server().verify()).toEqual([]);
   });
 });

@@ -1,29 +1,19 @@
 // Requests with an Idempotency-Key: sent again they change nothing more and have the same outcome.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { forgetEarlierRequests } from "../../src/operations/idempotency.ts";
-import { createStore, ENGINES, startServer, type TestServer } from "../support/harness.ts";
+import { describeEachEngine } from "../support/harness.ts";
 
-describe.each([...ENGINES])("an Idempotency-Key on %s", (engine) => {
-  let server: TestServer;
-  beforeAll(async () => {
-    server = await startServer(await createStore(engine));
-  });
-  afterAll(async () => {
-    expect(await server.verify()).toEqual([]);
-    await server.close();
-    server.store.remove();
-  });
-
+describeEachEngine("an Idempotency-Key", (server, engine) => {
   const post = (path: string, body: object | undefined, key: string, options: object = {}) =>
-    server.call("POST", path, body, { ...options, headers: { "idempotency-key": key } });
-  const countLinks = async () => (await server.store.query("select id from urls")).length;
+    server().call("POST", path, body, { ...options, headers: { "idempotency-key": key } });
+  const countLinks = async () => (await server().store.query("select id from urls")).length;
 
   test("gives the same link twice, as it was made, whatever became of it since", async () => {
     const body = { original_url: "https://a.example/", title: "first" };
     const first = await post("/urls", body, '"one"');
     const before = await countLinks();
-    await server.call("PATCH", `/urls/${first.json.short_code}`, { title: "second" });
+    await server().call("PATCH", `/urls/${first.json.short_code}`, { title: "second" });
     const again = await post("/urls", body, "one");
     expect([again.status, again.json]).toEqual([201, first.json]);
     expect(again.headers.get("location")).toBe(first.headers.get("location"));
@@ -36,22 +26,22 @@ describe.each([...ENGINES])("an Idempotency-Key on %s", (engine) => {
       status: 422,
       json: { error: "idempotency_mismatch" },
     });
-    await server.call("DELETE", `/urls/taken-${engine}`);
+    await server().call("DELETE", `/urls/taken-${engine}`);
     expect((await post(`/urls/taken-${engine}/restore`, {}, "two")).status).toBe(422);
     for (const key of ['"', "", "x".repeat(256)])
       expect([key, (await post("/urls", { original_url: "https://b.example/" }, key)).status]).toEqual([key, 400]);
   });
 
   test("is its caller's own, asks for their key each time, and keeps no refusal", async () => {
-    const user = (await server.call("POST", "/users", { username: "ida", email: "ida@a.example" })).json;
-    const made = (await server.call("POST", `/users/${user.id}/keys`, { name: "k", role: "creator" })).json;
+    const user = (await server().call("POST", "/users", { username: "ida", email: "ida@a.example" })).json;
+    const made = (await server().call("POST", `/users/${user.id}/keys`, { name: "k", role: "creator" })).json;
     const body = { original_url: "https://a.example/", short_code: `own-${engine}` };
     const mine = await post("/urls", body, "three", { key: made.key });
     expect(mine.status).toBe(201);
     // Of another caller it is another key, and the code is taken: that is said each time.
     expect((await post("/urls", body, "three")).status).toBe(409);
     expect((await post("/urls", { ...body, short_code: `free-${engine}` }, "three")).status).toBe(201);
-    await server.call("DELETE", `/users/${user.id}/keys/${made.id}`);
+    await server().call("DELETE", `/users/${user.id}/keys/${made.id}`);
     expect((await post("/urls", body, "three", { key: made.key })).status).toBe(401);
   });
 
@@ -59,13 +49,13 @@ describe.each([...ENGINES])("an Idempotency-Key on %s", (engine) => {
     const body = { username: "ivo", email: "ivo@a.example" };
     const first = await post("/users", body, "four");
     expect(await post("/users", body, "four")).toMatchObject({ status: 201, json: first.json });
-    const link = (await server.call("POST", "/urls", { original_url: "https://a.example/" })).json;
-    await server.call("DELETE", `/urls/${link.id}`);
+    const link = (await server().call("POST", "/urls", { original_url: "https://a.example/" })).json;
+    await server().call("DELETE", `/urls/${link.id}`);
     const restored = await post(`/urls/${link.id}/restore`, {}, "five");
     expect(restored).toMatchObject({ status: 200, json: { version: 3 } });
     expect(await post(`/urls/${link.id}/restore`, {}, "five")).toMatchObject({ status: 200, json: restored.json });
     // Without the key it is active already.
-    expect((await server.call("POST", `/urls/${link.id}/restore`, {})).status).toBe(409);
+    expect((await server().call("POST", `/urls/${link.id}/restore`, {})).status).toBe(409);
   });
 
   test("answers 409 or the same link while the first request is under way, and makes one", async () => {
@@ -82,12 +72,12 @@ describe.each([...ENGINES])("an Idempotency-Key on %s", (engine) => {
   test("is forgotten after a day, and may be used again", async () => {
     const body = { original_url: "https://a.example/day" };
     const first = await post("/urls", body, "seven");
-    await server.store.query("update idempotency_keys set at_ms = at_ms - 86400001");
+    await server().store.query("update idempotency_keys set at_ms = at_ms - 86400001");
     const second = await post("/urls", body, "seven");
     expect(second.json.id).not.toBe(first.json.id);
-    await server.store.query("update idempotency_keys set at_ms = at_ms - 86400001");
-    await forgetEarlierRequests(server.deadletter.core.store, Date.now());
-    expect(await server.store.query("select key_hash from idempotency_keys")).toEqual([]);
+    await server().store.query("update idempotency_keys set at_ms = at_ms - 86400001");
+    await forgetEarlierRequests(server().deadletter.core.store, Date.now());
+    expect(await server().store.query("select key_hash from idempotency_keys")).toEqual([]);
   });
 
   test("10,000 repeats by 32 clients make each link once", async () => {
@@ -109,4 +99,8 @@ describe.each([...ENGINES])("an Idempotency-Key on %s", (engine) => {
     expect(ids.size).toBe(links);
     expect(await countLinks()).toBe(before + links);
   }, 120_000);
+
+  test("leaves a store in which all is true", async () => {
+    expect(await server().verify()).toEqual([]);
+  });
 });
