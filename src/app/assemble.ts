@@ -113,8 +113,9 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const { clicks, recorder } = createClicks(config, { ...base, isThreadless });
   // A scrape must tell of everything else also while the database is down.
   const readCounters = async () => (await readTotals(database).catch(() => undefined)) ?? [];
-  const { mutations } = publishOperations(metrics, readCounters);
-  publishProcess(metrics, { store, database, auditLog, log, clock, readCounters });
+  const waiting = new WaitingChanges();
+  const { mutations } = publishOperations(metrics, waiting.counts, readCounters);
+  publishProcess(metrics, { config, store, database, auditLog, redirects, log, clock, readCounters });
   const uncaught = metrics.counter("deadletter_uncaught_errors_total", UNCAUGHT, {});
 
   const state = {
@@ -132,7 +133,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     ownHosts: () => state.ownHosts,
     staleMaxMs: config.cacheStaleMax,
     ahead: new Ahead(),
-    waiting: new WaitingChanges(),
+    waiting,
     writeRefusal,
     onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };

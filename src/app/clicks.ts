@@ -29,7 +29,6 @@ export function createClicks(
       ? new ThreadedRecorder({ path: store.place, deadlineMs, referrers })
       : new ClickRecorder(store, referrers, outside.clock);
   const counts = newClickCounts();
-  publishClicks(metrics, counts);
   const clicks = new Clicks({
     store,
     recorder,
@@ -39,5 +38,6 @@ export function createClicks(
     outside,
     onError: (error) => log.warn("clicks wait for the store", describeError(error)),
   });
+  publishClicks(metrics, counts, () => clicks.spooledBytes);
   return { clicks, recorder };
 }

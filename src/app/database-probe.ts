@@ -5,8 +5,8 @@ import type { Check, Database } from "../http/service.ts";
 import { LIMITS } from "../limits.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
-import { countPending } from "../store/migrate.ts";
-import { type Sql, type Store, StoreError } from "../store/store.ts";
+import { countMigrations } from "../store/migrate.ts";
+import { type Replication, type Sql, type Store, StoreError } from "../store/store.ts";
 
 interface DatabaseStanding {
   readonly database: Check;
@@ -28,6 +28,10 @@ export class DatabaseProbe implements Database {
   /** The question that has not been answered yet, and the clock's monotonic() when it was asked. */
   #asking: { readonly answer: Promise<void>; readonly sinceMs: number } | undefined;
   #timer: Timer | undefined;
+  #migrations: { readonly applied: number; readonly pending: number } | undefined;
+  #silentMs = 0;
+  /** By the clock's monotonic(), up to when #silentMs was counted. */
+  #countedMs: number | undefined;
 
   /** `onLost` is told once where the store's file is not where it was. */
   constructor(store: Store, clock: Clock, onLost: (why: string) => void) {
@@ -39,7 +43,10 @@ export class DatabaseProbe implements Database {
   /** Asks every LIMITS.probeMs from now on, one question at a time. */
   start(): void {
     void this.#ask();
-    this.#timer ??= this.#clock.every(LIMITS.probeMs, () => void this.#ask());
+    this.#timer ??= this.#clock.every(LIMITS.probeMs, () => {
+      this.#countSilence();
+      void this.#ask();
+    });
     this.#timer.unref();
   }
 
@@ -50,6 +57,26 @@ export class DatabaseProbe implements Database {
   /** Whether the database is known not to answer; false before anybody has asked. */
   get isSilent(): boolean {
     return this.#isLate || this.#last?.database.ok === false;
+  }
+
+  /** How long it has not answered altogether, to LIMITS.probeMs. */
+  get silentMs(): number {
+    return this.#silentMs;
+  }
+
+  /** Migrations that the store has, and those that it lacks; undefined before it has answered. */
+  async readMigrations(): Promise<{ readonly applied: number; readonly pending: number } | undefined> {
+    await this.standing();
+    return this.#migrations;
+  }
+
+  /** Undefined where the database does not answer in time, and on the embedded store. */
+  async readReplication(): Promise<Replication | undefined> {
+    if (this.isSilent) return undefined;
+    const late = () => unavailable("the database did not answer in time");
+    return withDeadline(this.#clock, this.#store.replication(), { ms: LIMITS.scrapeReadMs, late }).catch(
+      () => undefined,
+    );
   }
 
   /** At once, but for a process that has not asked before: it asks first. */
@@ -76,6 +103,12 @@ export class DatabaseProbe implements Database {
     return this.#asking !== undefined && this.#clock.monotonic() - this.#asking.sinceMs > LIMITS.storeLateMs;
   }
 
+  #countSilence(): void {
+    const nowMs = this.#clock.monotonic();
+    if (this.isSilent) this.#silentMs += nowMs - (this.#countedMs ?? nowMs);
+    this.#countedMs = nowMs;
+  }
+
   #ask(): Promise<void> {
     this.#asking ??= { answer: this.#askOnce(), sinceMs: this.#clock.monotonic() };
     return this.#asking.answer;
@@ -86,7 +119,8 @@ export class DatabaseProbe implements Database {
     if (lost !== undefined && !this.#isLost) this.#onLost(lost);
     this.#isLost = lost !== undefined;
     try {
-      const pending = await this.#store.read((sql) => countPending(sql, this.#store.engine));
+      this.#migrations = await this.#store.read((sql) => countMigrations(sql, this.#store.engine));
+      const { pending } = this.#migrations;
       const schema = { ok: false, detail: `${pending} migrations are pending: run deadletter migrate` };
       this.#last = { database: OK, schema: pending === 0 ? OK : schema };
     } catch (error) {

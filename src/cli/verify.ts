@@ -6,10 +6,11 @@ import { findLogKey } from "../app/log-key-file.ts";
 import { openStore, refuseMissingStore } from "../app/open-store.ts";
 import { readCheckpoint, readStatements, type Statement } from "../audit/checkpoint-memory.ts";
 import type { Finding } from "../audit/finding.ts";
+import { writeLastVerify } from "../audit/last-verify.ts";
 import { verify } from "../audit/verify.ts";
 import { verifyExport } from "../audit/verify-export.ts";
 import type { SavedCheckpoint } from "../audit/verify-log.ts";
-import { badRequest, DeadletterError } from "../errors.ts";
+import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { SYSTEM } from "../runtime/outside.ts";
 import { schemaStatus } from "../store/migrate.ts";
 import type { VerifierKey } from "../tlog/note.ts";
@@ -69,6 +70,7 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
     const talk = conversation(input, io, "verified events");
     const given = readGiven(input, key);
     const report = await verify(store, key, { ...talk, saved, given, objection });
+    keepResult(input, report.isTrue, io);
     return talk.conclude({ ...report, store: store.place }, () => {
       const { events, erased, subjects, log } = report;
       const { place } = store;
@@ -81,6 +83,17 @@ async function verifyStore(input: Input, io: Io): Promise<number> {
     });
   } finally {
     await store.close();
+  }
+}
+
+/** For /metrics of a server on the same data directory. */
+function keepResult({ config: { dataDir }, isOn }: Input, isTrue: boolean, io: Io): void {
+  // On a host where nobody serves there is none.
+  if (!existsSync(dataDir)) return;
+  try {
+    writeLastVerify(SYSTEM.files, dataDir, { at_ms: SYSTEM.clock.now(), is_true: isTrue });
+  } catch (error) {
+    if (!isOn("quiet")) io.err(`the result is not kept for /metrics: ${printable(messageOf(error))}\n`);
   }
 }
 

@@ -68,6 +68,11 @@ export class Clicks {
     return this.#table.clicks;
   }
 
+  /** What waits for the store, journalled or in memory because it could not be. */
+  get spooledBytes(): number {
+    return this.#spooledBytes;
+  }
+
   /** Takes up what earlier processes left behind, and keeps old hours from piling up. For a process that serves. */
   start(): void {
     this.#keepTime();

@@ -144,8 +144,10 @@ export function createApi(service: Service) {
     .get("/stats", ops.stats, needs("reader", "Totals for a dashboard", ok(Stats)));
   table.fill(app.routes);
   // A series that begins with the first failure hides it from rate(): it begins at 0.
-  for (const { method, path } of app.routes)
-    for (const status of [500, 503]) service.metrics.httpRequests.inc({ method, route: path, status }, 0);
+  for (const { method, path: route } of app.routes) {
+    for (const status of [500, 503]) service.metrics.httpRequests.inc({ method, route, status }, 0);
+    service.metrics.httpSeconds.zero({ method, route, class: "2xx" });
+  }
   return app;
 }
 

@@ -7,6 +7,7 @@ import { readJsonBody } from "./body.ts";
 import { errorResponse } from "./error.ts";
 import { exchangeOf, openExchange } from "./exchange.ts";
 import { finish } from "./finish.ts";
+import { classOf } from "./metrics.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Service } from "./service.ts";
 
@@ -26,8 +27,11 @@ export function createBase(service: Service, table: RouteTable) {
         response = errorResponse(service, exchange, error);
       }
       const { route } = exchange;
-      service.metrics.httpRequests.inc({ method: knownMethod(request.method), route, status: response.status });
-      service.metrics.httpSeconds.observe({ route }, (service.core.clock.monotonic() - exchange.startedMs) / 1000);
+      const { status } = response;
+      const method = knownMethod(request.method);
+      const seconds = (service.core.clock.monotonic() - exchange.startedMs) / 1000;
+      service.metrics.httpRequests.inc({ method, route, status });
+      service.metrics.httpSeconds.observe({ method, route, class: classOf(status) }, seconds);
       return finish(service, request, response);
     })
     .onRequest(async ({ request }) => {

@@ -181,7 +181,7 @@ class Pace {
 
   constructor(service: Service) {
     this.#service = service;
-    this.#found = service.redirects.counts.outcomes.found;
+    this.#found = service.redirects.counts.answers.found.count;
     this.#lookedMs = service.core.clock.monotonic();
   }
 
@@ -194,7 +194,7 @@ class Pace {
   async rest(tookMs: number): Promise<void> {
     const { core, redirects } = this.#service;
     const nowMs = core.clock.monotonic();
-    const { found } = redirects.counts.outcomes;
+    const found = redirects.counts.answers.found.count;
     this.#isBusy = ((found - this.#found) / Math.max(1, nowMs - this.#lookedMs)) * 1000 > LIMITS.bulkBusyRate;
     this.#found = found;
     this.#lookedMs = nowMs;

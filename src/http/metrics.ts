@@ -1,6 +1,7 @@
 // What is counted of requests: all but redirects, which are too many for prom-client's counters.
 
 import type { Counter, Histogram, Registry } from "prom-client";
+import { SECONDS } from "../metrics/buckets.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import { GUARD_ACTS } from "./connection-guard.ts";
 import { LIMIT_NAMES } from "./rate-limit.ts";
@@ -8,7 +9,7 @@ import { LIMIT_NAMES } from "./rate-limit.ts";
 export interface HttpMetrics {
   readonly registry: Registry;
   readonly httpRequests: Counter<"method" | "route" | "status">;
-  readonly httpSeconds: Histogram<"route">;
+  readonly httpSeconds: Histogram<"method" | "route" | "class">;
   readonly rateLimited: Counter<"limit">;
   readonly guardActs: Counter<"act">;
 }
@@ -25,8 +26,8 @@ export function createHttpMetrics(metrics: Metrics): HttpMetrics {
     ),
     httpSeconds: metrics.histogram(
       "deadletter_http_request_duration_seconds",
-      "Time to answer an API request, by route template.",
-      { label: "route", buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] },
+      "Time to answer an API request, by method, route template and class of status.",
+      { labels: ["method", "route", "class"], bounds: SECONDS },
     ),
     rateLimited: metrics.counter("deadletter_rate_limited_total", "Requests answered with 429, by limit.", {
       limit: LIMIT_NAMES,
@@ -37,4 +38,9 @@ export function createHttpMetrics(metrics: Metrics): HttpMetrics {
       { act: GUARD_ACTS },
     ),
   };
+}
+
+/** `2xx` of 204. */
+export function classOf(status: number): string {
+  return `${Math.floor(status / 100)}xx`;
 }

@@ -2,10 +2,11 @@
 
 import { DeadletterError } from "../errors.ts";
 import { isCode } from "../model/code.ts";
+import type { RedirectOutcome } from "../redirect/metrics.ts";
 import type { Destination, Found } from "../redirect/resolve.ts";
 import { customerOf } from "./client.ts";
 import { errorResponse } from "./error.ts";
-import { clientOf, openExchange, rememberPeer, requestIdOf, takeFrom } from "./exchange.ts";
+import { clientOf, exchangeOf, openExchange, rememberPeer, requestIdOf, takeFrom } from "./exchange.ts";
 import { finish } from "./finish.ts";
 import type { Service } from "./service.ts";
 
@@ -16,9 +17,10 @@ export type Naming = "code" | "code-or-id";
 
 /** Answers GET and HEAD; both are counted, apart. Throws not_found, or unavailable when the store must be asked and is down. */
 export async function redirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
-  const destination = await find(service, name, naming);
-  if (destination.outcome === "found") return found(service, request, destination);
-  service.redirects.counts.outcomes[destination.outcome] += 1;
+  const { startedMs } = exchangeOf(request);
+  const destination = await find(service, { name, naming, startedMs });
+  if (destination.outcome === "found") return found(service, request, destination, startedMs);
+  count(service, destination.outcome, startedMs);
   throw refusal(name, destination.outcome);
 }
 
@@ -33,11 +35,12 @@ export function rawRedirect(
   naming: Naming,
 ): Response | Promise<Response> {
   const { redirects, core, limits } = service;
+  const startedMs = core.clock.monotonic();
   // Only where it is needed is it asked who comes: that costs a microsecond.
   if (limits.redirects !== undefined) return rawRedirectSlowly(service, { request, server }, name, naming);
   const known = naming === "code" ? redirects.resolver.resolveNow(name, core.clock.now()) : undefined;
   return known?.outcome === "found"
-    ? found(service, request, known)
+    ? found(service, request, known, startedMs)
     : rawRedirectSlowly(service, { request, server }, name, naming);
 }
 
@@ -65,25 +68,32 @@ async function rawRedirectSlowly(
   }
 }
 
-async function find({ redirects, core }: Service, name: string, naming: Naming): Promise<Destination> {
-  const { resolver } = redirects;
+interface Asked {
+  readonly name: string;
+  readonly naming: Naming;
+  readonly startedMs: number;
+}
+
+async function find(service: Service, { name, naming, startedMs }: Asked): Promise<Destination> {
+  const { core } = service;
+  const { resolver } = service.redirects;
   try {
     if (naming === "code-or-id") return await resolver.resolveAny(name);
     // What cannot be a code is not looked up.
     if (!isCode(name)) return { outcome: "missing" };
     return resolver.resolveNow(name, core.clock.now()) ?? (await resolver.resolve(name));
   } catch (error) {
-    redirects.counts.outcomes.error += 1;
+    count(service, "error", startedMs);
     throw error;
   }
 }
 
-function found(
-  { redirects, clicks, log, isDraining }: Service,
-  request: Request,
-  { urlId, location }: Found,
-): Response {
-  redirects.counts.outcomes.found += 1;
+function count({ redirects, core }: Service, outcome: RedirectOutcome, startedMs: number): void {
+  redirects.counts.answers[outcome].observe((core.clock.monotonic() - startedMs) / 1000);
+}
+
+function found(service: Service, request: Request, { urlId, location }: Found, startedMs: number): Response {
+  const { clicks, log, isDraining } = service;
   clicks.add(urlId, request);
   const requestId = requestIdOf(request);
   log.redirect(requestId, request.method);
@@ -92,6 +102,7 @@ function found(
     headers: { location, "cache-control": NEVER_CACHED, "x-request-id": requestId },
   });
   if (isDraining()) response.headers.set("connection", "close");
+  count(service, "found", startedMs);
   return response;
 }
 

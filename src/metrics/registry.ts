@@ -2,6 +2,7 @@
 // only; every series stands from the start, at 0: one that begins with the first failure hides it from rate().
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Buckets } from "./buckets.ts";
 
 /** Under Bun these are always 0, of another program (its Node.js version), or no size of any heap (6 GB of 60 MB). */
 const WRONG_UNDER_BUN = [
@@ -30,11 +31,11 @@ export class Metrics {
     for (const name of WRONG_UNDER_BUN) this.registry.removeSingleMetric(name);
     new Gauge({
       name: "deadletter_build_info",
-      help: "Always 1; the version is in the label.",
-      labelNames: ["version"],
+      help: "Always 1; the versions of the program and of its runtime are in the labels.",
+      labelNames: ["version", "bun"],
       aggregator: "first",
       registers: [this.registry],
-    }).set({ version }, 1);
+    }).set({ version, bun: Bun.version }, 1);
   }
 
   /** A counter with one series for each combination of the labels' words. */
@@ -57,9 +58,14 @@ export class Metrics {
   histogram<Label extends string>(
     name: string,
     help: string,
-    { label, buckets }: { readonly label: Label; readonly buckets: number[] },
+    { labels, bounds }: { readonly labels: readonly Label[]; readonly bounds: readonly number[] },
   ): Histogram<Label> {
-    return new Histogram({ name, help, labelNames: [label], buckets, registers: [this.registry] });
+    return new Histogram({ name, help, labelNames: labels, buckets: [...bounds], registers: [this.registry] });
+  }
+
+  /** A histogram of what is counted elsewhere: by the label's words, or one where there is no label. */
+  buckets(name: string, help: string, label: string | undefined, read: BucketsByWord | Buckets): void {
+    this.registry.registerMetric(new CountedHistogram(name, help, label, read));
   }
 
   /** Published when scraped, from numbers that are counted elsewhere: `inc({labels})` costs a hundred times as much as `+= 1`. */
@@ -113,6 +119,43 @@ export class Metrics {
     });
   }
 }
+
+/** Its values are read from buckets as they are scraped. */
+class CountedHistogram extends Histogram {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #series: readonly (readonly [Readonly<Record<string, string>>, Buckets])[];
+
+  constructor(name: string, help: string, label: string | undefined, read: BucketsByWord | Buckets) {
+    super({ name, help, labelNames: label === undefined ? [] : [label], registers: [] });
+    this.#name = name;
+    this.#help = help;
+    this.#series =
+      label === undefined
+        ? [[{}, read as Buckets]]
+        : Object.entries(read as BucketsByWord).map(([word, one]) => [{ [label]: word }, one]);
+  }
+
+  /** What prom-client makes both its text and its objects of. */
+  getForPromString() {
+    const name = this.#name;
+    const values = this.#series.flatMap(([sharedLabels, { bounds, counts, sum }]) => {
+      let total = 0;
+      const below = [...bounds, "+Inf"].map((le, at) => {
+        total += counts[at] ?? 0;
+        return { labels: { le }, sharedLabels, value: total, metricName: `${name}_bucket` };
+      });
+      return [
+        ...below,
+        { labels: {}, sharedLabels, value: sum, metricName: `${name}_sum` },
+        { labels: {}, sharedLabels, value: total, metricName: `${name}_count` },
+      ];
+    });
+    return Promise.resolve({ name, help: this.#help, type: "histogram", values, aggregator: "sum" });
+  }
+}
+
+type BucketsByWord = Readonly<Record<string, Buckets>>;
 
 /** The values of a series' labels, and its own. */
 export type Labelled = readonly [Readonly<Record<string, string>>, number];

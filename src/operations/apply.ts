@@ -20,10 +20,8 @@ import { IDEMPOTENCY_CONSTRAINT } from "./idempotency.ts";
  */
 export async function apply(core: Core, caller: Caller, commands: readonly Command[]): Promise<readonly Outcome[]> {
   for (const command of commands) checkCommand(command, caller, core.ownHosts());
-  return applyAsks(
-    core,
-    commands.map((command) => ({ caller, command })),
-  );
+  const asks = commands.map((command) => ({ caller, command }));
+  return core.waiting.counts.measure(core.clock, () => applyAsks(core, asks));
 }
 
 /** The same of commands that have been checked, of whomever. */
@@ -76,7 +74,7 @@ export async function transact<T>(
     };
     return run({ core, caller, tx, apply });
   };
-  return tryAgain(core, withWork, options);
+  return core.waiting.counts.measure(core.clock, () => tryAgain(core, withWork, options));
 }
 
 /** As often as another draw may help. */

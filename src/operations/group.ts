@@ -23,7 +23,11 @@ export async function applyOne(
 }
 
 /** Applies one command that has been checked. Throws conflict while another request with its idempotency key is under way. */
-export async function applyAsked(core: Core, ask: Ask): Promise<Outcome> {
+export function applyAsked(core: Core, ask: Ask): Promise<Outcome> {
+  return core.waiting.counts.measure(core.clock, () => applyOnce(core, ask));
+}
+
+async function applyOnce(core: Core, ask: Ask): Promise<Outcome> {
   const keyHash = ask.idempotency?.keyHash;
   if (keyHash === undefined) return applyWithOthers(core, ask);
   const { inFlight } = core.waiting;
@@ -89,6 +93,7 @@ function takeGroup({ waiting, clock, store }: Core): readonly Waiting[] {
 async function writeGroup(core: Core, group: readonly Waiting[]): Promise<void> {
   const [first] = group;
   if (!first) return;
+  core.waiting.counts.groupSizes.observe(group.length);
   if (group.length === 1) return settleAlone(core, first);
   try {
     const deadlineMs = first.deadlineMs - core.clock.monotonic();
@@ -104,6 +109,7 @@ async function writeGroup(core: Core, group: readonly Waiting[]): Promise<void> 
       return;
     }
     // Something of one of them broke a rule of the database's, and nothing was written: each is tried by itself.
+    core.waiting.counts.triedAlone += group.length;
     await Promise.all(group.map((one) => settleAlone(core, one)));
   }
 }

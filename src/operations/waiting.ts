@@ -1,6 +1,7 @@
 // Changes that wait to be written together (group.ts). Only group.ts changes it.
 
 import type { Ask, Outcome } from "./ask.ts";
+import { ChangeCounts } from "./counts.ts";
 
 export interface Waiting extends Ask {
   /** By the clock's monotonic(), when its caller is told that the database did not answer. */
@@ -20,4 +21,5 @@ export class WaitingChanges {
   readonly inFlight = new Set<string>();
   /** Whether a group is about to be formed. */
   isDue = false;
+  readonly counts = new ChangeCounts();
 }

@@ -68,6 +68,11 @@ export class RedirectCache {
     return this.#links.delete(code);
   }
 
+  /** How many were let go to make room. */
+  get evictions(): number {
+    return this.#links.evictions + this.#missing.evictions;
+  }
+
   get size(): { readonly links: number; readonly missing: number; readonly bytes: number } {
     return { links: this.#links.size, missing: this.#missing.size, bytes: this.#links.bytes };
   }
@@ -92,6 +97,7 @@ class Generations {
   readonly #onRekey: () => void;
   #young: LinkTable;
   #old: LinkTable;
+  evictions = 0;
 
   constructor(entries: number, bytes: number, onRekey: () => void) {
     this.#entries = entries;
@@ -145,6 +151,7 @@ class Generations {
     if (this.#entries < 2) return;
     const cost = LinkTable.costOf(code, link);
     if (this.#young.size >= Math.floor(this.#entries / 2) || this.#young.bytes + cost > this.#bytes / 2) {
+      this.evictions += this.#old.size;
       this.#old = this.#young;
       this.#young = new LinkTable({ onRekey: this.#onRekey });
     }

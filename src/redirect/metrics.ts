@@ -1,5 +1,6 @@
 // What is counted of redirects, as plain numbers on the hot path, and how /metrics says it.
 
+import { Buckets, FAST_SECONDS } from "../metrics/buckets.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { RedirectCache } from "./cache.ts";
 
@@ -17,7 +18,8 @@ export interface LookupCounts {
 }
 
 export interface RedirectCounts {
-  readonly outcomes: Record<RedirectOutcome, number>;
+  /** How long each answer took, in seconds. */
+  readonly answers: Readonly<Record<RedirectOutcome, Buckets>>;
   readonly lookups: LookupCounts;
   /** Parts of the cache's tables that were laid out anew, because a code was too far from its place. */
   rekeys: number;
@@ -25,7 +27,13 @@ export interface RedirectCounts {
 
 export function newRedirectCounts(): RedirectCounts {
   return {
-    outcomes: { found: 0, missing: 0, inactive: 0, expired: 0, error: 0 },
+    answers: {
+      found: new Buckets(FAST_SECONDS),
+      missing: new Buckets(FAST_SECONDS),
+      inactive: new Buckets(FAST_SECONDS),
+      expired: new Buckets(FAST_SECONDS),
+      error: new Buckets(FAST_SECONDS),
+    },
     lookups: { hit: 0, miss: 0, recheck: 0, outage: 0 },
     rekeys: 0,
   };
@@ -44,12 +52,26 @@ export function publishRedirects(metrics: Metrics, counts: RedirectCounts, cache
     undefined,
     () => counts.rekeys,
   );
-  metrics.counted("deadletter_redirects_total", "Redirect requests by outcome.", "outcome", () => counts.outcomes);
+  metrics.counted("deadletter_redirects_total", "Redirect requests by outcome.", "outcome", () =>
+    Object.fromEntries(REDIRECT_OUTCOMES.map((outcome) => [outcome, counts.answers[outcome].count])),
+  );
+  metrics.buckets(
+    "deadletter_redirect_duration_seconds",
+    "Time to answer a redirect request, by outcome.",
+    "outcome",
+    counts.answers,
+  );
   metrics.gauge(
     "deadletter_cache_entries",
     "What the redirect cache holds: links, and codes that belong to none.",
     { label: "kind" },
     () => ({ link: cache.size.links, missing: cache.size.missing }),
+  );
+  metrics.counted(
+    "deadletter_cache_evictions_total",
+    "Links and unknown codes that the redirect cache let go because it was full; steady growth means it is too small.",
+    undefined,
+    () => cache.evictions,
   );
   metrics.gauge("deadletter_cache_bytes", "Estimated size of the cached links.", {}, () => cache.size.bytes);
 }

@@ -22,12 +22,15 @@ export async function schemaStatus(store: Store): Promise<SchemaStatus> {
 }
 
 /**
- * How many migrations of this binary a store lacks. Unlike schemaStatus() it takes a newer schema as it is: a process that
+ * How many migrations a store has, and how many of this binary it lacks. Unlike schemaStatus() it takes a newer schema as it is: a process that
  * serves goes on while the next release migrates, since a migration keeps what the release before it needs.
  */
-export async function countPending(sql: Sql, engine: Store["engine"]): Promise<number> {
-  const applied = await listApplied(sql);
-  return Math.max(0, migrationsFor(engine).length - applied.length);
+export async function countMigrations(
+  sql: Sql,
+  engine: Store["engine"],
+): Promise<{ readonly applied: number; readonly pending: number }> {
+  const applied = (await listApplied(sql)).length;
+  return { applied, pending: Math.max(0, migrationsFor(engine).length - applied) };
 }
 
 /** The cheapest proof that the database answers. Throws what it says otherwise. */

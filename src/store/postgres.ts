@@ -6,7 +6,10 @@ import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
+import { StoreCounts } from "./counts.ts";
 import { connectionTo } from "./postgres-connection.ts";
+import { mapPostgresError } from "./postgres-errors.ts";
+import { readReplication } from "./postgres-replication.ts";
 import { amongText, arraysOf, arrayText, rowTexts } from "./postgres-rows.ts";
 import {
   type Column,
@@ -16,7 +19,6 @@ import {
   type Sql,
   type Store,
   StoreError,
-  type StoreErrorKind,
   type SubjectIds,
 } from "./store.ts";
 
@@ -60,6 +62,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
   });
   const place = placeOf({ ...address, database: sql.options.database });
   const tag = sqlTag(sql);
+  const counts = new StoreCounts();
   let calls = 0;
 
   /** Runs one call under the deadline and the bound on waiting calls. */
@@ -67,8 +70,12 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     if (calls >= options.poolSize + LIMITS.postgresWaitingCalls)
       throw unavailable("too many calls are waiting for the database");
     calls += 1;
+    const countLate = () => {
+      counts.deadlines += 1;
+      return late();
+    };
     try {
-      return await withDeadline(clock, work(), { ms: deadlineMs, late });
+      return await withDeadline(clock, work(), { ms: deadlineMs, late: countLate });
     } catch (error) {
       throw mapPostgresError(error);
     } finally {
@@ -84,8 +91,11 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
         isLate = true;
         return unavailable(isCommitting ? UNKNOWN_OUTCOME : NO_ANSWER);
       };
+      const askedMs = clock.monotonic();
+      let committingMs = 0;
       const work = () =>
         sql.begin(async (raw) => {
+          counts.waitSeconds.observe((clock.monotonic() - askedMs) / 1000);
           // The caller has already been told that this did not happen, so it must not.
           if (isLate) throw late();
           // A job that may take longer than other calls may also wait longer for its locks.
@@ -93,13 +103,19 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
           const value = await run(transactionTag(raw));
           if (isLate) throw late();
           isCommitting = true;
+          committingMs = clock.monotonic();
           return value;
         }) as Promise<T>;
       try {
-        return await call(work, deadlineMs, late);
+        const value = await call(work, deadlineMs, late);
+        counts.commitSeconds.observe((clock.monotonic() - committingMs) / 1000);
+        return value;
       } catch (error) {
         const isRetryable = error instanceof StoreError && error.kind === "serialization";
-        if (isRetryable && attempt < LIMITS.transactionRetries) continue;
+        if (isRetryable && attempt < LIMITS.transactionRetries) {
+          counts.retries += 1;
+          continue;
+        }
         const isLost = isCommitting && error instanceof DeadletterError && error.code === "unavailable";
         throw isLost ? unavailable(UNKNOWN_OUTCOME, { cause: error }) : error;
       }
@@ -164,6 +180,8 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
       waiting: Math.max(0, calls - options.poolSize),
       size: options.poolSize,
     }),
+    counts,
+    replication: () => read(readReplication),
     wal: () => undefined,
     lost: () => undefined,
     close: () => sql.end({ timeout: Math.ceil(options.deadlineMs / 1000) }),
@@ -258,33 +276,4 @@ function transactionTag(raw: postgres.TransactionSql): MigrationTx {
       await raw.unsafe(text).simple();
     },
   });
-}
-
-/** PostgreSQL error codes (appendix A of its manual) in the words both engines share. */
-const KINDS: Readonly<Record<string, StoreErrorKind>> = {
-  "23505": "unique",
-  "23503": "foreign_key",
-  "23514": "check",
-  "23502": "check",
-  "22001": "check",
-  DL001: "guard",
-  "42P01": "missing_table",
-  "40001": "serialization",
-  "40P01": "serialization",
-  "55P03": "locked",
-};
-/** 08 connection, 25P03 idle too long, 28 login, 3D no such database, 53 resources, 57 intervention, 58 system. */
-const DOWN = /^(08|25P03|28|3D|53|57|58)/;
-const NETWORK =
-  /^(CONNECT|ECONN|ENOTFOUND|EAI_|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|SASL_|AUTH_TYPE)/;
-
-export function mapPostgresError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const code = String((error as { code?: unknown }).code ?? "");
-  if (error instanceof postgres.PostgresError) {
-    if (code === "25006") return unavailable("the database takes no changes now: it is read-only", { cause: error });
-    if (DOWN.test(code)) return unavailable("the database is unavailable", { cause: error });
-    return new StoreError(KINDS[code] ?? "other", error.constraint_name ?? "", error);
-  }
-  return NETWORK.test(code) ? unavailable("the database is unavailable", { cause: error }) : error;
 }

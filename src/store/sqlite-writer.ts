@@ -7,11 +7,13 @@ import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
+import type { StoreCounts } from "./counts.ts";
 import { isBusy, mapSqliteError, type SqliteConnection } from "./sqlite-connection.ts";
 import type { MigrationTx } from "./store.ts";
 
 interface Job {
   readonly run: (tx: MigrationTx) => Promise<unknown>;
+  readonly sinceMs: number;
   /** By the clock's monotonic(), when the caller no longer waits. */
   readonly deadline: number;
   readonly resolve: (value: unknown) => void;
@@ -25,6 +27,7 @@ export class SqliteWriter {
   #connection: SqliteConnection;
   readonly #reopen: () => Promise<SqliteConnection>;
   readonly #clock: Clock;
+  readonly #counts: StoreCounts;
   /** Transactions that wait, oldest first; at most LIMITS.sqliteQueuedWrites. Only #drain() takes from it. */
   readonly #queue: Job[] = [];
   /** Marks code that runs inside a transaction, so that a nested one is refused instead of waiting for itself. */
@@ -36,9 +39,14 @@ export class SqliteWriter {
   #isBroken = false;
 
   /** `reopen` replaces a connection that can no longer be brought to a clean state. */
-  constructor(connection: SqliteConnection, reopen: () => Promise<SqliteConnection>, clock: Clock) {
+  constructor(
+    connection: SqliteConnection,
+    reopen: () => Promise<SqliteConnection>,
+    { clock, counts }: { readonly clock: Clock; readonly counts: StoreCounts },
+  ) {
     this.#connection = connection;
     this.#clock = clock;
+    this.#counts = counts;
     this.#reopen = reopen;
   }
 
@@ -60,8 +68,9 @@ export class SqliteWriter {
     if (this.#queue.length >= LIMITS.sqliteQueuedWrites)
       return Promise.reject(unavailable("too many changes are waiting for the database"));
     return new Promise<T>((resolve, reject) => {
-      const deadline = this.#clock.monotonic() + deadlineMs;
-      this.#queue.push({ run, deadline, resolve: resolve as (value: unknown) => void, reject });
+      const sinceMs = this.#clock.monotonic();
+      const deadline = sinceMs + deadlineMs;
+      this.#queue.push({ run, sinceMs, deadline, resolve: resolve as (value: unknown) => void, reject });
       // Deferred, so that every request read in this turn of the event loop joins the group: in a microtask the
       // first transaction would be committed alone before the second request is even parsed.
       this.#draining ??= new Promise<void>((done) => this.#clock.soon(done)).then(() => this.#drain());
@@ -119,10 +128,13 @@ export class SqliteWriter {
       for (;;) {
         const job = this.#queue.shift();
         if (!job) break;
-        if (job.deadline <= this.#clock.monotonic()) {
+        const nowMs = this.#clock.monotonic();
+        if (job.deadline <= nowMs) {
+          this.#counts.deadlines += 1;
           job.reject(unavailable(LATE));
           continue;
         }
+        this.#counts.waitSeconds.observe((nowMs - job.sinceMs) / 1000);
         group.push(job);
         outcomes.push(await this.#runJob(job, group.length === 1));
         // The first one failed, and its rollback ended the transaction: the rest begin another.
@@ -131,13 +143,19 @@ export class SqliteWriter {
         if (this.#queue.length === 0) await Promise.resolve();
         if (group.length >= LIMITS.sqliteGroupSize || this.#clock.monotonic() - started > LIMITS.sqliteGroupMs) break;
       }
-      if (this.#connection.database.inTransaction) this.#connection.database.run("commit");
+      if (this.#connection.database.inTransaction) this.#commit();
     } catch (error) {
       for (const job of group) job.reject(unavailable(NOT_SAVED, { cause: mapSqliteError(error) }));
       await this.#abandon();
       return;
     }
     for (const tell of outcomes) tell();
+  }
+
+  #commit(): void {
+    const startedMs = this.#clock.monotonic();
+    this.#connection.database.run("commit");
+    this.#counts.commitSeconds.observe((this.#clock.monotonic() - startedMs) / 1000);
   }
 
   /** Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */
@@ -156,7 +174,10 @@ export class SqliteWriter {
       );
       const value = await withDeadline(this.#clock, work, {
         ms: job.deadline - this.#clock.monotonic(),
-        late: () => unavailable(LATE),
+        late: () => {
+          this.#counts.deadlines += 1;
+          return unavailable(LATE);
+        },
       });
       if (!isFirst) database.run("release job");
       return () => job.resolve(value);
@@ -202,6 +223,7 @@ export class SqliteWriter {
     const late = this.#queue.filter((job) => job.deadline <= now);
     if (late.length === 0) return;
     this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));
+    this.#counts.deadlines += late.length;
     for (const job of late) job.reject(unavailable(LATE, { cause }));
   }
 }

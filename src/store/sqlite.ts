@@ -6,6 +6,7 @@ import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
+import { StoreCounts } from "./counts.ts";
 import { ScanThread } from "./scan-thread.ts";
 import { isBusy, mapSqliteError, SqliteConnection, sqliteTag } from "./sqlite-connection.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
@@ -33,14 +34,15 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     if (file.check() !== undefined) throw unavailable(file.lost ?? "");
     return openWriter(path, { synchronous, walBytes, clock, mustExist: true });
   };
-  const writer = new SqliteWriter(connection, async () => openAgain("full"), clock);
+  const counts = new StoreCounts();
+  const writer = new SqliteWriter(connection, async () => openAgain("full"), { clock, counts });
   // Its commits do not wait for the disk. Opened by its first transaction.
   let relaxed: Promise<SqliteWriter> | undefined;
   let isKeeperRunning = false;
   const openRelaxed = async () => {
     const opened = await openAgain("normal");
     if (isKeeperRunning) opened.database.run("pragma wal_autocheckpoint = 0");
-    return new SqliteWriter(opened, async () => openAgain("normal"), clock);
+    return new SqliteWriter(opened, async () => openAgain("normal"), { clock, counts: new StoreCounts() });
   };
   const reader = new SqliteConnection(path, { readonly: true });
   reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
@@ -88,6 +90,8 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       scanThread = scans;
     },
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
+    counts,
+    replication: () => Promise.resolve(undefined),
     wal: () => keeper?.standing,
     lost: () => file.lost,
     async close() {

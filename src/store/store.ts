@@ -2,6 +2,7 @@
 // Two engines implement it (postgres.ts, sqlite.ts) in the shape of postgres.js; queries are written once, in queries/.
 
 import type { Column } from "../model/field.ts";
+import type { StoreCounts } from "./counts.ts";
 
 /** The types on which both engines agree. */
 export type Value = string | number | Uint8Array | null;
@@ -75,6 +76,17 @@ export interface WalStanding {
   readonly isHeld: boolean;
 }
 
+/** How a database server stands to others that copy it, or that it copies. */
+export interface Replication {
+  /** Whether it only copies another one. */
+  readonly isReplica: boolean;
+  /** Servers that copy it now. */
+  readonly standbys: number;
+  /** Of the one furthest behind, or its own where it is a replica; undefined where it cannot be told. */
+  readonly lagSeconds: number | undefined;
+  readonly lagBytes: number | undefined;
+}
+
 export interface BeginOptions {
   readonly deadlineMs?: number;
   /** On the embedded store resolves once committed, before it is on the disk: a power cut, but no kill, may undo it. */
@@ -114,6 +126,9 @@ export interface Store {
   /** Begins what a process that serves wants done beside its work, in threads of its own; resolves when they run, or cannot. */
   startBackground(): Promise<void>;
   load(): StoreLoad;
+  readonly counts: StoreCounts;
+  /** Undefined on the embedded store. Throws unavailable as read() does. */
+  replication(): Promise<Replication | undefined>;
   /** Of the embedded store of a process that serves. */
   wal(): WalStanding | undefined;
   /** Why nothing may be written any more: the store's file is not where it was. Redirects go on from what is still open. */

@@ -122,9 +122,11 @@ describe.each([...ENGINES])("a log that went back on %s", (engine) => {
     await everywhere("every process goes on", ({ deadletter }) => deadletter.auditLog.refusal() === undefined);
     await everywhere("in the new epoch", ({ deadletter }) => deadletter.auditLog.feed.place?.epoch === 1);
     // A second time there is nothing to accept.
-    const again = await run(...words, "--checkpoint", join(store.config.dataDir, "checkpoint"));
-    expect(again).toMatchObject({ exitCode: 4 });
-    expect(again.stderr).toContain("it did not go back behind it");
+    await until("the newest checkpoint is written down, behind which it did not go back", async () => {
+      const again = await run(...words, "--checkpoint", join(store.config.dataDir, "checkpoint"));
+      expect(again).toMatchObject({ exitCode: 4 });
+      return again.stderr.includes("it did not go back behind it");
+    });
     const twice = await run(...words, "--checkpoint", join(scratch, "old"));
     expect(twice).toMatchObject({ exitCode: 4 });
     expect(twice.stderr).toContain("was given up already, by the statement of epoch 1");

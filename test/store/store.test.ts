@@ -262,6 +262,7 @@ describe("the embedded store", () => {
     const place = (await fresh.open()).place;
     const { SqliteConnection } = await import("../../src/store/sqlite-connection.ts");
     const { SqliteWriter } = await import("../../src/store/sqlite-writer.ts");
+    const { StoreCounts } = await import("../../src/store/counts.ts");
     const connect = () => new SqliteConnection(place, { readonly: false });
     const first = connect();
     let tries = 0;
@@ -272,7 +273,7 @@ describe("the embedded store", () => {
         if (tries === 1) throw new Error("not yet");
         return connect();
       },
-      systemClock,
+      { clock: systemClock, counts: new StoreCounts() },
     );
     first.close();
     const outcome = () =>
