@@ -112,8 +112,10 @@ export class Metrics {
       async collect() {
         const values = await read();
         this.reset();
-        if (values === undefined) this.remove();
-        else if (typeof values === "number") this.inc(values);
+        if (values === undefined) {
+          // reset() has put a series without labels back to 0, and taken away all others.
+          if (label === undefined) this.remove();
+        } else if (typeof values === "number") this.inc(values);
         else for (const [word, value] of Object.entries(values)) this.inc({ [label ?? ""]: word }, value);
       },
     });

@@ -140,7 +140,7 @@ describeEachEngine("events and operations", (server, engine) => {
       /^deadletter_redirects_total\{outcome="missing"\} [1-9]/m,
       /^deadletter_mutations_total\{subject="url",op="created"\} [1-9]/m,
       /^deadletter_http_requests_total\{method="POST",route="\/urls",status="201"\} [1-9]/m,
-      /^deadletter_http_request_duration_seconds_bucket\{le="0.001",route="\/urls"\} \d/m,
+      /^deadletter_http_request_duration_seconds_bucket\{le="0.001",method="POST",route="\/urls",class="2xx"\} \d/m,
       /^deadletter_database_calls\{state="size"\} \d/m,
       /^deadletter_events_total\{subject="url",event_type="created"\} [1-9]/m,
       /^deadletter_links\{state="active"\} \d/m,
