@@ -17,6 +17,8 @@ export const LIMITS = {
   keyNameChars: 100,
   keysPerUser: 100,
   requestIdChars: 128,
+  /** How far back a request's events are looked for where nobody says since when. */
+  requestIdSearchMs: 24 * 3_600_000,
   searchChars: 200,
   bodyBytes: 64 * 1024,
   jsonDepth: 32,

@@ -391,6 +391,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
       offset: 1,
     }),
   ],
+  findEventNamed: (tx) => eventQueries.findEventNamed(tx, { subject_type: "url", subject_id: 1, version: 1 }),
   findEvent: (tx) => eventQueries.findEvent(tx, 1),
   listHistory: (tx) => eventQueries.listHistory(tx, subject, { afterVersion: 0, limit: 1, offset: 0 }),
   findEventAsOf: (tx) => eventQueries.findEventAsOf(tx, subject, 1),

@@ -14,7 +14,7 @@ import { createHttpMetrics } from "../http/metrics.ts";
 import { REFUSED } from "../http/ops.ts";
 import { createRateLimits, type RateLimits } from "../http/rate-limit.ts";
 import type { WorkerPool } from "../http/report.ts";
-import type { Clients, Service } from "../http/service.ts";
+import { type Clients, RedirectLines, type Service } from "../http/service.ts";
 import { Metrics } from "../metrics/registry.ts";
 import type { Caller } from "../model/caller.ts";
 import { ownHostsOf } from "../model/target.ts";
@@ -123,18 +123,12 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     isDraining: false,
     isStarting: false,
   };
-  const writeRefusal = () =>
-    config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined;
   const core: Core = {
-    store,
-    logKey,
-    clock,
-    randomBytes,
+    ...{ store, logKey, clock, randomBytes, waiting },
     ownHosts: () => state.ownHosts,
     staleMaxMs: config.cacheStaleMax,
     ahead: new Ahead(),
-    waiting,
-    writeRefusal,
+    writeRefusal: () => (config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined),
     onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };
   feed.follow(followKeys(keys));
@@ -142,6 +136,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     core,
     metrics: createHttpMetrics(metrics),
     log,
+    redirectLines: new RedirectLines(config.logRedirects.oneOf),
     clicks,
     auditLog,
     redirects,

@@ -14,6 +14,11 @@ export const eventsCommand: Command = {
     { name: "code", value: "CODE", help: "only events of this link" },
     { name: "user-id", value: "ID", help: "only what this user did" },
     { name: "type", value: "TYPE", help: EVENT_TYPES.join(", ") },
+    {
+      name: "request-id",
+      value: "ID",
+      help: "only what this request did (X-Request-Id, and log lines have it); without --since in the last 24 hours",
+    },
     { name: "since", value: "TIME", help: "RFC 3339, included" },
     { name: "until", value: "TIME", help: "RFC 3339, excluded" },
     LIMIT,
@@ -21,6 +26,7 @@ export const eventsCommand: Command = {
   settings: CLIENT_SETTINGS,
   examples: [
     "deadletter events --code sale",
+    "deadletter events --request-id 0b9d4a52-6d0e-4b5c-9a35-3b1c2f0f5b1e --since 2026-11-01T00:00:00Z",
     "deadletter events --type deleted --since 2026-11-01T00:00:00Z --limit 1000 --json",
   ],
   run: (input, io) =>
@@ -29,6 +35,7 @@ export const eventsCommand: Command = {
         ...given("short_code", input.value("code")),
         ...given("user_id", input.value("user-id")),
         ...given("event_type", input.value("type")),
+        ...given("request_id", input.value("request-id")),
         ...given("since", input.value("since")),
         ...given("until", input.value("until")),
       };

@@ -83,6 +83,7 @@ export interface EventFilter {
   short_code?: string;
   user_id?: string;
   event_type?: string;
+  request_id?: string;
   since?: string;
   until?: string;
 }

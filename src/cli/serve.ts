@@ -13,7 +13,7 @@ import { LIMITS } from "../limits.ts";
 import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
 import { hasAdminKey } from "../operations/keys.ts";
 import { sleep, systemClock } from "../runtime/clock.ts";
-import { createLogger, describeError } from "../runtime/logger.ts";
+import { createLogger, describeError, type LogFormat } from "../runtime/logger.ts";
 import { onStopSignals, surviveUncaught, untilShutdown } from "../runtime/shutdown.ts";
 import { VERSION } from "../runtime/version.ts";
 import { Seat } from "../workers/seat.ts";
@@ -37,6 +37,8 @@ export const serveCommand: Command = {
     "migrate",
     "waitForDatabase",
     "logLevel",
+    "logFormat",
+    "logRedirects",
     "trustedProxies",
     "logClient",
     "auditClient",
@@ -84,7 +86,7 @@ export const serveWorkerCommand: Command = {
 };
 
 async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
-  const log = createLogger(config.logLevel, Bun.stdout.writer());
+  const log = createLogger(config.logLevel, Bun.stdout.writer(), logFormatOf(config));
   const deadletter = await open(config, { log, via: "http", mayServeWarmSet: true, ...(seat ? { seat } : {}) });
   surviveUncaught(log, () => deadletter.countUncaught());
   try {
@@ -129,7 +131,11 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
         metricsListen: listeners.metricsListen,
         greeting: said,
       });
-    else io.err(said);
+    else {
+      // On a terminal both end up at one place: lines from before come before it, and it is not torn apart.
+      await log.flush();
+      io.err(said);
+    }
     log.info("serving", { version: VERSION, base_url: listeners.baseUrl, engine });
     return await exitCode;
   } catch (error) {
@@ -146,11 +152,13 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
     );
   refuseTakenPort(config);
   const sink = Bun.stdout.writer();
-  const log = createLogger(config.logLevel, sink);
+  const format = logFormatOf(config);
+  const log = createLogger(config.logLevel, sink, format);
   const supervisor = new Supervisor({
     workers: config.workers,
     words,
-    environment: io.environment,
+    // A worker's own standard output is a pipe to here.
+    environment: { ...io.environment, DEADLETTER_LOG_FORMAT: format },
     stopMs:
       Math.max(config.shutdownGraceMs, LIMITS.drainNoticeMs) +
       config.drainMs +
@@ -179,6 +187,11 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
   const exitCode = await supervisor.run(({ greeting }) => io.err(greeting));
   await Promise.race([log.flush(), sleep(systemClock, LIMITS.workerFlushMs)]);
   return exitCode;
+}
+
+function logFormatOf({ logFormat }: Config): LogFormat {
+  if (logFormat !== "auto") return logFormat;
+  return process.stdout.isTTY ? "pretty" : "json";
 }
 
 /** Workers share their port with one another, and so would share it with any other server of this user. */

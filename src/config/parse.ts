@@ -109,3 +109,17 @@ export function urlHost(host: string): string {
   if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
   return host.includes(":") ? `[${host}]` : host;
 }
+
+/** `all`, `errors`, or `sampled:N`. */
+export function readRedirectLines(text: string): { oneOf: number } {
+  if (text === "all") return { oneOf: 1 };
+  if (text === "errors") return { oneOf: 0 };
+  const [, every] = /^sampled:(\d{1,9})$/.exec(text) ?? [];
+  if (every === undefined || Number(every) < 1)
+    throw new RangeError(`${JSON.stringify(text)} is not all, errors, or sampled:N such as sampled:100`);
+  return { oneOf: Number(every) };
+}
+
+export function describeRedirectLines({ oneOf }: { readonly oneOf: number }): string {
+  return oneOf === 0 ? "errors" : oneOf === 1 ? "all" : `sampled:${oneOf}`;
+}

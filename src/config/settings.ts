@@ -1,9 +1,10 @@
 // Every setting, once: its flag, its environment variable, its default, how it is read.
 // Secrets come from the environment or from a file named by `*_FILE`, never from argv.
 
-import { LOG_LEVELS, type LogLevel } from "../runtime/logger.ts";
+import { LOG_LEVELS, type LogFormat, type LogLevel } from "../runtime/logger.ts";
 import { describeProtection, parseDatabaseUrl, placeOf } from "./database-url.ts";
 import {
+  describeRedirectLines,
   formatListen,
   readBaseUrl,
   readBoolean,
@@ -15,11 +16,17 @@ import {
   readListen,
   readLogLevel,
   readNetworks,
+  readRedirectLines,
 } from "./parse.ts";
 
 export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** One of how many redirects that did not fail is logged; 0 for none. */
+export interface RedirectLines {
+  readonly oneOf: number;
 }
 
 export interface Config {
@@ -35,6 +42,8 @@ export interface Config {
   readonly adminKey: string | undefined;
   readonly migrate: boolean;
   readonly logLevel: LogLevel;
+  readonly logFormat: "auto" | LogFormat;
+  readonly logRedirects: RedirectLines;
   readonly poolSize: number;
   readonly walMegabytes: number;
   readonly waitForDatabase: number;
@@ -178,6 +187,22 @@ export const SETTINGS: readonly Setting[] = [
     default: "info",
     read: readLogLevel,
     help: LOG_LEVELS.join(", "),
+  },
+  {
+    name: "logFormat",
+    flag: "log-format",
+    env: "DEADLETTER_LOG_FORMAT",
+    default: "auto",
+    read: readChoice("auto", "json", "pretty"),
+    help: "log lines as json, or pretty for people; auto: pretty on a terminal",
+  },
+  {
+    name: "logRedirects",
+    flag: "log-redirects",
+    env: "DEADLETTER_LOG_REDIRECTS",
+    default: "errors",
+    read: readRedirectLines,
+    help: "which redirects get a log line: all, sampled:N (one of N, and errors), or errors",
   },
   {
     name: "poolSize",
@@ -407,6 +432,7 @@ export function describeValue(setting: Setting, value: unknown): string {
     return `postgres://${login === "" ? "" : `${login}@`}${placeOf(address)} (${describeProtection(address)})`;
   }
   if (setting.isSecret) return "(hidden)";
+  if (setting.name === "logRedirects") return describeRedirectLines(value as RedirectLines);
   if (typeof value === "object" && value !== null && "port" in value) return formatListen(value as Address);
   return String(value);
 }

@@ -14,10 +14,11 @@ import {
   readSignedHead,
   readTile,
 } from "../operations/audit-log.ts";
+import { findEventId } from "../operations/events.ts";
 import { readRollback } from "../operations/rollback.ts";
 import { parseTilePath } from "../tlog/tiles.ts";
 import { customerOf } from "./client.ts";
-import { eventId } from "./events.ts";
+import { eventRef } from "./events.ts";
 import { callerOf, clientOf, takeFrom } from "./exchange.ts";
 import { readCount, spelled } from "./page.ts";
 import type { Service } from "./service.ts";
@@ -100,7 +101,7 @@ export function logHandlers(service: Service) {
   async function proof({ params, request }: { params: { readonly id: string }; request: Request }) {
     takeProof(request);
     refuseFalseHead();
-    const id = eventId(params.id);
+    const id = await findEventId(core, eventRef(params.id));
     return new Response(await proveEvent(core, id), { headers: PROOF_HEADERS });
   }
 

@@ -2,12 +2,13 @@
 
 import { type Static, Type } from "@sinclair/typebox";
 import { badRequest, notFound } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { isCode, isId } from "../model/code.ts";
-import { EVENT_TYPES, type EventType } from "../model/event.ts";
+import { EVENT_TYPES, type EventType, parseEventName } from "../model/event.ts";
 import { strict, wordOf } from "../model/schema.ts";
 import { parseTime } from "../model/time.ts";
-import { readDisclosures, readEvent, readEvents } from "../operations/events.ts";
-import { type Answer, callerOf } from "./exchange.ts";
+import { type EventRef, readDisclosures, readEvent, readEvents } from "../operations/events.ts";
+import { type Answer, callerOf, isRequestId } from "./exchange.ts";
 import { dateTime, PageQuery, readCursor, readId, readPage, sendPage, spelled } from "./page.ts";
 import type { Service } from "./service.ts";
 
@@ -19,6 +20,9 @@ export const ListEventsQuery = Type.Object(
     event_type: spelled(wordOf(EVENT_TYPES)),
     since: spelled(Type.String({ ...dateTime, description: "included" })),
     until: spelled(Type.String({ ...dateTime, description: "excluded" })),
+    request_id: spelled(
+      Type.String({ description: "of the request that did it; without `since` those of the last 24 hours" }),
+    ),
     ...PageQuery,
   },
   strict,
@@ -38,28 +42,40 @@ export function eventHandlers({ core }: Service) {
     const [atMs, id] = readCursor(cursor, 2) ?? [];
     const before = atMs === undefined || id === undefined ? {} : { before: { atMs, id } };
     const page = { limit, offset, ...before };
-    return sendPage(set, request, await readEvents(core, callerOf(request), readFilter(query), page));
+    return sendPage(set, request, await readEvents(core, callerOf(request), readFilter(query, core.clock.now()), page));
   }
 
   function read({ params, request }: { params: { readonly id: string }; request: Request }) {
-    return readEvent(core, callerOf(request), eventId(params.id));
+    return readEvent(core, callerOf(request), eventRef(params.id));
   }
 
   /** The texts whose digests the leaf holds, verbatim; null where one was erased, or is hidden from who asks. */
   function disclosures({ params, request }: { params: { readonly id: string }; request: Request }) {
-    return readDisclosures(core, callerOf(request), eventId(params.id));
+    return readDisclosures(core, callerOf(request), eventRef(params.id));
   }
 
   return { list, read, disclosures };
 }
 
-/** Throws not_found for what can be no event's id. */
-export function eventId(text: string): number {
-  if (!isId(text)) throw notFound(`no event ${JSON.stringify(text.slice(0, 20))}`);
-  return Number(text);
+/** Throws not_found for what names no event. */
+export function eventRef(text: string): EventRef {
+  const ref = isId(text) ? Number(text) : parseEventName(text);
+  if (ref === undefined) throw notFound(`no event ${JSON.stringify(text.slice(0, 20))}`);
+  return ref;
 }
 
-function readFilter(query: Static<typeof ListEventsQuery>) {
+/** No index has what a request was called: without a bound all of history would be read. */
+function lookBack(requestId: string | undefined, nowMs: number): { sinceMs?: number } {
+  return requestId === undefined ? {} : { sinceMs: nowMs - LIMITS.requestIdSearchMs };
+}
+
+function readRequestId(text: string): string {
+  if (!isRequestId(text))
+    throw badRequest(`request_id: must be 1 to ${LIMITS.requestIdChars} visible ASCII characters`);
+  return text;
+}
+
+function readFilter(query: Static<typeof ListEventsQuery>, nowMs: number) {
   const urlId = readId("url_id", query.url_id);
   const userId = readId("user_id", query.user_id);
   const { event_type: type, short_code: code } = query;
@@ -71,7 +87,8 @@ function readFilter(query: Static<typeof ListEventsQuery>) {
     ...(type === undefined ? {} : { type: type as EventType }),
     // What cannot be a code belongs to no link; the empty text is looked up and matches none.
     ...(code === undefined ? {} : { code: isCode(code) ? code : "" }),
-    ...(query.since === undefined ? {} : { sinceMs: parseTime("since", query.since) }),
+    ...(query.since === undefined ? lookBack(query.request_id, nowMs) : { sinceMs: parseTime("since", query.since) }),
+    ...(query.request_id === undefined ? {} : { requestId: readRequestId(query.request_id) }),
     ...(query.until === undefined ? {} : { untilMs: parseTime("until", query.until) }),
   };
 }

@@ -2,6 +2,7 @@
 
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
+import { eventNameOf } from "../model/event.ts";
 import { randomRequestId } from "../runtime/random.ts";
 import { clientAddress } from "./client.ts";
 import type { LimitName } from "./rate-limit.ts";
@@ -20,6 +21,8 @@ export interface Exchange {
   /** The route's template, for metrics; a closed set. */
   route: string;
   caller: Caller | undefined;
+  /** The name of the event that it wrote, as GET /events/{id} takes it. */
+  event: string | undefined;
   /** The client's address, once somebody has asked for it. */
   client: string | undefined;
   /** Whether the answer has its number, its headers and its line in the log already, as a redirect's has. */
@@ -36,6 +39,7 @@ export function openExchange(request: Request, startedMs: number): Exchange {
     startedMs,
     route: "unknown",
     caller: undefined,
+    event: undefined,
     client: undefined,
     isFinished: false,
     isStreamed: false,
@@ -48,6 +52,15 @@ export function exchangeOf(request: Request): Exchange {
   const exchange = exchanges.get(request);
   if (!exchange) throw new Error("a request was handled that was never taken up");
   return exchange;
+}
+
+/** Says in the request's log line which event came of it. */
+export function noteEvent(
+  request: Request,
+  type: string,
+  { id, version }: { readonly id: number; readonly version: number },
+): void {
+  exchangeOf(request).event = eventNameOf({ subject_type: type, subject_id: id, version });
 }
 
 /** The connection a request came over: whoever takes it off the wire says so. */
@@ -96,6 +109,9 @@ export function callerOf(request: Request): Caller {
 /** The client's own id where it is 1 to LIMITS.requestIdChars visible ASCII characters, else a fresh one. */
 export function requestIdOf(request: Request): string {
   const given = request.headers.get("x-request-id");
-  const isUsable = given !== null && given.length <= LIMITS.requestIdChars && /^[\x21-\x7e]+$/.test(given);
-  return isUsable ? given : randomRequestId();
+  return given !== null && isRequestId(given) ? given : randomRequestId();
+}
+
+export function isRequestId(text: string): boolean {
+  return text.length <= LIMITS.requestIdChars && /^[\x21-\x7e]+$/.test(text);
 }

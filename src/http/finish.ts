@@ -5,7 +5,7 @@ import type { Service } from "./service.ts";
 
 /** Numbers an answer and logs its request. */
 export function finish(service: Service, request: Request, response: Response): Response {
-  const { requestId, route, startedMs, caller, isFinished } = exchangeOf(request);
+  const { requestId, route, startedMs, caller, event, isFinished } = exchangeOf(request);
   if (isFinished) return response;
   response.headers.set("x-request-id", requestId);
   // No browser is to guess that an answer is a page, or to run anything of it; the one page there is says what it needs.
@@ -17,6 +17,7 @@ export function finish(service: Service, request: Request, response: Response): 
     response.headers.set("cache-control", "no-store");
   // Who is told so sends its next request over another connection, to another server (RFC 9112 section 9.6).
   if (service.isDraining()) response.headers.set("connection", "close");
+  if (route === "redirect" && response.status < 500 && !service.redirectLines.isDue()) return response;
   service.log.info("request", {
     request_id: requestId,
     method: request.method.slice(0, 20),
@@ -24,6 +25,7 @@ export function finish(service: Service, request: Request, response: Response): 
     status: response.status,
     ms: Math.round((service.core.clock.monotonic() - startedMs) * 1000) / 1000,
     ...(caller ? { user_id: caller.userId, key_id: caller.keyId } : {}),
+    event,
     client: service.clients.inLog?.(clientOf(service, request)) || undefined,
   });
   return response;

@@ -9,7 +9,7 @@ import { placeBehind } from "../operations/heard.ts";
 import { sleep } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { describeError } from "../runtime/logger.ts";
-import { type Answer, exchangeOf } from "./exchange.ts";
+import { type Answer, exchangeOf, noteEvent } from "./exchange.ts";
 import type { Service } from "./service.ts";
 
 export const Heard = Type.Object(
@@ -57,6 +57,7 @@ export async function answerChange<State extends Changed>(
   type: string,
   state: State,
 ): Promise<State & { heard?: Heard }> {
+  noteEvent(request, type, state);
   const seconds = preferredWait(request);
   if (seconds === undefined) return state;
   const mine = waiting.get(service) ?? { count: 0 };

@@ -113,7 +113,10 @@ const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
   code: { description: "the link's code", schema: { type: "string" } },
   user: { description: "the user's id", schema: { type: "integer", minimum: 1 } },
   key: { description: "the key's id", schema: { type: "integer", minimum: 1 } },
-  id: { description: "the event's id", schema: { type: "integer", minimum: 1 } },
+  id: {
+    description: "the event's id, or its subject and version as in `url:42@3`, which log lines have",
+    schema: { type: "string", examples: ["42", "url:42@3"] },
+  },
   epoch: { description: "1 for the log's first rollback", schema: { type: "integer", minimum: 1 } },
   path: {
     description: "LEVEL/INDEX[.p/WIDTH] or entries/INDEX[.p/WIDTH], slashes and all (C2SP tlog-tiles)",

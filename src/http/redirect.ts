@@ -93,10 +93,10 @@ function count({ redirects, core }: Service, outcome: RedirectOutcome, startedMs
 }
 
 function found(service: Service, request: Request, { urlId, location }: Found, startedMs: number): Response {
-  const { clicks, log, isDraining } = service;
+  const { clicks, log, redirectLines, isDraining } = service;
   clicks.add(urlId, request);
   const requestId = requestIdOf(request);
-  log.redirect(requestId, request.method);
+  if (redirectLines.isDue()) log.redirect(requestId, request.method);
   const response = new Response(null, {
     status: 302,
     headers: { location, "cache-control": NEVER_CACHED, "x-request-id": requestId },

@@ -19,6 +19,7 @@ export interface Service {
   readonly core: Core;
   readonly metrics: HttpMetrics;
   readonly log: Logger;
+  readonly redirectLines: RedirectLines;
   readonly clicks: Clicks;
   readonly auditLog: AuditLog;
   readonly redirects: RedirectPlane;
@@ -39,6 +40,26 @@ export interface Service {
   readonly isDraining: () => boolean;
   /** True while a process that is to serve has not done all that its start has to do: its first key may not work yet. */
   readonly isStarting: () => boolean;
+}
+
+/** Which redirects get a line in the log. */
+export class RedirectLines {
+  readonly #oneOf: number;
+  #since = 0;
+
+  /** One of how many that did not fail; 0 for none. */
+  constructor(oneOf: number) {
+    this.#oneOf = oneOf;
+  }
+
+  /** Of one that did not fail. */
+  isDue(): boolean {
+    if (this.#oneOf === 0) return false;
+    this.#since += 1;
+    if (this.#since < this.#oneOf) return false;
+    this.#since = 0;
+    return true;
+  }
 }
 
 /** What the server knows of the signed log beside the store. */

@@ -14,7 +14,7 @@ import { eraseUser } from "../operations/erase.ts";
 import { applyOne } from "../operations/group.ts";
 import { createKey, readHolder, readKeysOf } from "../operations/keys.ts";
 import { assertUser, readUser, readUsers } from "../operations/users.ts";
-import { type Answer, callerOf } from "./exchange.ts";
+import { type Answer, callerOf, noteEvent } from "./exchange.ts";
 import { answerChange } from "./heard.ts";
 import { readIdempotency } from "./idempotency.ts";
 import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./links.ts";
@@ -92,8 +92,10 @@ export function userHandlers(service: Service) {
     return answer({ request, set }, (await applyOne(core, callerOf(request), command, idempotency)) as User);
   }
 
-  function erase({ params, body, request }: Asked & { readonly body: Static<typeof EraseBody> }) {
-    return eraseUser(core, callerOf(request), userId(params.user), body ?? {});
+  async function erase({ params, body, request }: Asked & { readonly body: Static<typeof EraseBody> }) {
+    const report = await eraseUser(core, callerOf(request), userId(params.user), body ?? {});
+    if (body?.dry_run !== true) noteEvent(request, USER.type, report.user);
+    return report;
   }
 
   async function createUserKey({
@@ -104,6 +106,7 @@ export function userHandlers(service: Service) {
   }: Asked & { readonly body: NewKey; readonly set: Answer }) {
     const key = await createKey(core, callerOf(request), userId(params.user), body);
     set.status = 201;
+    noteEvent(request, KEY.type, key);
     return key;
   }
 

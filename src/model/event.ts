@@ -11,6 +11,24 @@ import { cleanText } from "./text.ts";
 export const EVENT_TYPES = ["created", "updated", "deleted", "restored", "imported", "erased"] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
+/** What an event is known by beside its id: a subject has one of each version. */
+export interface EventKey {
+  readonly subject_type: string;
+  readonly subject_id: number;
+  readonly version: number;
+}
+
+/** `url:42@3`: of link 42 the event of version 3. */
+export function eventNameOf({ subject_type, subject_id, version }: EventKey): string {
+  return `${subject_type}:${subject_id}@${version}`;
+}
+
+/** Undefined for what is no event's name. */
+export function parseEventName(text: string): EventKey | undefined {
+  const [, subject_type = "", id, version] = /^([a-z]{1,20}):(\d{1,15})@(\d{1,15})$/.exec(text) ?? [];
+  return id === undefined ? undefined : { subject_type, subject_id: Number(id), version: Number(version) };
+}
+
 export const DELETE_REASONS = ["user_requested", "policy_cleanup", "duplicate", "expired"] as const;
 export type DeleteReason = (typeof DELETE_REASONS)[number];
 

@@ -6,15 +6,22 @@ import { actorOf, stateOf } from "../audit/event.ts";
 import { notFound } from "../errors.ts";
 import type { Viewer } from "../model/caller.ts";
 import { changesBetween } from "../model/changes.ts";
-import { type Event, mayReadActor, showActor } from "../model/event.ts";
+import { type Event, type EventKey, eventNameOf, mayReadActor, showActor } from "../model/event.ts";
 import type { State } from "../model/field.ts";
 import { LINK } from "../model/link.ts";
 import { nullable, wordOf } from "../model/schema.ts";
 import { type Subject, wholeState, withoutBeside, withoutHidden } from "../model/subject.ts";
 import { subjectOf } from "../model/subjects.ts";
 import { formatTime } from "../model/time.ts";
-import { type EventPage, type EventWithPrevious, findEvent, listEvents } from "../store/queries/events.ts";
+import {
+  type EventPage,
+  type EventWithPrevious,
+  findEvent,
+  findEventNamed,
+  listEvents,
+} from "../store/queries/events.ts";
 import { findLinkByCode } from "../store/queries/links.ts";
+import type { Sql } from "../store/store.ts";
 import type { Core } from "./context.ts";
 import { type Page, pageOf } from "./page.ts";
 
@@ -47,10 +54,29 @@ export async function readEvents(
   );
 }
 
+/** What names an event: its id, or its subject and version. */
+export type EventRef = number | EventKey;
+
+function find(sql: Sql, ref: EventRef) {
+  return typeof ref === "number" ? findEvent(sql, ref) : findEventNamed(sql, ref);
+}
+
 /** Throws not_found. */
-export async function readEvent({ store }: Core, viewer: Viewer, id: number): Promise<Event> {
-  const [row] = await store.read((sql) => findEvent(sql, id));
-  if (!row) throw notFound(`no event "${id}"`);
+export async function findEventId({ store }: Core, ref: EventRef): Promise<number> {
+  if (typeof ref === "number") return ref;
+  const [row] = await store.read((sql) => findEventNamed(sql, ref));
+  if (!row) throw noEvent(ref);
+  return row.id;
+}
+
+function noEvent(ref: EventRef) {
+  return notFound(`no event "${typeof ref === "number" ? ref : eventNameOf(ref)}"`);
+}
+
+/** Throws not_found. */
+export async function readEvent({ store }: Core, viewer: Viewer, ref: EventRef): Promise<Event> {
+  const [row] = await store.read((sql) => find(sql, ref));
+  if (!row) throw noEvent(ref);
   return eventFromRow(row, viewer);
 }
 
@@ -69,10 +95,10 @@ export const Disclosures = Type.Object(
 export type Disclosures = Static<typeof Disclosures>;
 
 /** Throws not_found. */
-export async function readDisclosures({ store }: Core, viewer: Viewer, id: number): Promise<Disclosures> {
-  const [row] = await store.read((sql) => findEvent(sql, id));
-  if (!row) throw notFound(`no event ${id}`);
-  const { leaf, leaf_hash, actor, state, subject_type, subject_id } = row;
+export async function readDisclosures({ store }: Core, viewer: Viewer, ref: EventRef): Promise<Disclosures> {
+  const [row] = await store.read((sql) => find(sql, ref));
+  if (!row) throw noEvent(ref);
+  const { id, leaf, leaf_hash, actor, state, subject_type, subject_id } = row;
   const hidden = [
     ...(mayReadActor(viewer, actorOf(actor)) ? [] : ["actor" as const]),
     ...(subjectOf(subject_type)?.mayReadDisclosure(viewer, subject_id) ? [] : ["state" as const]),

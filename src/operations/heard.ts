@@ -1,7 +1,7 @@
 // Where an event stands in the log: what replicas must have heard to know of a change.
 
 import type { Place } from "../audit/follower.ts";
-import type { EventKey } from "../store/queries/events.ts";
+import type { EventKey } from "../model/event.ts";
 import { listStanding, readEpoch } from "../store/queries/log.ts";
 import type { Core } from "./context.ts";
 

@@ -175,6 +175,57 @@ describeEachEngine("events and operations", (server, engine) => {
     expect(JSON.stringify(lines)).not.toContain(adminKey);
   });
 
+  test("the line of a change names its event, which can be read, proven and found by the request's number", async () => {
+    const { call, logLines, deadletter, sequence } = server();
+    const headers = { "x-request-id": `find-"me"-\\${engine}` };
+    const link = { original_url: "https://example.com/?secret=query", short_code: "findme" };
+    const { id } = (await call("POST", "/urls", link, { headers })).json as { id: number };
+    await call("POST", "/urls", { original_url: "https://example.com/" }, { headers: { "x-request-id": "FIND-ME" } });
+    await deadletter.service.log.flush();
+    const line = logLines().find(({ request_id }) => request_id === headers["x-request-id"]);
+    expect(line).toMatchObject({ method: "POST", route: "/urls", status: 201, event: `url:${id}@1` });
+    expect(JSON.stringify(logLines())).not.toContain("secret");
+    const byName = (await call("GET", `/events/url:${id}@1`)).json as { id: number; request_id: string };
+    expect(byName.request_id).toBe(headers["x-request-id"]);
+    expect((await call("GET", `/events/${byName.id}`)).json).toEqual(byName);
+    const search = `/events?request_id=${encodeURIComponent(headers["x-request-id"])}`;
+    expect((await call("GET", search)).json).toEqual([byName]);
+    expect((await call("GET", `${search}&since=2020-01-01T00:00:00Z`)).json).toEqual([byName]);
+    expect((await call("GET", `${search}&until=2020-01-01T00:00:00Z`)).json).toEqual([]);
+    // Case counts, on both engines.
+    expect((await call("GET", "/events?request_id=find-me")).json).toEqual([]);
+    await sequence();
+    const [proof, same] = [
+      await call("GET", `/events/url:${id}@1/proof`),
+      await call("GET", `/events/${byName.id}/proof`),
+    ];
+    expect([proof.status, proof.text]).toEqual([200, same.text]);
+    expect((await call("GET", `/events/url:${id}@1/disclosures`)).status).toBe(200);
+    for (const name of [`url:${id}@2`, "url:999999999999999@1", "nothing:1@1", `url:${id}@999999999999999`])
+      for (const path of ["", "/disclosures", "/proof"])
+        expect([name, (await call("GET", `/events/${name}${path}`)).status]).toEqual([name, 404]);
+    expect((await call("GET", "/events/url:1")).status).toBe(404);
+    expect((await call("GET", "/events?request_id=")).status).toBe(400);
+  });
+
+  test("every kind of change names its event in its line", async () => {
+    const { call, logLines, deadletter } = server();
+    const eventOf = async (method: string, path: string, body?: object) => {
+      const headers = { "x-request-id": crypto.randomUUID() };
+      const answer = await call(method, path, body, { headers });
+      await deadletter.service.log.flush();
+      const line = logLines().find(({ request_id }) => request_id === headers["x-request-id"]);
+      return [answer.status, String(line?.event).replace(/\d+@/, "N@"), answer.json as { id: number }] as const;
+    };
+    const [, , user] = await eventOf("POST", "/users", { username: "named", email: "named@example.com" });
+    const [status, event, key] = await eventOf("POST", `/users/${user.id}/keys`, { name: "one", role: "reader" });
+    expect([status, event]).toEqual([201, "key:N@1"]);
+    expect((await eventOf("DELETE", `/users/${user.id}/keys/${key.id}`)).slice(0, 2)).toEqual([200, "key:N@2"]);
+    expect((await eventOf("PUT", `/users/${user.id}`, { username: "renamed" })).slice(0, 2)).toEqual([200, "user:N@2"]);
+    expect((await eventOf("POST", `/users/${user.id}/erase`, {})).slice(0, 2)).toEqual([200, "user:N@3"]);
+    expect((await eventOf("GET", `/users/${user.id}`)).slice(0, 2)).toEqual([200, "undefined"]);
+  });
+
   test("a schema that the next release has migrated leaves a serving process ready", async () => {
     const { call, store } = server();
     await store.tamper(

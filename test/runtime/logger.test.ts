@@ -46,6 +46,28 @@ describe("the log", () => {
     }
   });
 
+  test("is pretty for people, and lets nothing through that a terminal would obey", async () => {
+    const { sink, text, release } = slowSink();
+    const log = createLogger("info", sink, "pretty");
+    log.redirect("a-number", "GET");
+    log.info("request", {
+      route: "/urls/:link",
+      status: 200,
+      ms: 1.5,
+      client: "\u001b[31m\u009b2J\u202e",
+      none: undefined,
+    });
+    log.warn("the log cannot be followed now", { error: "two words" });
+    release();
+    await log.flush();
+    const plain = Bun.stripANSI(text()).replace(/^\S+/gm, "TIME");
+    expect(plain).toBe(
+      `TIME info  request request_id=a-number method=GET route=redirect status=302\n` +
+        `TIME info  request route=/urls/:link status=200 ms=1.5 client="\\u001b[31m\\u009b2J\\u202e"\n` +
+        `TIME warn  the log cannot be followed now error="two words"\n`,
+    );
+  });
+
   test("keeps what comes while the sink is busy, up to its limit, and counts the rest", async () => {
     const { sink, text, release } = slowSink();
     const log = createLogger("info", sink);

@@ -1,9 +1,9 @@
 // Every statement about the signed log: the queue before it, its leaves and tree hashes, its head, its quarantine.
 
-import type { EventRow, EventType } from "../../model/event.ts";
+import type { EventKey, EventRow, EventType } from "../../model/event.ts";
 import type { Destination } from "../../model/link.ts";
 import type { Query, Sql, Tx } from "../store.ts";
-import { areEvents, type EventKey, type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
+import { areEvents, type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
 
 export interface LogHead {
   readonly size: number;
