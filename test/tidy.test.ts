@@ -46,7 +46,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/audit/"],
   ["src/store/"],
   ["src/tlog/"],
-  ["src/metrics/", "src/config/"],
+  ["src/monitoring/", "src/metrics/", "src/config/"],
   ["src/model/"],
   ["src/runtime/"],
   ["src/errors.ts", "src/limits.ts"],

@@ -21,6 +21,7 @@ import {
   updateCommand,
 } from "./links.ts";
 import { migrateCommand } from "./migrate.ts";
+import { monitoringAlertmanagerCommand, monitoringDashboardCommand, monitoringRulesCommand } from "./monitoring.ts";
 import { reindexCommand } from "./reindex.ts";
 import { acceptRollbackCommand } from "./rollback.ts";
 import { serveCommand, serveWorkerCommand } from "./serve.ts";
@@ -66,6 +67,9 @@ export const COMMANDS: readonly Command[] = [
   acceptRollbackCommand,
   vkeyCommand,
   keygenCommand,
+  monitoringRulesCommand,
+  monitoringDashboardCommand,
+  monitoringAlertmanagerCommand,
   configCommand,
   healthcheckCommand,
   versionCommand,

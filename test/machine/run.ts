@@ -5,7 +5,12 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** By program: the package that brings it. */
-const PROGRAMS: Readonly<Record<string, string>> = { haproxy: "haproxy", pg_basebackup: "postgresql-15" };
+const PROGRAMS: Readonly<Record<string, string>> = {
+  haproxy: "haproxy",
+  pg_basebackup: "postgresql-15",
+  promtool: "prometheus",
+  amtool: "prometheus-alertmanager",
+};
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;
 const NO_CLUSTER = "/etc/postgresql-common/createcluster.conf";
