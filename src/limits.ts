@@ -160,6 +160,22 @@ export const LIMITS = {
   importBatchRows: 1_000,
   importRowChars: 16 * 2 ** 20,
   importMs: 600_000,
+  /** How often it is looked whether anything wants an alert. */
+  alertLookMs: 5_000,
+  /** How long the database may be silent, how long a condition must be over, and when it is said again that one still holds. */
+  alertDatabaseMs: 20_000,
+  alertClearMs: 10_000,
+  alertRemindMs: 4 * 3_600_000,
+  /** Of a minute's requests: how many must have failed, and which share of them. Of the disk: the share that must be free. */
+  alertLeastErrors: 20,
+  alertErrorShare: 0.05,
+  alertDiskShare: 0.1,
+  /** Messages that wait for the webhook, how long it may take, how often one is tried and how long is waited in between. */
+  alertsWaiting: 100,
+  alertPostMs: 10_000,
+  alertTries: 8,
+  alertBackoffMs: 1_000,
+  alertBackoffMostMs: 60_000,
   logBufferBytes: 2 ** 20,
   logFlushBytes: 64 * 1024,
   logFlushMs: 100,

@@ -42,7 +42,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/http/"],
   ["src/importers/"],
   ["src/operations/"],
-  ["src/redirect/", "src/clicks/"],
+  ["src/redirect/", "src/clicks/", "src/alerts/"],
   ["src/audit/"],
   ["src/store/"],
   ["src/tlog/"],
@@ -386,6 +386,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
       type: "created",
       sinceMs: 0,
       untilMs: 1,
+      requestId: "r",
       before: { atMs: 1, id: 1 },
       limit: 1,
       offset: 1,
@@ -407,7 +408,7 @@ const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]> = {
   readHeadAndQuarantine: (tx) => logQueries.readHeadAndQuarantine(tx),
   updateLogHead: (tx) => logWrites.updateLogHead(tx, { size: 1, note: "n", at_ms: 0 }),
   peekLog: (tx) => logQueries.peekLog(tx, 0),
-  insertCursor: (tx) => followerQueries.insertCursor(tx, "c"),
+  insertCursor: (tx) => [true, false].map((isAtEnd) => followerQueries.insertCursor(tx, "c", isAtEnd)),
   takeCursor: (tx) => followerQueries.takeCursor(tx, { name: "c", holder: "h", lease_until_ms: 1, now_ms: 1 }),
   moveCursor: (tx) => {
     const place = { epoch: 0, next_index: 0 };

@@ -28,6 +28,7 @@ import type { Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { Store } from "../store/store.ts";
+import { createAlerts } from "./alerts.ts";
 import { createAuditLog, type RunningAuditLog } from "./audit.ts";
 import { createClicks } from "./clicks.ts";
 import { DatabaseProbe } from "./database-probe.ts";
@@ -116,6 +117,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const waiting = new WaitingChanges();
   const { mutations } = publishOperations(metrics, waiting.counts, readCounters);
   publishProcess(metrics, { config, store, database, auditLog, redirects, log, clock, readCounters });
+  const alerts = createAlerts(config, { ...base, origin: logKey.origin, database, auditLog, isLeader });
   const uncaught = metrics.counter("deadletter_uncaught_errors_total", UNCAUGHT, {});
 
   const state = {
@@ -155,7 +157,8 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   };
   const api = createApi(service);
   const beside = { ...following, isLeader, isThreadless, auditLog, presence, redirects, database, clicks, recorder };
-  const parts = new Parts(partsOf({ ...beside, consumers: createConsumers(consumers, following) }));
+  const followers = createConsumers([...consumers, ...alerts.consumers], following);
+  const parts = new Parts(partsOf({ ...beside, alerts: alerts.part(service), consumers: followers }));
 
   return {
     config,
@@ -204,12 +207,13 @@ interface Beside {
   readonly clicks: Clicks;
   readonly recorder: Recorder;
   readonly consumers: readonly Part[];
+  readonly alerts: Part;
 }
 
 /** Each after those that it uses. */
 function partsOf(beside: Beside): readonly Part[] {
   const { store, log, outside, isLeader, isThreadless } = beside;
-  const { auditLog, presence, redirects, database, clicks, recorder, consumers } = beside;
+  const { auditLog, presence, redirects, database, clicks, recorder, consumers, alerts } = beside;
   const reindexing = new Reindexing(store, log, outside.clock);
   const forgetting = new Forgetting(store, log, outside.clock);
   return [
@@ -223,6 +227,7 @@ function partsOf(beside: Beside): readonly Part[] {
     { name: "presence", start: () => presence.start(), close: () => presence.close() },
     redirects.hotLinks,
     auditLog.watching,
+    alerts,
     ...consumers,
     { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },
     {

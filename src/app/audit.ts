@@ -34,6 +34,8 @@ export interface AuditLogParts {
 export interface RunningAuditLog extends AuditLog {
   readonly ownWrites: OwnWrites;
   readonly alarm: Alarm;
+  /** How many there were. */
+  alarms(): number;
   /** Takes note of what this process has just committed. */
   committed(changes: readonly Committed[]): void;
   /** Finds out, before anything is changed, whether the stored log extends what this host remembers. */
@@ -55,7 +57,9 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
   const { store, key, metrics, log, outside, isSequencing, refusalElsewhere } = parts;
   const { clock } = outside;
   const alarms = countAlarms(metrics);
+  let alarmCount = 0;
   const alarm: Alarm = (kind, message, fields = {}) => {
+    alarmCount += 1;
     alarms.inc({ kind });
     log.error(`audit log alarm: ${message}`, { alarm: kind, ...fields });
   };
@@ -108,6 +112,7 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     feed,
     ownWrites,
     alarm,
+    alarms: () => alarmCount,
     refusal: () => {
       // What this process was told itself is gone, whatever others remember.
       if (feed.refusal !== undefined) return feed.refusal;

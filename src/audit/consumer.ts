@@ -26,6 +26,8 @@ export interface Consuming {
    * process is about to stop.
    */
   readonly take: (entries: readonly TailRow[], epoch: number, signal: AbortSignal) => Promise<void>;
+  /** Whether one that never ran begins with what comes next, and not with the log's first entry. */
+  readonly startsAtEnd?: boolean;
   /** How long another process waits before it goes on with what this one left; LIMITS.consumerLeaseMs. */
   readonly leaseMs?: number;
 }
@@ -106,10 +108,10 @@ export class Consumer {
 
   /** Undefined where another process holds it. */
   async #takeLease(): Promise<Held | undefined> {
-    const { name, store } = this.#options;
+    const { name, store, startsAtEnd = false } = this.#options;
     const lease = { name, holder: this.#holder, ...this.#times() };
     return store.begin(async (tx) => {
-      await insertCursor(tx, name);
+      await insertCursor(tx, name, startsAtEnd);
       return (await takeCursor(tx, lease))[0];
     });
   }

@@ -1,6 +1,7 @@
 // Every command, in the order in which help lists them.
 
 import { adminCommand } from "./admin.ts";
+import { alertsTestCommand } from "./alerts.ts";
 import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyCommand } from "./audit-log.ts";
 import { backupCommand } from "./backup.ts";
 import { bulkCommand } from "./bulk.ts";
@@ -67,6 +68,7 @@ export const COMMANDS: readonly Command[] = [
   acceptRollbackCommand,
   vkeyCommand,
   keygenCommand,
+  alertsTestCommand,
   monitoringRulesCommand,
   monitoringDashboardCommand,
   monitoringAlertmanagerCommand,

@@ -60,6 +60,9 @@ export const serveCommand: Command = {
     "refusedWrites",
     "clickRetentionDays",
     "clickReferrers",
+    "alertWebhook",
+    "alertFormat",
+    "alertCooldown",
   ],
   examples: [
     "deadletter serve",

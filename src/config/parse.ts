@@ -123,3 +123,10 @@ export function readRedirectLines(text: string): { oneOf: number } {
 export function describeRedirectLines({ oneOf }: { readonly oneOf: number }): string {
   return oneOf === 0 ? "errors" : oneOf === 1 ? "all" : `sampled:${oneOf}`;
 }
+
+/** An address that is a secret: what is wrong with it is said without it. */
+export function readWebhook(text: string): string {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) throw new RangeError("it is not an http or https address");
+  return url.href;
+}

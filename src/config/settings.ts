@@ -17,6 +17,7 @@ import {
   readLogLevel,
   readNetworks,
   readRedirectLines,
+  readWebhook,
 } from "./parse.ts";
 
 export interface Address {
@@ -71,6 +72,9 @@ export interface Config {
   readonly refusedWrites: "allow" | "deny";
   readonly clickRetentionDays: number;
   readonly clickReferrers: number;
+  readonly alertWebhook: string | undefined;
+  readonly alertFormat: "auto" | "generic" | "slack" | "discord" | "ntfy";
+  readonly alertCooldown: number;
   readonly server: string | undefined;
   readonly key: string | undefined;
 }
@@ -405,6 +409,30 @@ export const SETTINGS: readonly Setting[] = [
     default: "100",
     read: readInteger(0, 10_000),
     help: "referring hosts counted separately per link, hour and process; the rest count as `other`",
+  },
+  {
+    name: "alertWebhook",
+    env: "DEADLETTER_ALERT_WEBHOOK",
+    fileEnv: "DEADLETTER_ALERT_WEBHOOK_FILE",
+    isSecret: true,
+    read: readWebhook,
+    help: "address that alerts are posted to",
+  },
+  {
+    name: "alertFormat",
+    flag: "alert-format",
+    env: "DEADLETTER_ALERT_FORMAT",
+    default: "auto",
+    read: readChoice("auto", "generic", "slack", "discord", "ntfy"),
+    help: "what the webhook is posted: generic (JSON), slack, discord or ntfy; auto: by its host",
+  },
+  {
+    name: "alertCooldown",
+    flag: "alert-cooldown",
+    env: "DEADLETTER_ALERT_COOLDOWN",
+    default: "5m",
+    read: readDuration(0, 86_400_000),
+    help: "least time between two messages that the same thing is wrong",
   },
   {
     name: "server",

@@ -15,10 +15,13 @@ export interface Lease {
   readonly lease_until_ms: number;
 }
 
-/** For a consumer that there was none of yet, at the log's beginning; its lease is free. */
-export function insertCursor(tx: Tx, name: string): Query<unknown> {
+/** For a consumer that there was none of yet, at the log's beginning or its end; its lease is free. */
+export function insertCursor(tx: Tx, name: string, isAtEnd: boolean): Query<unknown> {
+  const place = isAtEnd
+    ? tx`coalesce((select epoch from logs where id = 1), 0), coalesce((select size from log_head where id = 1), 0)`
+    : tx`0, 0`;
   return tx`
-    insert into log_cursors (name, epoch, next_index, fence, holder, lease_until_ms) values (${name}, 0, 0, 1, '', 0)
+    insert into log_cursors (name, epoch, next_index, fence, holder, lease_until_ms) values (${name}, ${place}, 1, '', 0)
     on conflict (name) do nothing`;
 }
 
