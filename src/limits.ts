@@ -160,6 +160,9 @@ export const LIMITS = {
   importBatchRows: 1_000,
   importRowChars: 16 * 2 ** 20,
   importMs: 600_000,
+  /** Of a probe: how long one request may take, and how long it waits before it looks again. */
+  probeRequestMs: 5_000,
+  probePauseMs: 20,
   /** How often it is looked whether anything wants an alert. */
   alertLookMs: 5_000,
   /** How long the database may be silent, how long a condition must be over, and when it is said again that one still holds. */

@@ -15,6 +15,7 @@ export interface Flag {
   /** Shown as the value's name in help; without it the flag is a switch. */
   readonly value?: string;
   readonly help: string;
+  readonly isRepeatable?: boolean;
 }
 
 export interface Command {
@@ -38,6 +39,8 @@ export interface Input extends LoadedConfig {
   readonly args: readonly string[];
   /** The value of a flag of this command, or undefined. */
   readonly value: (flag: string) => string | undefined;
+  /** All values of a flag that may be repeated. */
+  readonly values: (flag: string) => readonly string[];
   /** Whether a switch is on; off by default and by --no-FLAG. */
   readonly isOn: (flag: string) => boolean;
   readonly isJson: boolean;
@@ -88,9 +91,9 @@ const COMMON: readonly Flag[] = [
 /** Throws bad_request for an unknown flag, a missing value, or too few or too many words. */
 export function parseInput(command: Command, words: readonly string[], io: Io): Input | "help" {
   const settings = SETTINGS.filter((setting) => command.settings.includes(setting.name) && setting.flag !== undefined);
-  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
-  for (const { name, value } of [...command.flags, ...COMMON])
-    options[name] = { type: value === undefined ? "boolean" : "string" };
+  const options: Record<string, { type: "string" | "boolean"; short?: string; multiple?: boolean }> = {};
+  for (const { name, value, isRepeatable = false } of [...command.flags, ...COMMON])
+    options[name] = { type: value === undefined ? "boolean" : "string", multiple: isRepeatable };
   for (const { flag, isBoolean } of settings) options[flag ?? ""] = { type: isBoolean ? "boolean" : "string" };
   options.help = { type: "boolean", short: "h" };
   const { values, positionals } = parseWords(command, words, options);
@@ -111,6 +114,7 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
     words,
     args: positionals,
     value: (flag) => values[flag]?.toString(),
+    values: (flag) => [values[flag] ?? []].flat().map(String),
     isOn: (flag) => values[flag] === true,
     isJson: values.json === true,
   };

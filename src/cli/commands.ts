@@ -23,6 +23,7 @@ import {
 } from "./links.ts";
 import { migrateCommand } from "./migrate.ts";
 import { monitoringAlertmanagerCommand, monitoringDashboardCommand, monitoringRulesCommand } from "./monitoring.ts";
+import { probeCommand } from "./probe.ts";
 import { reindexCommand } from "./reindex.ts";
 import { acceptRollbackCommand } from "./rollback.ts";
 import { serveCommand, serveWorkerCommand } from "./serve.ts";
@@ -68,6 +69,7 @@ export const COMMANDS: readonly Command[] = [
   acceptRollbackCommand,
   vkeyCommand,
   keygenCommand,
+  probeCommand,
   alertsTestCommand,
   monitoringRulesCommand,
   monitoringDashboardCommand,

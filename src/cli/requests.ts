@@ -13,6 +13,7 @@ import type { Role } from "../model/role.ts";
 import type { User, VisibleUser } from "../model/user.ts";
 import type { ClickQuery, ClickReport } from "../operations/clicks.ts";
 import type { ErasureReport } from "../operations/erase.ts";
+import type { Disclosures } from "../operations/events.ts";
 import { asOurs, type Client, unwrap, unwrapPage } from "./client.ts";
 
 export type NewLink = Static<typeof NewLinkSchema>;
@@ -164,6 +165,10 @@ function segment(name: string): string {
 
 export function countClicks({ api }: Client, name: string, query: ClickQuery): Promise<ClickReport> {
   return unwrap(api.urls({ link: segment(name) }).clicks.get({ query }));
+}
+
+export function readEventDisclosures({ api }: Client, name: string): Promise<Disclosures> {
+  return unwrap(api.events({ id: name }).disclosures.get());
 }
 
 export function readLogStatus({ api }: Client): Promise<LogHealth> {

@@ -111,6 +111,14 @@ export const ALERTS: readonly Alert[] = [
     (job, { verifyHours }) => `time() - deadletter_verify_timestamp_seconds{${job}} > ${verifyHours * 3_600}`,
   ),
   each(
+    "DeadletterProbe",
+    "page",
+    "2m",
+    "A synthetic user finds a promise broken, or has not come by.",
+    // Of a textfile collector, under whatever job that has.
+    () => "deadletter_probe_success == 0 or time() - deadletter_probe_timestamp_seconds > 900",
+  ),
+  each(
     "DeadletterClicksDropped",
     "ticket",
     "0s",

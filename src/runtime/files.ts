@@ -22,8 +22,8 @@ import {
 /** All that are made are 0600, folders 0700. Each throws as the system says, with `code` (errno(3)). */
 export interface Files {
   makeFolder(path: string): void;
-  /** The whole of a file, or the file as it was; `isSynced`: on the disk when this returns. */
-  replace(path: string, text: string, options?: { readonly isSynced?: boolean }): void;
+  /** The whole of a file, or the file as it was; `isSynced`: on the disk when this returns; `isPublic`: 0644. */
+  replace(path: string, text: string, options?: { readonly isSynced?: boolean; readonly isPublic?: boolean }): void;
   /** A file where there is none, whole or not at all. Throws EEXIST. */
   create(path: string, text: string): void;
   append(path: string, text: string): void;
@@ -48,14 +48,15 @@ export interface OpenFile {
 }
 
 const PRIVATE = 0o600;
+const PUBLIC = 0o644;
 
 export const systemFiles: Files = {
   makeFolder(path) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   },
-  replace(path, text, { isSynced = false } = {}) {
+  replace(path, text, { isSynced = false, isPublic = false } = {}) {
     const draft = `${path}.${process.pid}`;
-    const file = openSync(draft, "w", PRIVATE);
+    const file = openSync(draft, "w", isPublic ? PUBLIC : PRIVATE);
     try {
       writeFileSync(file, text);
       if (isSynced) fsyncSync(file);

@@ -72,6 +72,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   DeadletterVerifyFailed: one("deadletter_verify_success", "1x5 0x20", "1x25"),
   DeadletterVerifyOld: one("deadletter_verify_timestamp_seconds", "0x340", "80000x340", "28h"),
+  DeadletterProbe: one('deadletter_probe_success{job="node"}', "1x5 0x20", "1x25"),
   DeadletterClicksDropped: one('deadletter_clicks_dropped_total{reason="spool_full"}', "0x17 9x8", "9x25"),
   DeadletterClickSpool: {
     fires: { deadletter_clicks_spool_bytes: "60x25", deadletter_clicks_spool_limit_bytes: "100x25" },

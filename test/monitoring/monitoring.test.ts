@@ -22,6 +22,9 @@ const exported = new Set([
   "deadletter_workers",
   "deadletter_worker_restarts_total",
   "deadletter_consumer_lag_entries",
+  // Of deadletter probe --metrics.
+  "deadletter_probe_success",
+  "deadletter_probe_timestamp_seconds",
 ]);
 
 beforeAll(async () => {
