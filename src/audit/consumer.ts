@@ -51,7 +51,9 @@ export class Consumer {
   readonly #leaseMs: number;
   readonly #closing = new AbortController();
   #held: Held | undefined;
-  #lag: number | undefined;
+  /** The next entry it will be given, as long as this process runs it, whatever fails; and the log's size when that was last read. */
+  #next: number | undefined;
+  #size = 0;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
@@ -65,7 +67,8 @@ export class Consumer {
 
   /** Entries that it was not given yet, as far as this process knows; undefined where another one runs it. */
   get lag(): number | undefined {
-    return this.#lag;
+    if (this.#next === undefined) return undefined;
+    return Math.max(0, Math.max(this.#size, this.#options.feed.next ?? 0) - this.#next);
   }
 
   start(): void {
@@ -89,7 +92,10 @@ export class Consumer {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        this.#held ??= await this.#takeLease();
+        if (this.#held === undefined) {
+          this.#held = await this.#takeLease();
+          this.#next = this.#held?.next_index;
+        }
         const isMore = this.#held !== undefined && (await this.#step(this.#held));
         if (isMore) continue;
       } catch (error) {
@@ -131,7 +137,8 @@ export class Consumer {
     const move = { name, fence: held.fence, from: held, to, last_hash, lease_until_ms };
     const [moved] = await store.begin((tx) => moveCursor(tx, move));
     this.#held = moved && { ...to, fence: held.fence };
-    this.#lag = moved && Math.max(0, size - to.next_index);
+    this.#next = this.#held?.next_index;
+    this.#size = size;
     return moved !== undefined && entries.length === LIMITS.consumerRows;
   }
 

@@ -1,5 +1,6 @@
 // Runs the tests that need more than npm brings: Debian's packages, which it installs where it may, and mounts. What cannot be
-// had here is named and left out. Ends with the line `N passed, N failed`.
+// had here is named and left out. Words are for `bun test`, files of other such tests first: bun run faults. Ends with the line
+// `N passed, N failed`.
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   pg_basebackup: "postgresql-15",
   promtool: "prometheus",
   amtool: "prometheus-alertmanager",
+  pgbouncer: "pgbouncer",
 };
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;
@@ -39,15 +41,14 @@ for (const [program, name] of Object.entries(PROGRAMS))
 const canMount = isRoot && Bun.spawnSync(["unshare", "-m", "true"], { stderr: "ignore" }).exitCode === 0;
 if (!canMount) console.log("skipped: tests that mount a file system (they need root and unshare)");
 
-const files = readdirSync(import.meta.dir).filter((name) => name.endsWith(".machine.ts"));
-const child = Bun.spawn(
-  [process.execPath, join(import.meta.dir, "../run.ts"), ...files.map((name) => `./test/machine/${name}`)],
-  {
-    cwd: join(import.meta.dir, "../.."),
-    env: { ...process.env, PATH, DEADLETTER_TEST_MOUNTS: canMount ? "true" : "false" },
-    stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
-  },
-);
+const own = readdirSync(import.meta.dir).filter((name) => name.endsWith(".machine.ts"));
+const named = process.argv.slice(2);
+const files = named.length > 0 ? named : own.map((name) => `./test/machine/${name}`);
+const child = Bun.spawn([process.execPath, join(import.meta.dir, "../run.ts"), ...files], {
+  cwd: join(import.meta.dir, "../.."),
+  env: { ...process.env, PATH, DEADLETTER_TEST_MOUNTS: canMount ? "true" : "false" },
+  stdin: "ignore",
+  stdout: "inherit",
+  stderr: "inherit",
+});
 process.exit(await child.exited);

@@ -3,6 +3,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import postgres from "postgres";
 import { freePort } from "./postgres.ts";
 
 const BINARIES = "/usr/lib/postgresql/15/bin";
@@ -12,6 +13,11 @@ const AS_OWNER = process.getuid?.() === 0 ? ["runuser", "-u", "postgres", "--"] 
 export interface Pair {
   /** Of whichever takes changes. */
   readonly url: string;
+  readonly primaryUrl: string;
+  readonly standbyUrl: string;
+  /** The standby takes what it is sent, and does not apply it. */
+  pauseReplay(): void;
+  resumeReplay(): void;
   /** Keeps what the primary commits from reaching the standby, from now on. */
   stopReplication(): void;
   /** As a machine that is gone: nothing of it answers again. */
@@ -20,7 +26,8 @@ export interface Pair {
   remove(): Promise<void>;
 }
 
-export async function startPair(): Promise<Pair> {
+/** `isSynchronous`: the primary acknowledges no commit before the standby has it on its disk. */
+export async function startPair({ isSynchronous = false }: { readonly isSynchronous?: boolean } = {}): Promise<Pair> {
   const folder = mkdtempSync(join(tmpdir(), "deadletter-pair-"));
   await run(["chown", "-R", "postgres", folder], []).catch(() => undefined);
   const [one, two] = [join(folder, "one"), join(folder, "two")];
@@ -42,9 +49,23 @@ export async function startPair(): Promise<Pair> {
   const source = ["-h", "127.0.0.1", "-p", String(primaryPort), "-U", "postgres"];
   await run([join(BINARIES, "pg_basebackup"), "-D", two, "-R", "-X", "stream", "-c", "fast", ...source]);
   await start(two, standbyPort);
+  const urlOf = (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`;
+  if (isSynchronous) {
+    const sql = postgres(urlOf(primaryPort), { max: 1, onnotice: () => {} });
+    await sql`alter system set synchronous_standby_names = '*'`;
+    await sql`select pg_reload_conf()`;
+    await sql.end();
+  }
+  const replay = (signal: "SIGSTOP" | "SIGCONT") => {
+    for (const pid of childrenNamed(pidOf(two), "startup")) process.kill(pid, signal);
+  };
   const pidOf = (data: string) => Number(readFileSync(join(data, "postmaster.pid"), "utf8").split("\n")[0]);
   return {
     url: `postgres://postgres@127.0.0.1:${primaryPort},127.0.0.1:${standbyPort}/postgres?target_session_attrs=read-write`,
+    primaryUrl: urlOf(primaryPort),
+    standbyUrl: urlOf(standbyPort),
+    pauseReplay: () => replay("SIGSTOP"),
+    resumeReplay: () => replay("SIGCONT"),
     stopReplication() {
       for (const pid of childrenNamed(pidOf(two), "walreceiver")) process.kill(pid, "SIGSTOP");
     },
