@@ -55,15 +55,11 @@ test("every alert fires in the matrix, but those on what takes days or cannot be
 });
 
 afterAll(async () => {
-  const rows = FAULTS.map(({ name, alerts, recovery, lost }) => [
-    outcomes.get(name) ?? "skipped",
-    name,
-    alerts.join(" ") || "-",
-    recovery,
-    lost,
-  ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  console.log(rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ")).join("\n"));
+  console.log("outcome | fault | clients see | metric | alerts that fired | recovery | lost");
+  for (const { name, client, metric, alerts, recovery, lost } of FAULTS)
+    console.log(
+      [outcomes.get(name) ?? "skipped", name, client, metric, alerts.join(", ") || "-", recovery, lost].join(" | "),
+    );
   if (!HAS_PROMTOOL)
     console.log("alerts were not held against the rules: promtool is missing (apt-get install prometheus)");
   await stopServer();
