@@ -14,6 +14,7 @@ import { type Admin, createFirstAdmin } from "../operations/bootstrap.ts";
 import { hasAdminKey } from "../operations/keys.ts";
 import { sleep, systemClock } from "../runtime/clock.ts";
 import { createLogger, describeError, type LogFormat } from "../runtime/logger.ts";
+import { serviceManager } from "../runtime/service-manager.ts";
 import { onStopSignals, surviveUncaught, untilShutdown } from "../runtime/shutdown.ts";
 import { VERSION } from "../runtime/version.ts";
 import { Seat } from "../workers/seat.ts";
@@ -107,11 +108,16 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
     });
     seat?.reportWith(() => reportOf(deadletter.service));
     if (seat?.isLeader) seat.shareRefusal(deadletter.auditLog.refusal);
+    // Of workers their supervisor tells.
+    const manager = seat ? undefined : serviceManager(io.environment, systemClock);
     // Before anybody is told that it serves: who reads that may send a signal at once.
     const exitCode = untilShutdown(
       log,
       {
-        startDraining: deadletter.startDraining,
+        startDraining() {
+          manager?.stopping();
+          deadletter.startDraining();
+        },
         graceMs: config.shutdownGraceMs,
         finish: async () => {
           await listeners.stop(config.drainMs);
@@ -139,6 +145,7 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
       await log.flush();
       io.err(said);
     }
+    manager?.ready();
     log.info("serving", { version: VERSION, base_url: listeners.baseUrl, engine });
     return await exitCode;
   } catch (error) {
@@ -177,8 +184,10 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
       return Promise.resolve();
     },
   });
+  const manager = serviceManager(io.environment, systemClock);
   onStopSignals(
     (signal) => {
+      manager.stopping();
       log.info("stopping", { signal, workers: config.workers });
       supervisor.stop();
     },
@@ -187,7 +196,10 @@ async function superviseWorkers({ config, words }: Input, io: Io): Promise<numbe
       process.exit(1);
     },
   );
-  const exitCode = await supervisor.run(({ greeting }) => io.err(greeting));
+  const exitCode = await supervisor.run(({ greeting }) => {
+    io.err(greeting);
+    manager.ready();
+  });
   await Promise.race([log.flush(), sleep(systemClock, LIMITS.workerFlushMs)]);
   return exitCode;
 }
