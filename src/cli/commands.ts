@@ -6,7 +6,9 @@ import { exportCommand, keygenCommand, sequenceCommand, statusCommand, vkeyComma
 import { backupCommand } from "./backup.ts";
 import { bulkCommand } from "./bulk.ts";
 import type { Command } from "./command.ts";
+import { createCompletionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
+import { drillRestoreCommand } from "./drill.ts";
 import { eventsCommand } from "./events.ts";
 import { followCommand } from "./follow.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
@@ -61,6 +63,7 @@ export const COMMANDS: readonly Command[] = [
   verifyCommand,
   reindexCommand,
   backupCommand,
+  drillRestoreCommand,
   importCommand,
   statusCommand,
   followCommand,
@@ -76,6 +79,7 @@ export const COMMANDS: readonly Command[] = [
   monitoringAlertmanagerCommand,
   configCommand,
   healthcheckCommand,
+  createCompletionCommand(() => COMMANDS),
   versionCommand,
   serveWorkerCommand,
 ];

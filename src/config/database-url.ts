@@ -117,3 +117,31 @@ export function isExposed({ hosts, sslMode }: DatabaseAddress): boolean {
   );
   return isRemote && ["disable", "allow", "prefer"].includes(sslMode);
 }
+
+/** The same address of another database. */
+export function inDatabase(text: string, database: string): string {
+  const [, start = "", , query = ""] = /^([a-z]+:\/\/[^/?#]*)(?:\/([^?#]*))?(\?[^#]*)?$/i.exec(text) ?? [];
+  const others = new URLSearchParams(query);
+  others.delete("dbname");
+  return `${start}/${database}${others.size === 0 ? "" : `?${others}`}`;
+}
+
+/** What libpq's own programs take an address from (PostgreSQL manual, section 32.15), so that none of it stands in argv. */
+export function libpqEnvironment(address: DatabaseAddress): Readonly<Record<string, string>> {
+  const { hosts, user, password, database, sslMode, sslRootCert, sslCert, sslKey, targetSessionAttrs } = address;
+  const named: Readonly<Record<string, string | undefined>> = {
+    PGHOST: hosts.map(({ host }) => host).join(","),
+    PGPORT: hosts.map(({ port }) => port).join(","),
+    PGUSER: user,
+    PGPASSWORD: password,
+    PGDATABASE: database,
+    PGSSLMODE: sslMode,
+    PGSSLROOTCERT: sslRootCert,
+    PGSSLCERT: sslCert,
+    PGSSLKEY: sslKey,
+    PGTARGETSESSIONATTRS: targetSessionAttrs,
+  };
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
+  );
+}

@@ -38,6 +38,8 @@ export interface Files {
   remove(path: string): void;
   /** The same, where there is one. */
   removeIfThere(path: string): void;
+  /** With all that is in it, where there is one. */
+  removeFolder(path: string): void;
 }
 
 export interface OpenFile {
@@ -101,5 +103,8 @@ export const systemFiles: Files = {
   remove: unlinkSync,
   removeIfThere(path) {
     rmSync(path, { force: true });
+  },
+  removeFolder(path) {
+    rmSync(path, { recursive: true, force: true });
   },
 };

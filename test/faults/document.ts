@@ -1,6 +1,7 @@
 // docs/failure-modes.md, made from the rows of the fault matrix. To write it: bun test/faults/document.ts
 
 import { join } from "node:path";
+import { wrap } from "../support/wrap.ts";
 import { DATABASE_FAULTS } from "./database.ts";
 import type { Fault } from "./fault.ts";
 import { HOST_FAULTS } from "./host.ts";
@@ -37,18 +38,7 @@ function sectionOf({ name, store, client, metric, alerts, recovery, lost }: Faul
     ["Lost", lost],
   ];
   const on = store === "either" ? "" : ` (${store})`;
-  return `### ${name}${on}\n\n${rows.map(([title, text]) => wrap(`- ${title}: ${text}.`)).join("\n")}\n`;
-}
-
-/** An item of a list at 100 columns, as all documents have it. */
-function wrap(item: string): string {
-  const lines = [""];
-  for (const word of item.split(" ")) {
-    const last = lines.at(-1) ?? "";
-    if (last !== "" && last.length + 1 + word.length > 100) lines.push(`  ${word}`);
-    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
-  }
-  return lines.join("\n");
+  return `### ${name}${on}\n\n${rows.map(([title, text]) => wrap(`- ${title}: ${text}.`, "  ")).join("\n")}\n`;
 }
 
 if (import.meta.main) await Bun.write(DOCUMENT, failureModes());

@@ -12,6 +12,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   promtool: "prometheus",
   amtool: "prometheus-alertmanager",
   pgbouncer: "pgbouncer",
+  debootstrap: "debootstrap",
+  "systemd-analyze": "systemd",
 };
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;

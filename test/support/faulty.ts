@@ -51,6 +51,7 @@ export class Faults {
       link: (from, to) => this.around("link", () => files.link(from, to)),
       remove: (path) => this.around("remove", () => files.remove(path)),
       removeIfThere: (path) => this.around("removeIfThere", () => files.removeIfThere(path)),
+      removeFolder: (path) => this.around("removeFolder", () => files.removeFolder(path)),
     };
   }
 
