@@ -169,6 +169,10 @@ export const LIMITS = {
   alertDatabaseMs: 20_000,
   alertClearMs: 10_000,
   alertRemindMs: 4 * 3_600_000,
+  /** The same of what every replica sees. */
+  alertSharedRemindMs: 15 * 60_000,
+  /** What the log says is no news after this. */
+  alertNewsMs: 24 * 3_600_000,
   /** Of a minute's requests: how many must have failed, and which share of them. Of the disk: the share that must be free. */
   alertLeastErrors: 20,
   alertErrorShare: 0.05,

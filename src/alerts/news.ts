@@ -1,6 +1,7 @@
 // What the signed log itself says that somebody should hear of, whoever did it: a durable consumer, so that one process tells it once.
 
 import type { Consuming } from "../audit/consumer.ts";
+import { LIMITS } from "../limits.ts";
 import type { TailRow } from "../store/queries/log.ts";
 import type { AlertMessage } from "./message.ts";
 
@@ -18,9 +19,10 @@ export function newsConsumer({ deliver, origin, replica, now }: NewsOptions): Co
     async take(entries, epoch, signal) {
       for (const entry of entries) {
         const news = newsOf(entry);
-        if (news === undefined) continue;
+        // Where the webhook was away for long nobody wants to hear of all that happened since.
+        if (news === undefined || now() - entry.at_ms > LIMITS.alertNewsMs) continue;
         const dedupeKey = `deadletter/${origin}/${news.alert}/${epoch}/${entry.idx}`;
-        const message = { ...news, status: "info", severity: "info", dedupeKey, replica, atMs: now() } as const;
+        const message = { ...news, status: "info", severity: "info", dedupeKey, replica, atMs: entry.at_ms } as const;
         // What a receiver will not take must not keep all that comes after it waiting.
         await deliver(message, signal);
         if (signal.aborted) throw new Error("stopped before everything was told");

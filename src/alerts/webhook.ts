@@ -29,7 +29,7 @@ interface Failure {
 export class Webhook {
   readonly #options: WebhookOptions;
   readonly counts: Record<AlertResult, number> = { sent: 0, failed: 0, dropped: 0 };
-  readonly #queue: AlertMessage[] = [];
+  readonly #queue: { readonly message: AlertMessage; readonly resolve: (isTaken: boolean) => void }[] = [];
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -37,17 +37,19 @@ export class Webhook {
     this.#options = options;
   }
 
-  /** Sends it after those before it; past LIMITS.alertsWaiting the oldest is dropped. */
-  send(message: AlertMessage): void {
-    if (this.#closing.signal.aborted) return;
-    this.#queue.push(message);
+  /** Sends it after those before it; whether it was taken. Past LIMITS.alertsWaiting the oldest is dropped. */
+  send(message: AlertMessage): Promise<boolean> {
+    if (this.#closing.signal.aborted) return Promise.resolve(false);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#queue.push({ message, resolve });
     if (this.#queue.length > LIMITS.alertsWaiting) {
-      this.#queue.shift();
+      this.#queue.shift()?.resolve(false);
       this.counts.dropped += 1;
     }
     this.#running ??= this.#drain().finally(() => {
       this.#running = undefined;
     });
+    return promise;
   }
 
   /** Sends it now, trying again LIMITS.alertTries times at the most; whether it was taken. */
@@ -105,6 +107,7 @@ export class Webhook {
   }
 
   async #drain(): Promise<void> {
-    for (let message = this.#queue.shift(); message; message = this.#queue.shift()) await this.deliver(message);
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift())
+      next.resolve(await this.deliver(next.message));
   }
 }

@@ -1,13 +1,14 @@
 // Alerts without Prometheus: what is looked at, and where it is sent. Only where a webhook is configured.
 
+import { join } from "node:path";
 import { formatOf } from "../alerts/message.ts";
 import { newsConsumer } from "../alerts/news.ts";
+import { readTold, writeTold } from "../alerts/standings.ts";
 import { AlertWatch } from "../alerts/watch.ts";
 import { ALERT_RESULTS, Webhook } from "../alerts/webhook.ts";
 import type { Consuming } from "../audit/consumer.ts";
-import { CLICK_DROPS } from "../clicks/metrics.ts";
 import type { Config } from "../config/settings.ts";
-import { type Standing, standingOf } from "../http/report.ts";
+import { readAlertTotals } from "../http/alert-totals.ts";
 import type { Service } from "../http/service.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import { readLogTotals } from "../operations/totals.ts";
@@ -66,6 +67,7 @@ export function createAlerts(config: Config, parts: AlertsParts): Alerts {
   );
   if (!webhook) return { consumers: [], part: () => ({ name: "alerts" }) };
   const replica = replicaName();
+  const toldPath = join(config.dataDir, "alerts-told");
   const news = newsConsumer({
     deliver: (message, signal) => webhook.deliver(message, signal),
     origin,
@@ -80,6 +82,15 @@ export function createAlerts(config: Config, parts: AlertsParts): Alerts {
         cooldownMs: config.alertCooldown,
         look: () => lookAround(config, parts, service),
         send: (message) => webhook.send(message),
+        told: readTold(toldPath),
+        keep(told) {
+          try {
+            writeTold(outside.files, toldPath, told);
+          } catch (error) {
+            log.warn("what was told of alerts is not kept", describeError(error));
+          }
+        },
+        isCountingAnew: service.workers === undefined,
         onFailure: (error) => log.warn("it cannot be seen whether anything is wrong", describeError(error)),
       });
       return {
@@ -95,20 +106,12 @@ export function createAlerts(config: Config, parts: AlertsParts): Alerts {
 }
 
 async function lookAround(config: Config, { database, auditLog }: AlertsParts, service: Service) {
-  const [totals, standings] = await Promise.all([readLogTotals(database).catch(() => undefined), standingsOf(service)]);
-  const sum = (read: (standing: Standing) => number) => standings.reduce((total, each) => total + read(each), 0);
+  const [head, totals] = await Promise.all([readLogTotals(database).catch(() => undefined), readAlertTotals(service)]);
   return {
     isDatabaseSilent: database.isSilent,
-    isRefused: auditLog.refusal() !== undefined,
-    quarantined: totals?.quarantined,
-    answers: { total: sum(({ answers }) => answers.total), failed: sum(({ answers }) => answers.failed) },
-    clicksDropped: sum(({ clicks }) => CLICK_DROPS.reduce((total, reason) => total + (clicks.dropped[reason] ?? 0), 0)),
-    alarms: auditLog.alarms(),
+    isRefused: auditLog.isRefused(),
+    quarantined: head?.quarantined,
+    totals,
     disk: diskSpace(config.dataDir),
   };
-}
-
-/** Of all that serve together, as far as they answer. */
-async function standingsOf(service: Service): Promise<readonly Standing[]> {
-  return (await service.workers?.collect().catch(() => undefined))?.reports ?? [standingOf(service)];
 }

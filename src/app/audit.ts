@@ -34,8 +34,8 @@ export interface AuditLogParts {
 export interface RunningAuditLog extends AuditLog {
   readonly ownWrites: OwnWrites;
   readonly alarm: Alarm;
-  /** How many there were. */
-  alarms(): number;
+  /** Whether the stored log is refused; undefined until it has been looked at. */
+  isRefused(): boolean | undefined;
   /** Takes note of what this process has just committed. */
   committed(changes: readonly Committed[]): void;
   /** Finds out, before anything is changed, whether the stored log extends what this host remembers. */
@@ -48,6 +48,8 @@ export interface RunningAuditLog extends AuditLog {
   readonly watching: Part;
 }
 
+const NOT_LOOKED_AT = "the stored log has not been looked at yet";
+
 /** Where a host keeps the newest checkpoint it has seen; the data directory must exist. */
 export function checkpointPath(config: Config): string {
   return join(config.dataDir, "checkpoint");
@@ -57,9 +59,7 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
   const { store, key, metrics, log, outside, isSequencing, refusalElsewhere } = parts;
   const { clock } = outside;
   const alarms = countAlarms(metrics);
-  let alarmCount = 0;
   const alarm: Alarm = (kind, message, fields = {}) => {
-    alarmCount += 1;
     alarms.inc({ kind });
     log.error(`audit log alarm: ${message}`, { alarm: kind, ...fields });
   };
@@ -78,7 +78,7 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
   /** Of the sequencer that runs here. */
   let memory: CheckpointMemory | undefined;
   /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */
-  let foundRefusal: string | undefined = "the stored log has not been looked at yet";
+  let foundRefusal: string | undefined = NOT_LOOKED_AT;
   let isWatching = false;
 
   const remember = () => new CheckpointMemory(checkpointPath(config), key, outside);
@@ -108,17 +108,22 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     });
   }
 
+  function refusal(): string | undefined {
+    // What this process was told itself is gone, whatever others remember.
+    if (feed.refusal !== undefined) return feed.refusal;
+    if (poller?.hasLooked) return poller.refusal;
+    const said = refusalElsewhere();
+    return said === undefined ? foundRefusal : (said ?? undefined);
+  }
+
   return {
     feed,
     ownWrites,
     alarm,
-    alarms: () => alarmCount,
-    refusal: () => {
-      // What this process was told itself is gone, whatever others remember.
-      if (feed.refusal !== undefined) return feed.refusal;
-      if (poller?.hasLooked) return poller.refusal;
-      const said = refusalElsewhere();
-      return said === undefined ? foundRefusal : (said ?? undefined);
+    refusal,
+    isRefused() {
+      const found = refusal();
+      return found === NOT_LOOKED_AT ? undefined : found !== undefined;
     },
     committed(changes) {
       // Without a follower nothing would ever take them off the list.

@@ -5,6 +5,7 @@ import type { LogFeed } from "../audit/feed.ts";
 import { publishConsumers } from "../audit/metrics.ts";
 import { Presence } from "../audit/presence.ts";
 import type { Config } from "../config/settings.ts";
+import { DeadletterError, messageOf } from "../errors.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Outside } from "../runtime/outside.ts";
@@ -40,8 +41,14 @@ export function createConsumers(
   { store, feed, metrics, log, outside }: FollowersParts,
 ): readonly Part[] {
   const consumers = named.map((each) => {
-    const onFailure = (error: unknown) =>
-      log.warn("a consumer waits", { consumer: each.name, ...describeError(error) });
+    let lastReason: string | undefined;
+    // It tries again each second: said once for each reason, and not where the database is away, which others say.
+    const onFailure = (error: unknown) => {
+      const isDown = error instanceof DeadletterError && error.code === "unavailable";
+      const isNew = messageOf(error) !== lastReason;
+      lastReason = messageOf(error);
+      log[isDown || !isNew ? "debug" : "warn"]("a consumer waits", { consumer: each.name, ...describeError(error) });
+    };
     return new Consumer({ ...outside, ...each, store, feed, onFailure });
   });
   publishConsumers(metrics, consumers);

@@ -36,7 +36,7 @@ export function publishProcess(metrics: Metrics, watched: Watched): void {
   publishOutages(metrics, watched);
   const startedMs = clock.monotonic();
   publishLog(metrics, {
-    isRefused: () => auditLog.refusal() !== undefined,
+    isRefused: () => auditLog.isRefused(),
     silentMs: () => clock.monotonic() - Math.max(startedMs, auditLog.feed.heardMs),
     ownWrites: () => auditLog.ownWrites.waiting,
     nowMs: clock.now,

@@ -15,7 +15,8 @@ export function lastVerifyPath(dataDir: string): string {
 
 /** Throws where it cannot be written. */
 export function writeLastVerify(files: Files, dataDir: string, last: LastVerify): void {
-  files.replace(lastVerifyPath(dataDir), `${JSON.stringify(last)}\n`);
+  // Nothing in it is secret, and who verifies may be another user than who serves.
+  files.replace(lastVerifyPath(dataDir), `${JSON.stringify(last)}\n`, { isPublic: true });
 }
 
 /** Undefined where there was none, or the file is not one of ours. */

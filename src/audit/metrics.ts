@@ -18,7 +18,8 @@ export interface LogTotals {
 }
 
 export interface LogSources {
-  readonly isRefused: () => boolean;
+  /** Undefined until it has been looked at. */
+  readonly isRefused: () => boolean | undefined;
   /** Milliseconds since the log was last heard. */
   readonly silentMs: () => number;
   /** Events that this process committed and has not seen in the log yet. */
@@ -39,7 +40,10 @@ export function publishLog(metrics: Metrics, sources: LogSources): void {
     "deadletter_log_refused",
     "Whether the stored log is one this process would not vouch for (0 or 1): see log status.",
     { aggregator: "max" },
-    () => Number(isRefused()),
+    () => {
+      const refused = isRefused();
+      return refused === undefined ? undefined : Number(refused);
+    },
   );
   metrics.gauge(
     "deadletter_log_silence_seconds",

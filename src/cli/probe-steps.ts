@@ -102,10 +102,11 @@ async function follow(
       redirect: "manual",
       signal: AbortSignal.timeout(LIMITS.probeRequestMs),
     }).catch((error: unknown) => `it cannot be reached (${messageOf(error)})`);
-    if (typeof answer !== "string" && answer.status === 302 && answer.headers.get("location") === target) return;
     const ms = clock.monotonic() - acknowledgedMs;
+    const isFollowed = typeof answer !== "string" && answer.status === 302 && answer.headers.get("location") === target;
+    if (isFollowed && ms <= withinMs) return;
     if (ms > withinMs) {
-      const found = typeof answer === "string" ? answer : `it answers ${answer.status} to where it led before`;
+      const found = isFollowed ? "it is now" : typeof answer === "string" ? answer : `it answers ${answer.status}`;
       throw new Error(`the change is not followed ${Math.round(ms)} ms after it was acknowledged: ${found}`);
     }
     await sleep(clock, LIMITS.probePauseMs);

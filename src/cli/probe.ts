@@ -3,8 +3,10 @@
 
 import { readBaseUrl, readDuration } from "../config/parse.ts";
 import { badRequest, messageOf } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { checkCode } from "../model/code.ts";
 import { SYSTEM } from "../runtime/outside.ts";
+import { hostName } from "../runtime/program.ts";
 import { randomName } from "../runtime/random.ts";
 import { withClient } from "./client.ts";
 import { type Command, type Input, readVerifierKey } from "./command.ts";
@@ -23,7 +25,7 @@ export const probeCommand: Command = {
       help: "where the link is followed; may be repeated; default: the server",
       isRepeatable: true,
     },
-    { name: "code", value: "CODE", help: "the probe's own link, made where it is not there; default deadletter-probe" },
+    { name: "code", value: "CODE", help: "the probe's own link, made where it is not there; default probe-HOST" },
     { name: "within", value: "TIME", help: "how soon a change must be followed everywhere, default 1s" },
     { name: "log-within", value: "TIME", help: "how soon its event must be in the signed log, default 5s" },
     { name: "vkey", value: "KEY", help: "the log's verifier key, or its file; default: the one that the server names" },
@@ -65,13 +67,19 @@ function readOptions(input: Input, server: string) {
   const vkey = input.value("vkey");
   return {
     clock: SYSTEM.clock,
-    code: checkCode(input.value("code") ?? "deadletter-probe"),
+    code: checkCode(input.value("code") ?? ownCode()),
     replicas: named.length === 0 ? [server] : named.map((text) => read("replica", readBaseUrl, text)),
     withinMs: read("within", readDuration(0, 60_000), input.value("within") ?? "1s"),
     logWithinMs: read("log-within", readDuration(0, 600_000), input.value("log-within") ?? "5s"),
     key: vkey === undefined ? undefined : readVerifierKey(vkey),
     nonce: randomName(SYSTEM.randomBytes, 16),
   };
+}
+
+/** Of each host its own: two probes that change one link would not find what they look for. */
+function ownCode(): string {
+  const host = (hostName().split(" ")[0] ?? "").replaceAll(/[^A-Za-z0-9_-]/g, "-");
+  return `probe-${host}`.slice(0, LIMITS.codeMaxChars);
 }
 
 function read<T>(flag: string, parse: (text: string) => T, text: string): T {

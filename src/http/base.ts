@@ -7,7 +7,7 @@ import { readJsonBody } from "./body.ts";
 import { errorResponse } from "./error.ts";
 import { exchangeOf, openExchange } from "./exchange.ts";
 import { finish } from "./finish.ts";
-import { classOf, countAnswer } from "./metrics.ts";
+import { classOf } from "./metrics.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Service } from "./service.ts";
 
@@ -30,7 +30,6 @@ export function createBase(service: Service, table: RouteTable) {
       const { status } = response;
       const method = knownMethod(request.method);
       const seconds = (service.core.clock.monotonic() - exchange.startedMs) / 1000;
-      countAnswer(service.metrics.answers, route, status);
       service.metrics.httpRequests.inc({ method, route, status });
       service.metrics.httpSeconds.observe({ method, route, class: classOf(status) }, seconds);
       return finish(service, request, response);

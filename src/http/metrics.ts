@@ -6,24 +6,8 @@ import type { Metrics } from "../metrics/registry.ts";
 import { GUARD_ACTS } from "./connection-guard.ts";
 import { LIMIT_NAMES } from "./rate-limit.ts";
 
-/** API requests, but for checks and scrapes, whose failure is an answer. */
-export interface Answers {
-  total: number;
-  /** Answered 5xx. */
-  failed: number;
-}
-
-const CHECKS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/health", "/metrics", "/stats"]);
-
-export function countAnswer(answers: Answers, route: string, status: number): void {
-  if (CHECKS.has(route)) return;
-  answers.total += 1;
-  if (status >= 500) answers.failed += 1;
-}
-
 export interface HttpMetrics {
   readonly registry: Registry;
-  readonly answers: Answers;
   readonly httpRequests: Counter<"method" | "route" | "status">;
   readonly httpSeconds: Histogram<"method" | "route" | "class">;
   readonly rateLimited: Counter<"limit">;
@@ -33,7 +17,6 @@ export interface HttpMetrics {
 export function createHttpMetrics(metrics: Metrics): HttpMetrics {
   return {
     registry: metrics.registry,
-    answers: { total: 0, failed: 0 },
     httpRequests: metrics.lazyCounter(
       "deadletter_http_requests_total",
       "API requests by method, route template and status.",

@@ -5,22 +5,18 @@ import { type Static, Type } from "@sinclair/typebox";
 import { AggregatorRegistry, Counter, Gauge, type PrometheusContentType, type Registry } from "prom-client";
 import type { Clicks } from "../clicks/clicks.ts";
 import { CLICK_DROPS } from "../clicks/metrics.ts";
-import type { RedirectCounts } from "../redirect/metrics.ts";
-import type { Answers, HttpMetrics } from "./metrics.ts";
+import type { HttpMetrics } from "./metrics.ts";
 
 /** What a process has that counts. */
 interface Counting {
   readonly metrics: HttpMetrics;
   readonly clicks: Clicks;
-  readonly redirects: { readonly counts: RedirectCounts };
 }
 
 /** What /stats says of one process. */
 export interface Standing {
   readonly clicks: ClickAccounting;
   readonly memoryBytes: number;
-  /** Redirects and API requests. */
-  readonly answers: Answers;
 }
 
 /** What one process says of itself to whoever asks for all of them. */
@@ -65,17 +61,12 @@ export async function reportOf(service: Counting): Promise<Report> {
   return { ...standingOf(service), metrics: await service.metrics.registry.getMetricsAsJSON() };
 }
 
-export function standingOf({ clicks: { counts, waiting }, metrics: { answers }, redirects }: Counting): Standing {
+export function standingOf({ clicks: { counts, waiting } }: Counting): Standing {
   const { accepted, found, recorded, spooled } = counts;
   const dropped = Object.fromEntries(CLICK_DROPS.map((reason) => [reason, counts[reason]]));
-  const redirected = Object.values(redirects.counts.answers).reduce((sum, { count }) => sum + count, 0);
   return {
     clicks: { accepted, found, recorded, spooled, waiting, dropped },
     memoryBytes: process.memoryUsage.rss(),
-    answers: {
-      total: answers.total + redirected,
-      failed: answers.failed + redirects.counts.answers.error.count,
-    },
   };
 }
 

@@ -23,6 +23,7 @@ export function alertmanagerOf({ pageUrl, ticketUrl }: AlertmanagerOptions): obj
     inhibit_rules: [
       {
         // Whoever knows that the database is down need not be told what follows from it.
+        equal: ["job"],
         source_matchers: ['alertname=~"DeadletterOutage|DeadletterDatabaseDown"'],
         target_matchers: [
           'alertname=~"DeadletterApiAvailability|DeadletterLogFreshness|DeadletterLogPending|DeadletterLogUnknown|DeadletterDatabaseSaturated|DeadletterClickSpool"',
@@ -31,7 +32,7 @@ export function alertmanagerOf({ pageUrl, ticketUrl }: AlertmanagerOptions): obj
       {
         source_matchers: ['severity="page"'],
         target_matchers: ['severity="ticket"'],
-        equal: ["alertname", "slo"],
+        equal: ["job", "alertname", "slo"],
       },
     ],
   };

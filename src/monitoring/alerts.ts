@@ -116,7 +116,14 @@ export const ALERTS: readonly Alert[] = [
     "2m",
     "A synthetic user finds a promise broken, or has not come by.",
     // Of a textfile collector, under whatever job that has.
-    () => "deadletter_probe_success == 0 or time() - deadletter_probe_timestamp_seconds > 900",
+    () =>
+      [
+        // One of several probes that fails again and again, and one that fails now.
+        "avg_over_time(deadletter_probe_success[10m]) < 0.7",
+        "time() - deadletter_probe_timestamp_seconds > 900",
+        // Its host is gone.
+        "max_over_time(deadletter_probe_success[1d]) unless deadletter_probe_success",
+      ].join(" or "),
   ),
   each(
     "DeadletterClicksDropped",
@@ -173,8 +180,13 @@ export const ALERTS: readonly Alert[] = [
     "DeadletterStandbyLost",
     "ticket",
     "5m",
-    "The database has fewer standbys than an hour ago.",
-    (job) => `max(deadletter_database_standbys{${job}}) < max(max_over_time(deadletter_database_standbys{${job}}[1h]))`,
+    "The database has fewer standbys than it should.",
+    (job, { standbys }) => {
+      const now = `max(deadletter_database_standbys{${job}})`;
+      return standbys > 0
+        ? `${now} < ${standbys}`
+        : `${now} < max(max_over_time(deadletter_database_standbys{${job}}[1d]))`;
+    },
   ),
   each(
     "DeadletterSchemaPending",

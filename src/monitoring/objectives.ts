@@ -15,6 +15,8 @@ export interface Objective {
   readonly errorRatio: (window: string, job: string) => string;
   /** PromQL of how much happened over it; undefined for what is measured in time. */
   readonly total?: (window: string, job: string) => string;
+  /** PromQL that has a value where it is known for half of the window at the least: for what is measured in time. */
+  readonly known?: (half: string, job: string) => string;
 }
 
 /** What answers no user: checks and scrapes fail, or are refused, as their answer. */
@@ -58,6 +60,8 @@ export const OBJECTIVES: readonly Objective[] = [
     title: "Changes come into the signed log in time",
     target: "logFreshness",
     errorRatio: (window, job) => `avg_over_time(deadletter:log_late:bool{${job}}[${window}])`,
+    // The average of the first few samples of a new Prometheus says nothing of an hour.
+    known: (half, job) => `present_over_time(deadletter:log_late:bool{${job}}[15m] offset ${half})`,
   },
   {
     name: "click-loss",
@@ -77,10 +81,10 @@ export const BUDGET_WINDOW = "30d";
 
 /** How fast the budget is spent in both windows: of 30 days' worth 2 % in an hour, 5 % in 6 hours, 10 % in a day or three days. */
 export const BURNS = [
-  { severity: "page", factor: 14.4, long: "1h", short: "5m" },
-  { severity: "page", factor: 6, long: "6h", short: "30m" },
-  { severity: "ticket", factor: 3, long: "1d", short: "2h" },
-  { severity: "ticket", factor: 1, long: "3d", short: "6h" },
+  { severity: "page", factor: 14.4, long: "1h", half: "30m", short: "5m" },
+  { severity: "page", factor: 6, long: "6h", half: "3h", short: "30m" },
+  { severity: "ticket", factor: 3, long: "1d", half: "12h", short: "2h" },
+  { severity: "ticket", factor: 1, long: "3d", half: "36h", short: "6h" },
 ] as const;
 
 /** What may go wrong: 0.0005 of 99.95 %. */

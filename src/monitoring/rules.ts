@@ -38,6 +38,11 @@ export function rulesOf(options: RuleOptions): RuleFile {
   return {
     groups: [
       { name: "deadletter-objectives", interval: "30s", rules: [late, ...recorded] },
+      {
+        name: "deadletter-month",
+        interval: "10m",
+        rules: OBJECTIVES.map((objective) => remainingOf(objective, options)),
+      },
       { name: "deadletter-budgets", rules: OBJECTIVES.flatMap((objective) => burnsOf(objective, options)) },
       {
         name: "deadletter-alerts",
@@ -45,7 +50,8 @@ export function rulesOf(options: RuleOptions): RuleFile {
           alert: name,
           expr: expr(job, thresholds),
           for: pending,
-          labels: { severity },
+          // A sum over replicas has lost it; without it two deployments would be one to Alertmanager.
+          labels: { job: options.job, severity },
           annotations: annotationsOf(name, summary, options.runbookUrl),
         })),
       },
@@ -65,12 +71,16 @@ function recordingsOf(objective: Objective, { job: name, thresholds }: RuleOptio
   return [
     ...WINDOWS.map((window) => ({ record: `${RATIO}_rate${window}`, expr: objective.errorRatio(window, job), labels })),
     { record: "deadletter:slo_budget:ratio", expr: `vector(${budget})`, labels },
-    {
-      record: "deadletter:slo_budget:remaining_ratio",
-      expr: `1 - (${objective.errorRatio(BUDGET_WINDOW, job)}) / ${budget}`,
-      labels,
-    },
   ];
+}
+
+/** Seldom: it reads thirty days of every series. Prometheus must keep as much. */
+function remainingOf(objective: Objective, { job, thresholds }: RuleOptions): Rule {
+  return {
+    record: "deadletter:slo_budget:remaining_ratio",
+    expr: `1 - (${objective.errorRatio(BUDGET_WINDOW, selectorOf(job))}) / ${budgetOf(objective, thresholds)}`,
+    labels: { job, slo: objective.name },
+  };
 }
 
 /** One alert that pages and one that can wait, each where the budget is spent fast in a long and in a short window. */
@@ -78,19 +88,21 @@ function burnsOf(objective: Objective, { job, runbookUrl, thresholds }: RuleOpti
   const { name, alert, title } = objective;
   const budget = budgetOf(objective, thresholds);
   return (["page", "ticket"] as const).map((severity) => {
-    const burns = BURNS.filter((each) => each.severity === severity).map(({ factor, long, short }) => {
+    const burns = BURNS.filter((each) => each.severity === severity).map(({ factor, long, half, short }) => {
       const above = (window: string) =>
         `${RATIO}_rate${window}{${selectorOf(job)},slo="${name}"} > ${Number((factor * budget).toFixed(8))}`;
       // A single failure among few is a large share, and nobody's emergency.
-      const isBusy = objective.total && `on () ${objective.total(long, selectorOf(job))} > ${thresholds.leastEvents}`;
-      return [`(${above(long)} and ${above(short)}`, ...(isBusy ? [` and ${isBusy}`] : []), ")"].join("");
+      const isBusy = objective.total && `${objective.total(long, selectorOf(job))} > ${thresholds.leastEvents}`;
+      const isKnown = objective.known?.(half, selectorOf(job));
+      const guards = [isBusy, isKnown].flatMap((guard) => (guard === undefined ? [] : [` and on () ${guard}`]));
+      return [`(${above(long)} and ${above(short)}`, ...guards, ")"].join("");
     });
     const summary = `${title}: the error budget is spent ${severity === "page" ? "so fast that it is gone in days" : "faster than it comes back"}.`;
     return {
       alert,
       expr: burns.join(" or "),
       for: severity === "page" ? "2m" : "15m",
-      labels: { severity, slo: name },
+      labels: { job, severity, slo: name },
       annotations: annotationsOf(alert, summary, runbookUrl),
     };
   });

@@ -28,6 +28,7 @@ const THRESHOLDS = {
   walMegabytes: amount("wal-megabytes", "MiB of write-ahead log of the embedded store", 512, 1e6),
   consumerLag: amount("consumer-lag", "entries a durable consumer may be behind", 10_000, 1e9),
   replicationLagSeconds: amount("replication-lag", "seconds a PostgreSQL standby may be behind", 30, 86_400),
+  standbys: amount("standbys", "standbys that the database must have; 0: as many as in the last day", 0, 100),
   badKeysPerMinute: amount("bad-keys", "requests a minute refused for bad keys", 600, 1e9),
   verifyHours: amount(
     "verify-hours",

@@ -22,7 +22,11 @@ export async function readReplication(sql: Sql): Promise<Replication | undefined
          (select count(*) as standbys, max(extract(epoch from replay_lag)) as lag_s,
                  max(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_receive_lsn()
                                           else pg_current_wal_lsn() end, replay_lsn)) as lag_bytes
-          from pg_stat_replication) s`;
+          from pg_stat_replication
+          -- Backups are sent as well, and logical subscribers are no standbys.
+          where application_name not in ('pg_basebackup', 'pg_receivewal')
+            and pid not in (select active_pid from pg_replication_slots
+                            where slot_type = 'logical' and active_pid is not null)) s`;
   if (!row) return undefined;
   const numberOf = (value: string | number | null) => (value === null ? undefined : Math.max(0, Number(value)));
   return {

@@ -68,8 +68,8 @@ describe("a webhook", () => {
   test("tries again what may pass, and tells in order", async () => {
     receiver.answerWith(503, 429, 204);
     const { sender, failures } = webhook();
-    sender.send(MESSAGE);
-    sender.send({ ...MESSAGE, status: "resolved" });
+    void sender.send(MESSAGE);
+    void sender.send({ ...MESSAGE, status: "resolved" });
     await until("both were taken", () => sender.counts.sent === 2);
     expect(receiver.messages().map(({ status }) => status as string)).toEqual([
       "firing",
@@ -84,7 +84,7 @@ describe("a webhook", () => {
   test("gives up after a while, at once what is refused, and goes on with the next", async () => {
     const { sender, failures } = webhook();
     receiver.answerWith(400, ...Array.from({ length: 8 }, () => 500), 204);
-    for (let at = 0; at < 3; at++) sender.send(MESSAGE);
+    for (let at = 0; at < 3; at++) void sender.send(MESSAGE);
     await until("the third was taken", () => sender.counts.sent === 1);
     expect(sender.counts).toEqual({ sent: 1, failed: 2, dropped: 0 });
     expect(failures).toEqual(["it answered 400", "it answered 500"]);
@@ -107,7 +107,7 @@ describe("a webhook", () => {
 
   test("keeps a hundred that wait, and counts those it drops", async () => {
     const { sender } = webhook();
-    for (let at = 0; at < 150; at++) sender.send({ ...MESSAGE, summary: String(at) });
+    for (let at = 0; at < 150; at++) void sender.send({ ...MESSAGE, summary: String(at) });
     await until("what was kept is sent", () => sender.counts.sent + sender.counts.dropped === 150);
     expect(sender.counts.dropped).toBeGreaterThan(0);
     expect(receiver.messages().at(-1)?.summary).toBe("149");

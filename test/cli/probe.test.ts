@@ -34,7 +34,7 @@ describe("a probe", () => {
   });
 
   async function probe(...words: string[]) {
-    const all = ["probe", "--server", server.listeners.baseUrl, "--json", ...words];
+    const all = ["probe", "--server", server.listeners.baseUrl, "--code", "deadletter-probe", "--json", ...words];
     const { exitCode, stdout, stderr } = await runDeadletter(all, environment);
     const said = stdout === "" ? undefined : (JSON.parse(stdout) as Probed);
     const steps = said?.steps.map(({ step, ok }) => `${step} ${ok ? "ok" : "failed"}`);

@@ -235,6 +235,12 @@ describe.skipIf(Bun.which("promtool") === null)("promtool", () => {
         ask("minute", "page", 0, 0, false),
         ask("fiveMinutes", "ticket", 0, 1, true),
         ask("fiveMinutes", "ticket", 0, 0, false),
+        // One late sample of a Prometheus that has just been started.
+        {
+          ...ask("minute", "page", 0, 0, false),
+          series: { deadletter_log_oldest_pending_seconds: "60x2 0x20" },
+          at: "5m",
+        },
       ];
       const asked = objective.total === undefined ? timed : counted;
       expect(runTests(slo, asked)).toMatchObject({ exitCode: 0 });

@@ -78,11 +78,10 @@ describe("the rules", () => {
   });
 
   test("change with every threshold", () => {
-    for (const { flag, default: otherwise } of THRESHOLD_LIST)
-      expect([flag, JSON.stringify(rules({ [flag]: String(otherwise / 2) })) === JSON.stringify(rules())]).toEqual([
-        flag,
-        false,
-      ]);
+    for (const { flag, default: otherwise } of THRESHOLD_LIST) {
+      const other = otherwise === 0 ? "1" : String(otherwise / 2);
+      expect([flag, JSON.stringify(rules({ [flag]: other })) === JSON.stringify(rules())]).toEqual([flag, false]);
+    }
   });
 });
 

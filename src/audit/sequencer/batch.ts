@@ -76,9 +76,9 @@ interface OpenedPending extends Pick<OpenedEvent, "state"> {
 }
 
 function entryOf({ row, state }: OpenedPending, idx: number): TailRow {
-  const { leaf_hash, subject_type, subject_id, version, op } = row;
+  const { leaf_hash, subject_type, subject_id, version, op, at_ms } = row;
   const link = subject_type === "url" ? destinationFromState(state) : null;
-  return { idx, leaf_hash, subject_type, subject_id, version, op, link };
+  return { idx, leaf_hash, subject_type, subject_id, version, op, at_ms, link };
 }
 
 /** Whether it waits for the event of its subject before it, which is neither in the log nor among those `seen`. */

@@ -188,6 +188,7 @@ export interface TailRow {
   readonly subject_id: number;
   readonly version: number;
   readonly op: EventType;
+  readonly at_ms: number;
   /** A link as the event, or one after it, has made it; null for everything else. */
   readonly link: Destination | null;
 }
@@ -199,20 +200,21 @@ type StoredTailRow = Omit<TailRow, "link"> & {
 
 export async function listTail(sql: Sql, start: number, limit: number): Promise<TailRow[]> {
   const rows = await selectTail(sql, start, limit);
-  return rows.map(({ idx, leaf_hash, subject_type, subject_id, version, op, link_version, ...link }) => ({
+  return rows.map(({ idx, leaf_hash, subject_type, subject_id, version, op, at_ms, link_version, ...link }) => ({
     idx,
     leaf_hash,
     subject_type,
     subject_id,
     version,
     op,
+    at_ms,
     link: link.id === null ? null : ({ ...link, version: link_version } as Destination),
   }));
 }
 
 export function selectTail(sql: Sql, start: number, limit: number): Query<StoredTailRow> {
   return sql`
-    select l.idx, l.leaf_hash, e.subject_type, e.subject_id, e.version, e.op,
+    select l.idx, l.leaf_hash, e.subject_type, e.subject_id, e.version, e.op, e.at_ms,
            u.id, u.short_code, u.original_url, u.is_active, u.expires_at_ms, u.version as link_version
     from log_leaf l
     join events e on e.id = l.event_id
