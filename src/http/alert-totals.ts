@@ -32,8 +32,8 @@ async function collectAll(workers: NonNullable<Service["workers"]>): Promise<rea
 }
 
 async function readOwn({ metrics: { registry } }: Service): Promise<readonly Metric[]> {
-  const found = await Promise.all(SERIES.map((name) => registry.getSingleMetric(name)?.get()));
-  return found.filter((metric) => metric !== undefined) as Metric[];
+  const own = SERIES.flatMap((name) => registry.getSingleMetric(name) ?? []);
+  return (await Promise.all(own.map((metric) => metric.get()))) as Metric[];
 }
 
 function totalsOf(metrics: readonly Metric[]): Totals {
