@@ -12,6 +12,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   promtool: "prometheus",
   amtool: "prometheus-alertmanager",
   pgbouncer: "pgbouncer",
+  nginx: "nginx-light",
+  caddy: "caddy",
   debootstrap: "debootstrap",
   "systemd-analyze": "systemd",
 };
