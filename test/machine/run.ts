@@ -15,7 +15,6 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   nginx: "nginx-light",
   caddy: "caddy",
   debootstrap: "debootstrap",
-  "systemd-analyze": "systemd",
 };
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;
