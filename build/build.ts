@@ -1,4 +1,4 @@
-// Builds dist/deadletter, one executable for this platform or for another by --target, with its SHA-256 beside it.
+// Builds dist/deadletter, one executable for this platform or for another (build/release.ts), with its SHA-256 beside it.
 // Never --minify or --production: Elysia reads the source of its handlers (docs/decisions.md).
 
 import { createHash } from "node:crypto";
@@ -11,6 +11,8 @@ const { values } = parseArgs({
     outfile: { type: "string", default: "dist/deadletter" },
     /** A Bun executable of the platform to build for, such as the one in @oven/bun-linux-aarch64. */
     "compile-executable-path": { type: "string" },
+    /** That platform, as Bun calls it: bun-linux-arm64. */
+    target: { type: "string" },
   },
 });
 
@@ -31,6 +33,7 @@ const build = Bun.spawnSync(
     "--define",
     `DEADLETTER_VERSION=${JSON.stringify(packageJson.version)}`,
     ...(otherPlatform === undefined ? [] : [`--compile-executable-path=${otherPlatform}`]),
+    ...(values.target === undefined ? [] : [`--target=${values.target}`]),
     "src/main.ts",
     // Every thread is an entry point of its own (src/runtime/program.ts).
     "src/store/wal-thread.ts",
