@@ -39,7 +39,8 @@ function makePackage(architecture: Architecture): void {
     put("usr/bin/deadletter", readFileSync(join(tree, "deadletter")), 0o755);
     for (const name of readdirSync(tree))
       if (name.startsWith("deadletter") || name === "npm") rmSync(join(tree, name), { recursive: true });
-    put("lib/systemd/system/deadletter.service", read("packaging/deadletter.service"));
+    for (const unit of ["deadletter.service", "deadletter-verify.service", "deadletter-verify.timer"])
+      put(`lib/systemd/system/${unit}`, read(`packaging/${unit}`));
     put("etc/default/deadletter", read("packaging/deb/default"));
     put("usr/share/man/man1/deadletter.1.gz", Bun.gzipSync(Buffer.from(manualPage(COMMANDS))));
     put("usr/share/bash-completion/completions/deadletter", completionFor("bash", COMMANDS));

@@ -41,6 +41,8 @@ export interface Condition {
   /** `ago` gives the totals of so many milliseconds before, or the oldest. */
   readonly find: (now: Snapshot, ago: (ms: number) => Totals) => Finding;
   readonly resolved: string;
+  /** The section of docs/runbook.md. */
+  readonly runbook: string;
 }
 
 const MINUTE_MS = 60_000;
@@ -67,6 +69,7 @@ export const CONDITIONS: readonly Condition[] = [
     find: ({ isDatabaseSilent }) =>
       isDatabaseSilent ? "the database does not answer; changes fail, known links redirect from memory" : null,
     resolved: "the database answers again",
+    runbook: "DeadletterOutage",
   },
   {
     name: "error_rate",
@@ -82,6 +85,7 @@ export const CONDITIONS: readonly Condition[] = [
       return `${failures} of ${answers} requests of the last minute failed`;
     },
     resolved: "requests are answered again",
+    runbook: "DeadletterApiAvailability",
   },
   {
     name: "log_refused",
@@ -97,6 +101,7 @@ export const CONDITIONS: readonly Condition[] = [
           ? null
           : undefined,
     resolved: "the stored log is vouched for again",
+    runbook: "DeadletterLogRefused",
   },
   {
     name: "log_quarantine",
@@ -109,6 +114,7 @@ export const CONDITIONS: readonly Condition[] = [
       return quarantined > 0 ? `${quarantined} false events are kept out of the log; see: deadletter log status` : null;
     },
     resolved: "no event is in quarantine any more",
+    runbook: "DeadletterLogQuarantine",
   },
   ...ALARM_KINDS.filter((kind) => !OWN_CONDITION.has(kind)).map(
     (kind): Condition => ({
@@ -123,6 +129,7 @@ export const CONDITIONS: readonly Condition[] = [
         return count > 0 ? `the audit log raised ${count} alarms "${kind}"; its log lines say of what` : null;
       },
       resolved: "no further alarm of the kind for ten minutes",
+      runbook: "DeadletterLogAlarm",
     }),
   ),
   {
@@ -137,6 +144,7 @@ export const CONDITIONS: readonly Condition[] = [
       return `the disk of the data directory has ${Math.floor(disk.freeBytes / 2 ** 20)} MiB left`;
     },
     resolved: "the disk of the data directory has room again",
+    runbook: "DeadletterDisk",
   },
   {
     name: "clicks_dropped",
@@ -150,5 +158,6 @@ export const CONDITIONS: readonly Condition[] = [
       return count > 0 ? `${count} clicks were lost` : null;
     },
     resolved: "no click was lost for ten minutes",
+    runbook: "DeadletterClicksDropped",
   },
 ];

@@ -11,6 +11,8 @@ export interface AlertMessage {
   readonly summary: string;
   /** Messages of one key are about one thing, whichever replica sends them. */
   readonly dedupeKey: string;
+  /** The section of docs/runbook.md; null where there is nothing to do. */
+  readonly runbook: string | null;
   /** Host and process that sends it. */
   readonly replica: string;
   readonly atMs: number;
@@ -59,6 +61,8 @@ export function postOf(format: WebhookFormat, message: AlertMessage): Post {
         summary: message.summary,
         dedupe_key: message.dedupeKey,
         replica: message.replica,
+        // A heading of docs/runbook.md.
+        runbook: message.runbook,
         at: formatTime(message.atMs),
       });
   }

@@ -22,7 +22,15 @@ export function newsConsumer({ deliver, origin, replica, now }: NewsOptions): Co
         // Where the webhook was away for long nobody wants to hear of all that happened since.
         if (news === undefined || now() - entry.at_ms > LIMITS.alertNewsMs) continue;
         const dedupeKey = `deadletter/${origin}/${news.alert}/${epoch}/${entry.idx}`;
-        const message = { ...news, status: "info", severity: "info", dedupeKey, replica, atMs: entry.at_ms } as const;
+        const message = {
+          ...news,
+          status: "info",
+          severity: "info",
+          dedupeKey,
+          runbook: null,
+          replica,
+          atMs: entry.at_ms,
+        } as const;
         // What a receiver will not take must not keep all that comes after it waiting.
         await deliver(message, signal);
         if (signal.aborted) throw new Error("stopped before everything was told");

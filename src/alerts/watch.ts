@@ -102,10 +102,10 @@ export class AlertWatch {
 
   #say(condition: Condition, standing: Standing, status: "firing" | "resolved", summary: string): void {
     const { send, origin, host, replica, clock, onFailure } = this.#options;
-    const { name, severity, isShared } = condition;
+    const { name, severity, isShared, runbook } = condition;
     const dedupeKey = `deadletter/${origin}/${name}${isShared ? "" : `/${host}`}`;
     standing.isSending = true;
-    void send({ status, alert: name, severity, summary, dedupeKey, replica, atMs: clock.now() })
+    void send({ status, alert: name, severity, summary, dedupeKey, runbook, replica, atMs: clock.now() })
       .then((isTaken) => {
         // What was not taken is said again at the next look.
         if (!isTaken) return;

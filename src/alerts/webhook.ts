@@ -11,6 +11,7 @@ export interface WebhookOptions {
   readonly url: string;
   readonly format: WebhookFormat;
   readonly clock: Clock;
+  readonly onSent: (message: AlertMessage) => void;
   readonly onFailure: (why: string, alert: string) => void;
 }
 
@@ -54,11 +55,12 @@ export class Webhook {
 
   /** Sends it now, trying again LIMITS.alertTries times at the most; whether it was taken. */
   async deliver(message: AlertMessage, signal: AbortSignal = this.#closing.signal): Promise<boolean> {
-    const { clock, onFailure } = this.#options;
+    const { clock, onSent, onFailure } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const delivery = await this.post(message, signal);
       if (delivery.ok) {
         this.counts.sent += 1;
+        onSent(message);
         return true;
       }
       if (!delivery.mayPass || attempt >= LIMITS.alertTries || signal.aborted) {

@@ -46,6 +46,7 @@ export function createWebhook(
     url: alertWebhook,
     format: alertFormat === "auto" ? formatOf(alertWebhook) : alertFormat,
     clock: outside.clock,
+    onSent: ({ alert, status }) => log.info("alert sent", { alert, status }),
     onFailure: (why, alert) => log.error("an alert was not delivered", { alert, why }),
   });
 }

@@ -11,7 +11,7 @@ import { type Api, createApi } from "../http/app.ts";
 import { networkOf, trustProxies } from "../http/client.ts";
 import { KeyMemory } from "../http/key-memory.ts";
 import { createHttpMetrics } from "../http/metrics.ts";
-import { REFUSED } from "../http/ops.ts";
+import { NOT_LOOKED_AT, REFUSED } from "../http/ops.ts";
 import { createRateLimits, type RateLimits } from "../http/rate-limit.ts";
 import type { WorkerPool } from "../http/report.ts";
 import { type Clients, RedirectLines, type Service } from "../http/service.ts";
@@ -108,7 +108,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const presence = createPresence(config, following);
   const leaseUntilMs = () => presence.leaseUntilMs;
   const redirects = createRedirects(config, { ...following, origin: logKey.origin, isLeader, leaseUntilMs });
-  const database = new DatabaseProbe(store, clock, (why) => auditLog.alarm("lost", why));
+  const database = new DatabaseProbe(store, clock, log, (why) => auditLog.alarm("lost", why));
   const isHeard = () => clock.monotonic() - feed.heardMs <= config.cacheStaleMax;
   const keys = new KeyMemory(config.keyOutage, clock, isHeard);
   const { clicks, recorder } = createClicks(config, { ...base, isThreadless });
@@ -130,7 +130,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     ownHosts: () => state.ownHosts,
     staleMaxMs: config.cacheStaleMax,
     ahead: new Ahead(),
-    writeRefusal: () => (config.refusedWrites === "deny" && auditLog.refusal() !== undefined ? REFUSED : undefined),
+    writeRefusal: () => (config.refusedWrites === "deny" ? refusalText(auditLog.isRefused()) : undefined),
     onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };
   feed.follow(followKeys(keys));
@@ -192,6 +192,12 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     },
     close: () => parts.close(),
   };
+}
+
+/** A log that nobody has looked at is not vouched for either. */
+function refusalText(isRefused: boolean | undefined): string | undefined {
+  if (isRefused === false) return undefined;
+  return isRefused ? REFUSED : NOT_LOOKED_AT;
 }
 
 interface Beside {

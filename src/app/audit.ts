@@ -34,8 +34,6 @@ export interface AuditLogParts {
 export interface RunningAuditLog extends AuditLog {
   readonly ownWrites: OwnWrites;
   readonly alarm: Alarm;
-  /** Whether the stored log is refused; undefined until it has been looked at. */
-  isRefused(): boolean | undefined;
   /** Takes note of what this process has just committed. */
   committed(changes: readonly Committed[]): void;
   /** Finds out, before anything is changed, whether the stored log extends what this host remembers. */

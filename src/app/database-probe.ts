@@ -5,6 +5,7 @@ import type { Check, Database } from "../http/service.ts";
 import { LIMITS } from "../limits.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
+import type { Logger } from "../runtime/logger.ts";
 import { countMigrations } from "../store/migrate.ts";
 import { type Replication, type Sql, type Store, StoreError } from "../store/store.ts";
 
@@ -30,11 +31,14 @@ export class DatabaseProbe implements Database {
   #timer: Timer | undefined;
   #migrations: { readonly applied: number; readonly pending: number } | undefined;
   #silentMs = 0;
+  #silentSinceMs: number | undefined;
+  readonly #log: Logger;
   /** By the clock's monotonic(), up to when #silentMs was counted. */
   #countedMs: number | undefined;
 
   /** `onLost` is told once where the store's file is not where it was. */
-  constructor(store: Store, clock: Clock, onLost: (why: string) => void) {
+  constructor(store: Store, clock: Clock, log: Logger, onLost: (why: string) => void) {
+    this.#log = log;
     this.#store = store;
     this.#clock = clock;
     this.#onLost = onLost;
@@ -103,9 +107,19 @@ export class DatabaseProbe implements Database {
     return this.#asking !== undefined && this.#clock.monotonic() - this.#asking.sinceMs > LIMITS.storeLateMs;
   }
 
+  /** Also says when it begins and when it ends. */
   #countSilence(): void {
     const nowMs = this.#clock.monotonic();
-    if (this.isSilent) this.#silentMs += nowMs - (this.#countedMs ?? nowMs);
+    const { isSilent } = this;
+    if (isSilent) {
+      this.#silentMs += nowMs - (this.#countedMs ?? nowMs);
+      if (this.#silentSinceMs === undefined) this.#log.warn("the database does not answer");
+      this.#silentSinceMs ??= nowMs;
+    } else if (this.#silentSinceMs !== undefined) {
+      const seconds = Math.round((nowMs - this.#silentSinceMs) / 100) / 10;
+      this.#log.info("the database answers again", { seconds });
+      this.#silentSinceMs = undefined;
+    }
     this.#countedMs = nowMs;
   }
 

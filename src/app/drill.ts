@@ -76,8 +76,10 @@ async function drillEmbedded(
     { ...options, checkpoints: remembered, mayRollBack: true },
     outside,
   );
+  // Where it was restored is gone.
+  const { dataDir: _, behind: __, ...verified } = report;
   return {
-    ...report,
+    ...verified,
     bytes: statSync(file).size,
     backupMs: options.backup === undefined ? restoringMs - startedMs : undefined,
     restoreMs: clock.monotonic() - restoringMs,

@@ -28,6 +28,7 @@ export const alertsTestCommand: Command = {
       severity: "info",
       summary: "this is a test: alerts of this server arrive here",
       dedupeKey: "deadletter/test",
+      runbook: null,
       replica: replicaName(),
       atMs: SYSTEM.clock.now(),
     });

@@ -40,7 +40,7 @@ export async function connect(config: Config, options: ConnectOptions = {}): Pro
 function connectRemote(config: Config, server: string, { isPublic = false }: ConnectOptions): Client {
   if (config.key === undefined && !isPublic)
     throw new DeadletterError("unauthorized", "a key is needed to talk to a server", {
-      hint: "set DEADLETTER_KEY, or DEADLETTER_KEY_FILE to a file that holds it",
+      hint: "set DEADLETTER_KEY, or DEADLETTER_KEY_FILE to a file that holds it; log export needs none with --vkey",
     });
   const headers: Record<string, string> = config.key === undefined ? {} : { authorization: `Bearer ${config.key}` };
   const fetcher = ((url: string, init: RequestInit) =>

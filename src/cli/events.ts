@@ -40,6 +40,11 @@ export const eventsCommand: Command = {
         ...given("until", input.value("until")),
       };
       const events = await listEvents(client, filter, readLimit(input));
-      print(io, input.isJson, events, () => eventTable(events));
+      const isBounded = input.value("request-id") !== undefined && input.value("since") === undefined;
+      print(io, input.isJson, events, () =>
+        events.length === 0 && isBounded
+          ? "no events of that request in the last 24 hours; use --since TIME for earlier ones\n"
+          : eventTable(events),
+      );
     }),
 };

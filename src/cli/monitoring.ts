@@ -57,13 +57,13 @@ export const monitoringAlertmanagerCommand: Command = {
   args: [],
   flags: [
     { name: "page-url", value: "URL", help: "where what must wake somebody up is posted" },
-    { name: "ticket-url", value: "URL", help: "where what can wait for the morning is posted" },
+    { name: "ticket-url", value: "URL", help: "where what can wait for the morning is posted; default: as --page-url" },
   ],
   settings: [],
   examples: ["deadletter monitoring alertmanager --page-url http://127.0.0.1:9095/page > alertmanager.yml"],
   run(input, io) {
     const pageUrl = readUrl("page-url", input.value("page-url")) ?? "http://127.0.0.1:9095/page";
-    const ticketUrl = readUrl("ticket-url", input.value("ticket-url")) ?? "http://127.0.0.1:9095/ticket";
+    const ticketUrl = readUrl("ticket-url", input.value("ticket-url")) ?? pageUrl;
     return printYaml(input, io, alertmanagerOf({ pageUrl, ticketUrl }));
   },
 };

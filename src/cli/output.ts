@@ -74,7 +74,7 @@ export function eventTable(events: readonly Event[]): string {
 export function eventLine(event: Event): string[] {
   return [
     event.timestamp,
-    event.subject,
+    `${event.subject}@${event.version}`,
     event.event_type,
     event.user_id === null ? String(event.actor?.via ?? "-") : `user ${event.user_id}`,
     shorten(summarize(event), 70),

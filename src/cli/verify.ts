@@ -152,7 +152,7 @@ export function conversation(input: Input, io: Io, label: string) {
       meter.end();
       if (isQuiet && report.isTrue) return 0;
       const verdict = report.isTrue ? "all true" : `${report.findings} false, named above`;
-      print(io, input.isJson, { ...report, findings }, () => `verified ${describe()}: ${verdict}\n`);
+      print(io, input.isJson, { ...report, findings }, () => `checked ${describe()}: ${verdict}\n`);
       return report.isTrue ? 0 : 6;
     },
   };

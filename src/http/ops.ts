@@ -13,6 +13,8 @@ import { Check, type Service } from "./service.ts";
 
 export const REFUSED = "the stored log is not one this server would vouch for: see deadletter log status";
 
+export const NOT_LOOKED_AT = "the stored log could not be looked at yet";
+
 export const Liveness = Type.Object({ status: Type.Literal("alive") }, { $id: "Liveness" });
 
 const CHECKS = ["database", "schema", "storage", "log", "starting", "draining"] as const;
@@ -66,9 +68,9 @@ export function opsHandlers(service: Service) {
     const standing = await database.standing();
     const draining: Check = service.isDraining() ? { ok: false, detail: "shutting down" } : { ok: true };
     const starting: Check = service.isStarting() ? { ok: false, detail: "starting" } : { ok: true };
-    const refusal = auditLog.refusal();
+    const isRefused = auditLog.isRefused();
     // What is wrong with the log is for who has a key: `log status` says it.
-    const log: Check = refusal === undefined ? { ok: true } : { ok: false, detail: REFUSED };
+    const log: Check = isRefused === false ? { ok: true } : { ok: false, detail: isRefused ? REFUSED : NOT_LOOKED_AT };
     const storage: Check =
       store.lost() === undefined ? { ok: true } : { ok: false, detail: "the store's file is gone" };
     const isStoreReady = standing.database.ok && standing.schema.ok;

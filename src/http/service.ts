@@ -67,6 +67,8 @@ export interface AuditLog {
   readonly feed: LogFeed;
   /** Why this process would not vouch for the stored log, where it would not. */
   readonly refusal: () => string | undefined;
+  /** Whether it would not; undefined until it has been looked at. */
+  readonly isRefused: () => boolean | undefined;
 }
 
 /** How a client's address is found out, and what becomes of it. */

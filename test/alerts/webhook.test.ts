@@ -16,6 +16,7 @@ const MESSAGE: AlertMessage = {
   severity: "page",
   summary: "the database does not answer",
   dedupeKey: "deadletter/test/log/database_down",
+  runbook: "DeadletterOutage",
   replica: "one 1",
   atMs: Date.UTC(2026, 0, 2),
 };
@@ -37,6 +38,7 @@ describe("a message", () => {
       summary: "the database does not answer",
       dedupe_key: "deadletter/test/log/database_down",
       replica: "one 1",
+      runbook: "DeadletterOutage",
       at: "2026-01-02T00:00:00.000Z",
     });
     expect(WEBHOOK_FORMATS.length).toBe(4);
@@ -61,7 +63,13 @@ describe("a webhook", () => {
   function webhook(url = receiver.url) {
     const failures: string[] = [];
     const hasty = { ...systemClock, after: (_: number, run: () => void) => systemClock.after(1, run) };
-    const sender = new Webhook({ url, format: "generic", clock: hasty, onFailure: (why) => failures.push(why) });
+    const sender = new Webhook({
+      url,
+      format: "generic",
+      clock: hasty,
+      onSent: () => undefined,
+      onFailure: (why) => failures.push(why),
+    });
     return { sender, failures };
   }
 

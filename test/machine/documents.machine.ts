@@ -131,7 +131,12 @@ exec ${commandLine().join(" ")} "$@"
       writeFileSync(join(work, "checkpoint"), readFileSync(join(work, "data/checkpoint")));
       for (const name of ["users", "urls", "events"])
         writeFileSync(join(work, `${name}.csv`), readFileSync(join(ROOT, `test/documents/${name}.csv`)));
-      Bun.spawnSync(["bash", "-c", "deadletter log vkey > log.vkey"], { cwd: work, env: environment });
+      const made = [
+        "deadletter log vkey > log.vkey",
+        "createuser deadletter",
+        "createdb --owner=deadletter deadletter",
+      ];
+      for (const command of made) Bun.spawnSync(["bash", "-c", command], { cwd: work, env: environment });
     }
 
     /** Names of the examples become those of this test. */

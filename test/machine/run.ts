@@ -12,6 +12,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   promtool: "prometheus",
   amtool: "prometheus-alertmanager",
   pgbouncer: "pgbouncer",
+  jq: "jq",
   nginx: "nginx-light",
   caddy: "caddy",
   debootstrap: "debootstrap",
