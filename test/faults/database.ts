@@ -142,9 +142,9 @@ export const DATABASE_FAULTS: readonly Fault[] = [
   {
     name: "The primary is lost; its synchronous standby is promoted",
     store: "PostgreSQL",
-    client: "changes 503 until the standby is promoted; redirects and reads go on, from the standby",
-    metric: "`deadletter_database_is_replica` 1 until it is promoted",
-    alerts: ["DeadletterDatabaseReadOnly", "DeadletterStandbyLost"],
+    client: "as while the database is stopped, until the standby is promoted; then everything works",
+    metric: "`deadletter_outage_mode` 1 until it is promoted",
+    alerts: ["DeadletterOutage"],
     recovery: "promote the standby; `DATABASE_URL` names both hosts and `target_session_attrs=read-write`",
     lost: NOTHING,
     needs: "postgresql-15",
@@ -297,7 +297,7 @@ async function failOver(isSynchronous: boolean): Promise<Scrapes> {
       // A process writes down what it has seen of the log each second.
       await Bun.sleep(1_500);
       pair.killPrimary();
-      await until("it is noticed", async () => (await scene.metric("deadletter_database_is_replica")) === 1, 20_000);
+      await until("it is noticed", async () => (await scene.metric("deadletter_outage_mode")) === 1, 20_000);
       expect([await scene.follow("known"), await scene.create()]).toEqual([302, 503]);
       const waiting = await scene.scrape();
       await pair.promoteStandby();

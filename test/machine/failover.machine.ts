@@ -193,3 +193,26 @@ describe.skipIf(!HAS_POSTGRES)("two replicas whose asynchronous standby is promo
     );
   }, 180_000);
 });
+
+test.skipIf(!HAS_POSTGRES)(
+  "target_session_attrs=read-write goes past a standby that is named first, as libpq does",
+  async () => {
+    const pair = await startPair();
+    const [one, two] = [new URL(pair.standbyUrl).host, new URL(pair.primaryUrl).host];
+    const environment = newEnvironment(`postgres://postgres@${one},${two}/postgres?target_session_attrs=read-write`);
+    const served = await startServe({ ...environment, LOG_LEVEL: "error" });
+    const key = await createAdmin(environment);
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    const create = async () => {
+      const body = JSON.stringify({ original_url: "https://example.com/" });
+      return (await fetch(`${served.url}/urls`, { method: "POST", headers, body })).status;
+    };
+    // Every connection of the pool.
+    expect(new Set(await Promise.all(Array.from({ length: 50 }, create)))).toEqual(new Set([201]));
+    served.child.kill("SIGKILL");
+    await served.child.exited;
+    await pair.remove();
+    rmSync(environment.DEADLETTER_DATA_DIR, { recursive: true, force: true });
+  },
+  60_000,
+);

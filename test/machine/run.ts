@@ -13,6 +13,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   amtool: "prometheus-alertmanager",
   pgbouncer: "pgbouncer",
   jq: "jq",
+  patroni: "patroni",
+  etcd: "etcd-server",
   nginx: "nginx-light",
   caddy: "caddy",
   debootstrap: "debootstrap",
