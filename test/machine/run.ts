@@ -18,6 +18,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   nginx: "nginx-light",
   caddy: "caddy",
   debootstrap: "debootstrap",
+  "docker-compose": "docker-compose",
 };
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;
