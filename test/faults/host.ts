@@ -2,11 +2,12 @@
 
 import { Database } from "bun:sqlite";
 import { expect } from "bun:test";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createStore, startServer, until } from "../support/harness.ts";
+import { createDatabase } from "../support/postgres.ts";
 import { commandLine, runDeadletter } from "../support/process.ts";
 import type { Fault, Scrapes } from "./fault.ts";
 import { withScene } from "./scene.ts";
@@ -65,6 +66,17 @@ export const HOST_FAULTS: readonly Fault[] = [
         await scene.isWhole();
         return { before, during };
       }),
+  },
+  {
+    name: "The data directory is removed",
+    store: "PostgreSQL",
+    client: "nothing: what is in the database is served and changed as ever",
+    metric: "-",
+    alerts: [],
+    recovery:
+      "by itself: it is made anew (0700) with the next clicks, and the newest checkpoint is written there again",
+    lost: "clicks that waited in it; the database has all else",
+    run: removeDataDirectory,
   },
   {
     name: "Files of waiting clicks are removed",
@@ -181,6 +193,26 @@ function mountReadOnly(): Promise<Scrapes> {
       return { before, during };
     }),
   );
+}
+
+async function removeDataDirectory(): Promise<Scrapes> {
+  return withScene({ url: await createDatabase() }, async (scene) => {
+    const before = await scene.scrape();
+    rmSync(scene.dataDir, { recursive: true, force: true });
+    expect([await scene.create("after"), await scene.follow("after"), await scene.follow("known")]).toEqual([
+      201, 302, 302,
+    ]);
+    const clicks = async () => ((await (await scene.call("GET", "/urls/after")).json()) as { clicks: number }).clicks;
+    await until("the click is recorded all the same", async () => (await clicks()) === 1);
+    await until("the checkpoint is remembered again", () => existsSync(join(scene.dataDir, "checkpoint")));
+    expect(statSync(scene.dataDir).mode & 0o777).toBe(0o700);
+    const during = await scene.scrape();
+    scene.served.child.kill("SIGTERM");
+    await scene.served.child.exited;
+    await scene.startAgain();
+    await scene.isWhole();
+    return { before, during };
+  });
 }
 
 async function removeClicks(): Promise<Scrapes> {
