@@ -81,6 +81,8 @@ async function startDeadletter(): Promise<{ contender: Contender; stop: () => Pr
   const { config } = loadConfig({ DEADLETTER_DATA_DIR: dataDir });
   await fillStore(config, links);
   const environment = {
+    // Everything on: a line for each redirect as well.
+    DEADLETTER_LOG_REDIRECTS: "all",
     ...process.env,
     DEADLETTER_DATA_DIR: dataDir,
     PORT: "0",

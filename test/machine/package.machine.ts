@@ -15,10 +15,13 @@ const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 const has = (program: string) => Bun.which(program, { PATH }) !== null;
 const canInstall = process.getuid?.() === 0 && has("debootstrap") && has("dpkg-deb");
 
+/** Nothing of the test's own settings may reach the installed program. */
+const ENVIRONMENT = { PATH, HOME: process.env.HOME ?? "/", DEBIAN_FRONTEND: "noninteractive" };
+
 function run(...command: string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync(command, {
     cwd: ROOT,
-    env: { ...process.env, PATH, DEBIAN_FRONTEND: "noninteractive" },
+    env: ENVIRONMENT,
   });
   if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stdout.toString()}${stderr.toString()}`);
   return stdout.toString();
@@ -69,9 +72,10 @@ describe.skipIf(!canInstall)("the Debian package", () => {
         "/usr/bin/deadletter",
         "serve",
       ],
-      { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+      { env: ENVIRONMENT, stdin: "ignore", stdout: "ignore", stderr: "ignore" },
     );
-    const health = () => Bun.spawnSync(["chroot", root, "env", `PORT=${port}`, "deadletter", "healthcheck"]);
+    const health = () =>
+      Bun.spawnSync(["chroot", root, "env", `PORT=${port}`, "deadletter", "healthcheck"], { env: ENVIRONMENT });
     await until("it is ready", () => health().exitCode === 0, 20_000);
     expect(health().stdout.toString()).toBe("ready\n");
     expect(readdirSync(join(root, "var/lib/deadletter"))).toContain("deadletter.db");
