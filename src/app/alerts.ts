@@ -15,7 +15,7 @@ import { readLogTotals } from "../operations/totals.ts";
 import { diskSpace } from "../runtime/disk.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Outside } from "../runtime/outside.ts";
-import { hostName } from "../runtime/program.ts";
+import { machineName } from "../runtime/program.ts";
 import type { RunningAuditLog } from "./audit.ts";
 import type { DatabaseProbe } from "./database-probe.ts";
 import type { Part } from "./parts.ts";
@@ -51,20 +51,19 @@ export function createWebhook(
   });
 }
 
-/** The host without its boot id, and the process. */
+/** The machine and the process. */
 export function replicaName(): string {
-  return `${hostName().split(" ")[0]} ${process.pid}`;
+  return `${machineName()} ${process.pid}`;
 }
 
 export function createAlerts(config: Config, parts: AlertsParts): Alerts {
   const { origin, metrics, log, outside, isLeader } = parts;
   const webhook = createWebhook(config, { outside, log });
-  const words = { counts: ALERT_RESULTS };
   metrics.counted(
     "deadletter_alerts_total",
     "Alerts of this process's own: taken by the webhook, not taken, dropped because too many waited.",
     "result",
-    () => Object.fromEntries(words.counts.map((result) => [result, webhook?.counts[result] ?? 0])),
+    () => Object.fromEntries(ALERT_RESULTS.map((result) => [result, webhook?.counts[result] ?? 0])),
   );
   if (!webhook) return { consumers: [], part: () => ({ name: "alerts" }) };
   const replica = replicaName();
@@ -79,7 +78,7 @@ export function createAlerts(config: Config, parts: AlertsParts): Alerts {
     consumers: [news],
     part(service) {
       const watch = new AlertWatch({
-        ...{ clock: outside.clock, origin, replica, host: hostName().split(" ")[0] ?? "" },
+        ...{ clock: outside.clock, origin, replica, host: machineName() },
         cooldownMs: config.alertCooldown,
         look: () => lookAround(config, parts, service),
         send: (message) => webhook.send(message),

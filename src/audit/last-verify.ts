@@ -9,7 +9,7 @@ export interface LastVerify {
   readonly is_true: boolean;
 }
 
-export function lastVerifyPath(dataDir: string): string {
+function lastVerifyPath(dataDir: string): string {
   return join(dataDir, "last-verify");
 }
 

@@ -6,7 +6,7 @@ import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { checkCode } from "../model/code.ts";
 import { SYSTEM } from "../runtime/outside.ts";
-import { hostName } from "../runtime/program.ts";
+import { machineName } from "../runtime/program.ts";
 import { randomName } from "../runtime/random.ts";
 import { withClient } from "./client.ts";
 import { type Command, type Input, readVerifierKey } from "./command.ts";
@@ -78,7 +78,7 @@ function readOptions(input: Input, server: string) {
 
 /** Of each host its own: two probes that change one link would not find what they look for. */
 function ownCode(): string {
-  const host = (hostName().split(" ")[0] ?? "").replaceAll(/[^A-Za-z0-9_-]/g, "-");
+  const host = machineName().replaceAll(/[^A-Za-z0-9_-]/g, "-");
   return `probe-${host}`.slice(0, LIMITS.codeMaxChars);
 }
 

@@ -2,6 +2,7 @@
 
 import type { Totals } from "../alerts/conditions.ts";
 import { ALARM_KINDS, type AlarmKind } from "../audit/alarm.ts";
+import { CHECK_ROUTES } from "../monitoring/objectives.ts";
 import type { Service } from "./service.ts";
 
 const SERIES = [
@@ -10,9 +11,6 @@ const SERIES = [
   "deadletter_clicks_dropped_total",
   "deadletter_log_alarms_total",
 ] as const;
-
-/** What fails or is refused as its answer. */
-const CHECKS: ReadonlySet<string> = new Set(["/livez", "/readyz", "/health", "/metrics", "/stats"]);
 
 interface Metric {
   readonly name: string;
@@ -42,7 +40,7 @@ function totalsOf(metrics: readonly Metric[]): Totals {
       .filter((metric) => metric.name === name)
       .flatMap(({ values }) => values)
       .reduce((total, { value, labels }) => (isCounted(labels) ? total + value : total), 0);
-  const isAsked = ({ route }: Readonly<Record<string, string | number>>) => !CHECKS.has(String(route));
+  const isAsked = ({ route }: Readonly<Record<string, string | number>>) => !CHECK_ROUTES.includes(String(route));
   return {
     answers: sum("deadletter_redirects_total", () => true) + sum("deadletter_http_requests_total", isAsked),
     failures:

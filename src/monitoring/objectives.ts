@@ -19,8 +19,9 @@ export interface Objective {
   readonly known?: (half: string, job: string) => string;
 }
 
-/** What answers no user: checks and scrapes fail, or are refused, as their answer. */
-const NOT_USERS = "/livez|/readyz|/health|/metrics|/stats";
+/** Routes that answer no user: checks and scrapes fail, or are refused, as their answer. */
+export const CHECK_ROUTES: readonly string[] = ["/livez", "/readyz", "/health", "/metrics", "/stats"];
+const NOT_USERS = CHECK_ROUTES.join("|");
 
 const rate = (metric: string, selector: string, window: string) => `sum(rate(${metric}{${selector}}[${window}]))`;
 const increase = (metric: string, selector: string, window: string) =>

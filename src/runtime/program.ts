@@ -15,9 +15,12 @@ export function ownCommand(): string[] {
   return IS_COMPILED ? [process.execPath] : [process.execPath, new URL("../main.ts", import.meta.url).pathname];
 }
 
+/** What the machine calls itself, for people. */
+export const machineName: () => string = hostname;
+
 /** This machine since it was started, or this container: what process ids are ids of. */
 export function hostName(): string {
-  return `${hostname()} ${bootId()}`;
+  return `${machineName()} ${bootId()}`;
 }
 
 /** proc(5): random(4) draws it as the system starts. */

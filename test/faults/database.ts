@@ -5,10 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
-import { startPair } from "../support/debian-postgres.ts";
+import { type Pair, startPair } from "../support/debian-postgres.ts";
 import { until } from "../support/harness.ts";
 import { type Cluster, freePort, startCluster } from "../support/postgres.ts";
-import { runDeadletter } from "../support/process.ts";
+import { runDeadletter, startServe } from "../support/process.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import type { Fault, Scrapes } from "./fault.ts";
 import { type Scene, withScene } from "./scene.ts";
@@ -280,15 +280,27 @@ ignore_startup_parameters = extra_float_digits
   }
 }
 
-async function failOver(isSynchronous: boolean): Promise<Scrapes> {
-  const pair = await startPair({ isSynchronous });
+async function withPair(
+  options: Parameters<typeof startPair>[0],
+  run: (pair: Pair) => Promise<Scrapes>,
+): Promise<Scrapes> {
+  const pair = await startPair(options);
   try {
-    return await withScene({ url: pair.url }, async (scene) => {
-      await until(
-        "the standby is seen",
-        async () => (await scene.metric("deadletter_database_standbys")) === 1,
-        20_000,
-      );
+    return await run(pair);
+  } finally {
+    await pair.remove();
+  }
+}
+
+function seesStandby(scene: Scene): Promise<void> {
+  const isSeen = async () => (await scene.metric("deadletter_database_standbys")) === 1;
+  return until("the standby is seen", isSeen, 20_000);
+}
+
+function failOver(isSynchronous: boolean): Promise<Scrapes> {
+  return withPair({ isSynchronous }, (pair) => {
+    return withScene({ url: pair.url }, async (scene) => {
+      await seesStandby(scene);
       const before = await scene.scrape();
       if (!isSynchronous) pair.stopReplication();
       const acknowledged: string[] = [];
@@ -317,16 +329,13 @@ async function failOver(isSynchronous: boolean): Promise<Scrapes> {
       await until("changes are taken again", async () => (await scene.create()) === 201, 30_000);
       return { before, during };
     });
-  } finally {
-    await pair.remove();
-  }
+  });
 }
 
 /** The session attributes that would refuse the standby are left out, as they are where somebody forgot them. */
-async function serveFromStandby(): Promise<Scrapes> {
-  const pair = await startPair();
-  try {
-    return await withScene({ url: pair.primaryUrl }, async (onPrimary) => {
+function serveFromStandby(): Promise<Scrapes> {
+  return withPair({}, (pair) => {
+    return withScene({ url: pair.primaryUrl }, async (onPrimary) => {
       const before = await onPrimary.scrape();
       await until(
         "the standby has it all",
@@ -334,7 +343,6 @@ async function serveFromStandby(): Promise<Scrapes> {
         20_000,
       );
       const environment = { ...onPrimary.environment, DATABASE_URL: pair.standbyUrl, DEADLETTER_MIGRATE: "false" };
-      const { startServe } = await import("../support/process.ts");
       const watch = `127.0.0.1:${await freePort()}`;
       const served = await startServe({ ...environment, DEADLETTER_METRICS_LISTEN: watch });
       try {
@@ -351,20 +359,13 @@ async function serveFromStandby(): Promise<Scrapes> {
         await served.child.exited;
       }
     });
-  } finally {
-    await pair.remove();
-  }
+  });
 }
 
-async function fallBehind(): Promise<Scrapes> {
-  const pair = await startPair();
-  try {
-    return await withScene({ url: pair.url }, async (scene) => {
-      await until(
-        "the standby is seen",
-        async () => (await scene.metric("deadletter_database_standbys")) === 1,
-        20_000,
-      );
+function fallBehind(): Promise<Scrapes> {
+  return withPair({}, (pair) => {
+    return withScene({ url: pair.url }, async (scene) => {
+      await seesStandby(scene);
       const before = await scene.scrape();
       pair.pauseReplay();
       const isBehind = async () =>
@@ -381,7 +382,5 @@ async function fallBehind(): Promise<Scrapes> {
       );
       return { before, during };
     });
-  } finally {
-    await pair.remove();
-  }
+  });
 }

@@ -59,8 +59,7 @@ export const HOST_FAULTS: readonly Fault[] = [
           async () => (await scene.metric('deadletter_log_alarms_total{kind="lost"}')) === 1,
         );
         const during = await scene.scrape();
-        scene.served.child.kill("SIGKILL");
-        await scene.served.child.exited;
+        await scene.end("SIGKILL");
         renameSync(`${file}.away`, file);
         await scene.startAgain();
         await scene.isWhole();
@@ -181,8 +180,7 @@ function mountReadOnly(): Promise<Scrapes> {
   return withMount("32m", (folder) =>
     withScene({ environment: { DEADLETTER_DATA_DIR: join(folder, "data") } }, async (scene) => {
       const before = await scene.scrape();
-      scene.served.child.kill("SIGTERM");
-      expect(await scene.served.child.exited).toBe(0);
+      expect(await scene.end()).toBe(0);
       shell("mount", "-o", "remount,ro", folder);
       const start = await runDeadletter(["serve"], scene.environment);
       expect([start.exitCode, start.stderr.trim().split("\n").length <= 2]).toEqual([7, true]);
@@ -207,8 +205,7 @@ async function removeDataDirectory(): Promise<Scrapes> {
     await until("the checkpoint is remembered again", () => existsSync(join(scene.dataDir, "checkpoint")));
     expect(statSync(scene.dataDir).mode & 0o777).toBe(0o700);
     const during = await scene.scrape();
-    scene.served.child.kill("SIGTERM");
-    await scene.served.child.exited;
+    await scene.end();
     await scene.startAgain();
     await scene.isWhole();
     return { before, during };

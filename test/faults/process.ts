@@ -1,7 +1,9 @@
 // Faults of the process itself, of its start, and of its clients.
 
+import { Database } from "bun:sqlite";
 import { expect } from "bun:test";
 import { connect } from "node:net";
+import postgres from "postgres";
 import { createLogKey, encodeLogKey } from "../../src/audit/log-key.ts";
 import { until } from "../support/harness.ts";
 import { createDatabase } from "../support/postgres.ts";
@@ -26,8 +28,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
       withScene({}, async (scene) => {
         const before = await scene.scrape();
         expect(await scene.follow("known")).toBe(302);
-        scene.served.child.kill("SIGTERM");
-        expect(await scene.served.child.exited).toBe(0);
+        expect(await scene.end()).toBe(0);
         const during = await scene.scrape();
         await scene.startAgain();
         await scene.isWhole();
@@ -161,8 +162,7 @@ async function killUnderLoad(): Promise<Scrapes> {
         if ((await scene.create(`load-${client}-${at}`)) === 201) acknowledged.push(`load-${client}-${at}`);
     });
     await until("changes are made", () => acknowledged.length > 100);
-    scene.served.child.kill("SIGKILL");
-    await scene.served.child.exited;
+    await scene.end("SIGKILL");
     isOver = true;
     await Promise.all(load);
     const during = await scene.scrape();
@@ -198,11 +198,9 @@ async function failToStart(
   spoil: (environment: Record<string, string>) => Record<string, string | undefined>,
   change?: { readonly sql: string; readonly undo: string },
 ): Promise<Scrapes> {
-  const { Database } = await import("bun:sqlite");
   return withScene({}, async (scene) => {
     const before = await scene.scrape();
-    scene.served.child.kill("SIGTERM");
-    await scene.served.child.exited;
+    await scene.end();
     const run = (sql: string) => {
       const database = new Database(`${scene.dataDir}/deadletter.db`);
       database.run(sql);
@@ -226,7 +224,6 @@ async function failToStart(
 
 async function losePendingMigration(): Promise<Scrapes> {
   const url = await createDatabase();
-  const { default: postgres } = await import("postgres");
   return withScene({ url }, async (scene) => {
     const before = await scene.scrape();
     const sql = postgres(url, { max: 1, onnotice: () => {} });
@@ -251,8 +248,7 @@ async function losePendingMigration(): Promise<Scrapes> {
 async function takePort(): Promise<Scrapes> {
   return withScene({}, async (scene) => {
     const before = await scene.scrape();
-    scene.served.child.kill("SIGTERM");
-    await scene.served.child.exited;
+    await scene.end();
     const other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("another") });
     const start = await runDeadletter(["serve", "--port", String(other.port)], scene.environment);
     expect([start.exitCode, start.stderr]).toEqual([

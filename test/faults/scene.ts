@@ -116,14 +116,19 @@ export class Scene {
     expect((await runDeadletter(["verify", "--quiet"], this.environment)).exitCode).toBe(0);
   }
 
+  /** Its exit code, once it has ended. */
+  end(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number> {
+    this.served.child.kill(signal);
+    return this.served.child.exited;
+  }
+
   /** After it has ended. */
   async startAgain(): Promise<void> {
     this.served = await startServe(this.environment, this.#words);
   }
 
   async close(): Promise<void> {
-    this.served.child.kill("SIGKILL");
-    await this.served.child.exited;
+    await this.end("SIGKILL");
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 }
