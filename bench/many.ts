@@ -3,7 +3,8 @@
 
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
-import { LINK, LINK_HOSTS } from "../src/model/link.ts";
+import { LINK_HOSTS } from "../src/model/link-sides.ts";
+import { LINK } from "../src/model/link-subject.ts";
 import { columns, storedColumnsOf } from "../src/model/subject.ts";
 import { arraysOf, rowTexts } from "../src/store/postgres-rows.ts";
 import type { Column } from "../src/store/store.ts";

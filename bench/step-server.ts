@@ -26,7 +26,15 @@ const links = new Map<string, string>();
 const cache = new RedirectCache({ entries: count * 2 + 10_000, missing: 1_000, bytes: 2 ** 32 });
 for (let id = 1; id <= count; id++) {
   if (has("our cache"))
-    cache.set(codeOf(id), { outcome: "found", urlId: id, expiresAtMs: null, location: targetOf(id), version: 1 });
+    cache.set(codeOf(id), {
+      outcome: "found",
+      urlId: id,
+      expiresAtMs: null,
+      location: targetOf(id),
+      version: 1,
+      cachedAtMs: 0,
+      options: undefined,
+    });
   else links.set(codeOf(id), targetOf(id));
 }
 

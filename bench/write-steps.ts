@@ -8,7 +8,10 @@ import { contradictionsOf, digestOf, disclose, hashLeaf, openEvent, sealEvent, t
 import { createLogKey } from "../src/audit/log-key.ts";
 import type { Caller } from "../src/model/caller.ts";
 import { checkCommand, decide } from "../src/model/command.ts";
-import { LINK, LINK_HOSTS, type LinkRow } from "../src/model/link.ts";
+import type { LinkRow } from "../src/model/link.ts";
+import { DEFAULT_OPTIONS } from "../src/model/link-options.ts";
+import { LINK_HOSTS } from "../src/model/link-sides.ts";
+import { LINK } from "../src/model/link-subject.ts";
 import { stateFromRow } from "../src/model/subject.ts";
 import { applyOne } from "../src/operations/group.ts";
 import { systemRandom } from "../src/runtime/random.ts";
@@ -34,6 +37,7 @@ const row: LinkRow = {
   created_at_ms: 1_764_021_418_000,
   updated_at_ms: 1_764_021_418_000,
   version: 1,
+  ...DEFAULT_OPTIONS,
 };
 const caller: Caller = { userId: 1, keyId: 1, role: "admin", via: "http", requestId: crypto.randomUUID() };
 const command = { type: "link.create", original_url: row.original_url } as const;

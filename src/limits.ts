@@ -4,6 +4,12 @@ export const LIMITS = {
   urlBytes: 2_048,
   titleChars: 255,
   reasonChars: 500,
+  tagsPerLink: 20,
+  tagChars: 40,
+  /** Seconds for which a browser may be told to keep a redirect. */
+  maxAgeS: 3_600,
+  /** An address that a visitor's own path or query has become part of. */
+  forwardedBytes: 8_192,
   codeMinChars: 3,
   /** A domain, a slash and a code. */
   cachedNameChars: 253 + 1 + 64,
@@ -64,6 +70,25 @@ export const LIMITS = {
   idempotencyChars: 255,
   idempotencySweepRows: 1_000,
   idempotencySweepMs: 60_000,
+  /** Of a QR code: pixels, and modules of margin (ISO/IEC 18004 asks for 4). */
+  qrPixelsLeast: 64,
+  qrPixels: 300,
+  qrPixelsMost: 2_048,
+  qrMargin: 4,
+  qrMarginMost: 16,
+  /** How soon a process that serves tries again to record where it is reached. */
+  addressRetryMs: 10_000,
+  /** What is said beside a changed link. */
+  warnings: 4,
+  /** Links that one request gives another tag, and other codes that are looked up for one that is unknown. */
+  retagRows: 2_000,
+  nearCodes: 1_000,
+  nearShown: 5,
+  /** Links with the same target that are looked at for one that is the same in all else. */
+  sameTargets: 100,
+  /** Of a user who is deactivated: links that are handed over in one transaction, and how far they are counted. */
+  handOverRows: 500,
+  ownedCounted: 10_000,
   /** Subjects of which one transaction fills a side table, and how long its process waits before it looks again for more. */
   reindexRows: 500,
   reindexMs: 5_000,

@@ -8,13 +8,11 @@ import type { Recorder } from "../clicks/click-recorder.ts";
 import type { Clicks } from "../clicks/clicks.ts";
 import type { Config } from "../config/settings.ts";
 import { type Api, createApi } from "../http/app.ts";
-import { networkOf, trustProxies } from "../http/client.ts";
 import { KeyMemory } from "../http/key-memory.ts";
 import { createHttpMetrics } from "../http/metrics.ts";
 import { NOT_LOOKED_AT, REFUSED } from "../http/ops.ts";
-import { createRateLimits, type RateLimits } from "../http/rate-limit.ts";
 import type { WorkerPool } from "../http/report.ts";
-import { type Clients, RedirectLines, type Service } from "../http/service.ts";
+import { RedirectLines, type Service } from "../http/service.ts";
 import { Metrics } from "../metrics/registry.ts";
 import type { Caller } from "../model/caller.ts";
 import { ownHostsOf } from "../model/target.ts";
@@ -38,8 +36,10 @@ import { baseUrlOf, type Listeners, listen, listenersOf } from "./listen.ts";
 import { ensureDataDir } from "./open-store.ts";
 import { type Part, Parts } from "./parts.ts";
 import { publishProcess } from "./process-metrics.ts";
+import { PublicAddress } from "./public-address.ts";
 import { createRedirects, type Redirects } from "./redirects.ts";
 import { Reindexing } from "./reindexing.ts";
+import { clientsOf, limitsOf, pagesOf } from "./service-settings.ts";
 
 export interface OpenOptions {
   readonly log: Logger;
@@ -89,6 +89,7 @@ export interface Deadletter {
   readonly self: Caller;
   /** Starts the listeners the configuration names and returns the addresses they got. */
   listen(): Listeners;
+  readonly address: PublicAddress;
   /** Counts an uncaught error. */
   countUncaught(): void;
   startDraining(): void;
@@ -100,14 +101,14 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const { clock, randomBytes } = outside;
   const isLeader = seat?.isLeader ?? true;
   const metrics = new Metrics(VERSION);
-  const refusalElsewhere = () => seat?.refusal;
   const base = { store, metrics, log, outside };
-  const auditLog = createAuditLog(config, { ...base, key: logKey, isSequencing: isLeader, refusalElsewhere });
+  const vouching = { key: logKey, isSequencing: isLeader, refusalElsewhere: () => seat?.refusal };
+  const auditLog = createAuditLog(config, { ...base, ...vouching });
   const { feed } = auditLog;
   const following = { ...base, feed };
   const presence = createPresence(config, following);
-  const leaseUntilMs = () => presence.leaseUntilMs;
-  const redirects = createRedirects(config, { ...following, origin: logKey.origin, isLeader, leaseUntilMs });
+  const heard = { origin: logKey.origin, isLeader, leaseUntilMs: () => presence.leaseUntilMs };
+  const redirects = createRedirects(config, { ...following, ...heard });
   const database = new DatabaseProbe(store, clock, log, (why) => auditLog.alarm("lost", why));
   const isHeard = () => clock.monotonic() - feed.heardMs <= config.cacheStaleMax;
   const keys = new KeyMemory(config.keyOutage, clock, isHeard);
@@ -119,12 +120,12 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   publishProcess(metrics, { config, store, database, auditLog, redirects, log, clock, readCounters });
   const alerts = createAlerts(config, { ...base, origin: logKey.origin, database, auditLog, isLeader });
   const uncaught = metrics.counter("deadletter_uncaught_errors_total", UNCAUGHT, {});
-
   const state = {
     ownHosts: ownHostsOf(baseUrlOf(config), listenersOf(config), config.ownHosts),
     isDraining: false,
     isStarting: false,
   };
+  const address = new PublicAddress(config, { store, log, clock });
   const core: Core = {
     ...{ store, logKey, clock, randomBytes, waiting },
     ownHosts: () => state.ownHosts,
@@ -147,6 +148,8 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     keys,
     limits: limitsOf(config, clock),
     clients: clientsOf(config),
+    pages: pagesOf(config),
+    publicAddress: () => address.value,
     version: VERSION,
     startedMs: clock.now(),
     via,
@@ -158,7 +161,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const api = createApi(service);
   const beside = { ...following, isLeader, isThreadless, auditLog, presence, redirects, database, clicks, recorder };
   const followers = createConsumers([...consumers, ...alerts.consumers], following);
-  const parts = new Parts(partsOf({ ...beside, alerts: alerts.part(service), consumers: followers }));
+  const parts = new Parts(partsOf({ ...beside, alerts: alerts.part(service), consumers: followers, address }));
 
   return {
     config,
@@ -176,15 +179,13 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
       state.isStarting = false;
     },
     self: { userId: null, keyId: null, role: "admin", via, requestId: null },
-    listen: () =>
-      listen(config, {
-        service,
-        api,
-        isShared: seat !== undefined,
-        useOwnHosts(hosts) {
-          state.ownHosts = hosts;
-        },
-      }),
+    listen() {
+      const useOwnHosts = (hosts: ReadonlySet<string>) => void Object.assign(state, { ownHosts: hosts });
+      const listeners = listen(config, { service, api, isShared: seat !== undefined, useOwnHosts });
+      address.listensAt(listeners.baseUrl);
+      return listeners;
+    },
+    address,
     countUncaught: () => uncaught.inc(),
     startDraining() {
       state.isDraining = true;
@@ -214,12 +215,13 @@ interface Beside {
   readonly recorder: Recorder;
   readonly consumers: readonly Part[];
   readonly alerts: Part;
+  readonly address: PublicAddress;
 }
 
 /** Each after those that it uses. */
 function partsOf(beside: Beside): readonly Part[] {
   const { store, log, outside, isLeader, isThreadless } = beside;
-  const { auditLog, presence, redirects, database, clicks, recorder, consumers, alerts } = beside;
+  const { auditLog, presence, redirects, database, clicks, recorder, consumers, alerts, address } = beside;
   const reindexing = new Reindexing(store, log, outside.clock);
   const forgetting = new Forgetting(store, log, outside.clock);
   return [
@@ -236,6 +238,7 @@ function partsOf(beside: Beside): readonly Part[] {
     alerts,
     ...consumers,
     { name: "clicks", start: () => clicks.start(), close: () => clicks.close() },
+    { name: "public address", close: () => address.close() },
     {
       name: "idempotency keys",
       ...(isLeader ? { start: () => forgetting.start() } : {}),
@@ -272,21 +275,3 @@ function followKeys(keys: KeyMemory): Follower {
 }
 
 const UNCAUGHT = "Errors that no request or command caught; each is in the log.";
-
-function limitsOf(config: Config, clock: Clock): RateLimits {
-  const perMinute = {
-    "bad-keys": config.limitBadKeys,
-    proofs: config.limitProofs,
-    changes: config.limitChanges,
-    redirects: config.limitRedirects,
-  };
-  return createRateLimits(perMinute, clock);
-}
-
-function clientsOf(config: Config): Clients {
-  return {
-    trusted: trustProxies(config.trustedProxies),
-    inLog: { none: undefined, full: (client: string) => client, network: networkOf }[config.logClient],
-    isAudited: config.auditClient,
-  };
-}

@@ -2,8 +2,9 @@
 
 import { formatListen, urlHost } from "../config/parse.ts";
 import type { Address, Config } from "../config/settings.ts";
-import { type Api, createPublic, createWatch } from "../http/app.ts";
+import type { Api } from "../http/app.ts";
 import { ConnectionGuard } from "../http/connection-guard.ts";
+import { createPublic, createWatch } from "../http/public-routes.ts";
 import { listen as bind, type Listener } from "../http/server.ts";
 import type { Service } from "../http/service.ts";
 import { ownHostsOf } from "../model/target.ts";

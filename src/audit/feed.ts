@@ -27,7 +27,7 @@ export interface FeedOptions {
 export class LogFeed {
   readonly #options: FeedOptions;
   readonly #followers: Follower[] = [];
-  #onFirstLook: (() => void) | undefined;
+  #onFirstLook: (() => void)[] = [];
   /** Long polls, each woken when the log has grown past the index it waits for. */
   readonly #waiters = new Set<{ readonly index: number; readonly wake: () => void }>();
   /** Undefined until the log's size is known. */
@@ -62,7 +62,7 @@ export class LogFeed {
 
   /** Called once, as soon as all that happens from then on will be told. */
   onFirstLook(listener: () => void): void {
-    this.#onFirstLook = listener;
+    this.#onFirstLook.push(listener);
   }
 
   /** By the clock's monotonic(), a moment before which every committed event has been told; minus infinity before the first look. */
@@ -220,8 +220,7 @@ export class LogFeed {
     }
     this.#hear(startedMs, log);
     this.#tellHead();
-    this.#onFirstLook?.();
-    this.#onFirstLook = undefined;
+    for (const listener of this.#onFirstLook.splice(0)) listener();
   }
 
   /**

@@ -44,9 +44,10 @@ export function applyStep(subject: Subject, before: State | null, step: FoldStep
     if (moved !== undefined) throw new FoldError(`${at}: ${moved} can never change`);
     const wasActive = subject.isActive(before);
     // A person may ask to be forgotten whether active or not, and is not active afterwards.
-    if (op !== "erased" && (op === "restored") === wasActive)
+    const staysInactive = op === "updated" && !wasActive && subject.mayChangeInactive !== undefined;
+    if (op !== "erased" && !staysInactive && (op === "restored") === wasActive)
       throw new FoldError(`${at}: an ${wasActive ? "active" : "inactive"} subject`);
-    if (subject.isActive(state) !== (op !== "deleted" && op !== "erased"))
+    if (subject.isActive(state) !== (op !== "deleted" && op !== "erased" && !staysInactive))
       throw new FoldError(`${at}: leaves the wrong activity`);
   }
   return withoutBeside(subject, state);

@@ -7,7 +7,7 @@ import { DELETE_REASONS } from "../model/event.ts";
 import { ROLES, type Role } from "../model/role.ts";
 import { type Client, connect } from "./client.ts";
 import { CLIENT_SETTINGS, type Command } from "./command.ts";
-import { describeLink, eventTable, printable, shortUrl } from "./output.ts";
+import { describeLink, eventTable, printable } from "./output.ts";
 import {
   createKey,
   createLink,
@@ -107,7 +107,7 @@ async function findScreen(client: Client): Promise<void> {
 
 async function linkScreen(client: Client, code: string): Promise<void> {
   const link = await showLink(client, code);
-  showInFull(client, link);
+  showInFull(link);
   const action = await chosen(
     select({
       message: `What about ${code}?`,
@@ -127,12 +127,12 @@ async function linkScreen(client: Client, code: string): Promise<void> {
   if (action === "delete") await deleteScreen(client, link);
   if (action === "restore") {
     const restored = await restoreLink(client, code, await askReason());
-    log.success(`restored ${shortUrl(client.baseUrl, restored)}`);
+    log.success(`restored ${restored.short_url}`);
   }
 }
 
-function showInFull(client: Client, link: LinkWithHistory): void {
-  note(`${describeLink(link, client.baseUrl)}clicks     ${link.clicks ?? 0}`, link.short_code);
+function showInFull(link: LinkWithHistory): void {
+  note(`${describeLink(link)}clicks     ${link.clicks ?? 0}`, link.short_code);
   note(eventTable(link.events ?? []), "history");
 }
 
@@ -145,7 +145,7 @@ async function createScreen(client: Client): Promise<void> {
     ...(short_code === "" ? {} : { short_code }),
     ...(title === "" ? {} : { title }),
   });
-  log.success(`created ${shortUrl(client.baseUrl, link)}`);
+  log.success(`created ${link.short_url}`);
 }
 
 async function editScreen(client: Client, link: LinkWithHistory): Promise<void> {

@@ -9,10 +9,10 @@ import { LIMITS } from "../limits.ts";
 import { isIdempotencyKey } from "../operations/idempotency.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { systemFiles } from "../runtime/files.ts";
+import { type BulkAnswer, readAnswers, sendBulk } from "./bulk-requests.ts";
 import { type Client, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, type Input, type Io } from "./command.ts";
 import { print } from "./output.ts";
-import { type BulkAnswer, readAnswers, sendBulk } from "./requests.ts";
 
 export const bulkCommand: Command = {
   name: "bulk",

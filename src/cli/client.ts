@@ -2,7 +2,6 @@
 // configured store. Either way every request passes the same key check.
 
 import { type Treaty, treaty } from "@elysiajs/eden";
-import { baseUrlOf } from "../app/listen.ts";
 import { localOperator, open } from "../app/open.ts";
 import { refuseMissingStore } from "../app/open-store.ts";
 import type { Config } from "../config/settings.ts";
@@ -17,9 +16,9 @@ import type { Input } from "./command.ts";
 
 export interface Client {
   readonly api: Treaty.Create<Api>;
-  /** Where short URLs of this server are reached, without a slash at the end. */
-  readonly baseUrl: string;
-  /** A plain request of a public path, for what is not JSON. */
+  /** What whoever asks should know of it before they are answered. */
+  readonly notice?: string;
+  /** A plain request, for what is not JSON. */
   readonly get: (path: string) => Promise<Response>;
   /** The same with a body that is sent as it comes, for an answer that is read as it comes: no limit on how long that takes. */
   readonly send: (path: string, body: ReadableStream<Uint8Array>, headers: Record<string, string>) => Promise<Response>;
@@ -47,9 +46,11 @@ function connectRemote(config: Config, server: string, { isPublic = false }: Con
     fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(LIMITS.clientMs) })) as typeof fetch;
   return {
     api: treaty<Api>(server, { headers, fetcher, parseDate: false }),
-    baseUrl: config.baseUrl ?? server,
+    ...(config.baseUrl === undefined
+      ? {}
+      : { notice: "the server says where its links are reached: --base-url is not used" }),
     get: (path) =>
-      fetcher(server + path, {}).catch((error: unknown) => {
+      fetcher(server + path, { headers }).catch((error: unknown) => {
         throw unavailable("the server cannot be reached", { cause: error });
       }),
     send: (path, body, more) =>
@@ -72,16 +73,21 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
     operatorSecret,
   });
   const headers = { authorization: `Bearer ${config.key ?? operatorSecret}` };
+  const elsewhere = await deadletter.address.learn();
   return {
     api: treaty(deadletter.api, { headers, parseDate: false }),
-    baseUrl: baseUrlOf(config),
-    get: async (path) => deadletter.api.handle(new Request(`http://localhost${path}`)),
+    ...(elsewhere === undefined ? {} : { notice: noticeOf(deadletter.address.value, elsewhere) }),
+    get: async (path) => deadletter.api.handle(new Request(`http://localhost${path}`, { headers })),
     send: async (path, body, more) =>
       deadletter.api.handle(
         new Request(`http://localhost${path}`, { method: "POST", body, headers: { ...headers, ...more } }),
       ),
     close: () => deadletter.close(),
   };
+}
+
+function noticeOf(own: string, recorded: string): string {
+  return `short URLs are shown at ${own}, as was set here; whoever serves this store was set to ${recorded}`;
 }
 
 /** Runs a command's work with a client that is closed whatever happens. */
@@ -92,6 +98,7 @@ export async function withClient(
 ): Promise<number> {
   const client = await connect(input.config, options);
   try {
+    if (client.notice !== undefined) input.note(client.notice);
     await run(client);
     return 0;
   } finally {

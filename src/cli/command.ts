@@ -44,6 +44,8 @@ export interface Input extends LoadedConfig {
   /** Whether a switch is on; off by default and by --no-FLAG. */
   readonly isOn: (flag: string) => boolean;
   readonly isJson: boolean;
+  /** Says a line beside the data. */
+  readonly note: (line: string) => void;
 }
 
 /** Data goes to `out`, everything else to `err`. */
@@ -117,6 +119,7 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
     values: (flag) => [values[flag] ?? []].flat().map(String),
     isOn: (flag) => values[flag] === true,
     isJson: values.json === true,
+    note: (line) => io.err(`deadletter: ${line}\n`),
   };
 }
 

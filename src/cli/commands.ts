@@ -14,6 +14,7 @@ import { followCommand } from "./follow.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
 import { importCommand } from "./import.ts";
 import { keysCreateCommand, keysListCommand, keysRevokeCommand } from "./keys.ts";
+import { diffCommand, explainCommand, revertCommand } from "./link-history.ts";
 import {
   clicksCommand,
   deleteCommand,
@@ -26,15 +27,19 @@ import {
 import { migrateCommand } from "./migrate.ts";
 import { monitoringAlertmanagerCommand, monitoringDashboardCommand, monitoringRulesCommand } from "./monitoring.ts";
 import { probeCommand } from "./probe.ts";
+import { qrCommand } from "./qr.ts";
 import { reindexCommand } from "./reindex.ts";
 import { acceptRollbackCommand } from "./rollback.ts";
 import { serveCommand, serveWorkerCommand } from "./serve.ts";
+import { tagsListCommand, tagsRenameCommand } from "./tags.ts";
 import {
   eraseCommand,
   usersActivateCommand,
   usersCreateCommand,
   usersDeactivateCommand,
   usersListCommand,
+  usersShowCommand,
+  usersUpdateCommand,
 } from "./users.ts";
 import { verifyCommand } from "./verify.ts";
 import { versionCommand } from "./version.ts";
@@ -49,11 +54,19 @@ export const COMMANDS: readonly Command[] = [
   updateCommand,
   deleteCommand,
   restoreCommand,
+  revertCommand,
+  diffCommand,
+  explainCommand,
+  qrCommand,
+  tagsListCommand,
+  tagsRenameCommand,
   bulkCommand,
   clicksCommand,
   eventsCommand,
   usersCreateCommand,
   usersListCommand,
+  usersShowCommand,
+  usersUpdateCommand,
   usersDeactivateCommand,
   usersActivateCommand,
   eraseCommand,

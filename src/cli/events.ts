@@ -4,7 +4,7 @@ import { EVENT_TYPES } from "../model/event.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, LIMIT, readLimit } from "./command.ts";
 import { eventTable, print } from "./output.ts";
-import { listEvents } from "./requests.ts";
+import { listEvents, showLink } from "./requests.ts";
 
 export const eventsCommand: Command = {
   name: "events",
@@ -13,6 +13,9 @@ export const eventsCommand: Command = {
   flags: [
     { name: "code", value: "CODE", help: "only events of this link" },
     { name: "user-id", value: "ID", help: "only what this user did" },
+    { name: "user", value: "NAME", help: "the same by name or email" },
+    { name: "key-id", value: "ID", help: "only what was done with this key" },
+    { name: "tag", value: "TAG", help: "only events of links that have this tag now" },
     { name: "type", value: "TYPE", help: EVENT_TYPES.join(", ") },
     {
       name: "request-id",
@@ -34,12 +37,17 @@ export const eventsCommand: Command = {
       const filter = {
         ...given("short_code", input.value("code")),
         ...given("user_id", input.value("user-id")),
+        ...given("user", input.value("user")),
+        ...given("key_id", input.value("key-id")),
+        ...given("tag", input.value("tag")),
         ...given("event_type", input.value("type")),
         ...given("request_id", input.value("request-id")),
         ...given("since", input.value("since")),
         ...given("until", input.value("until")),
       };
       const events = await listEvents(client, filter, readLimit(input));
+      // A code that no link has is no failure to the API: its list is empty.
+      if (events.length === 0 && filter.short_code !== undefined) await showLink(client, filter.short_code);
       const isBounded = input.value("request-id") !== undefined && input.value("since") === undefined;
       print(io, input.isJson, events, () =>
         events.length === 0 && isBounded

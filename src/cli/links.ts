@@ -3,13 +3,15 @@
 import { badRequest } from "../errors.ts";
 import { isCode, isId } from "../model/code.ts";
 import { DELETE_REASONS } from "../model/event.ts";
+import { tagKey } from "../model/tags.ts";
 import { CLICK_GROUPS } from "../operations/clicks.ts";
 import { restoreFile } from "./backup.ts";
-import { withClient } from "./client.ts";
+import { type Client, withClient } from "./client.ts";
 import {
   CLIENT_SETTINGS,
   type Command,
   given,
+  type Input,
   LIMIT,
   REASON,
   readInteger,
@@ -17,8 +19,10 @@ import {
   readWait,
   WAIT,
 } from "./command.ts";
-import { describeHeard, describeLink, eventTable, linkTable, print, printable, shortUrl, table } from "./output.ts";
+import { OPTION_FLAGS, readOptions } from "./link-flags.ts";
+import { describeHeard, describeLink, eventTable, linkTable, print, printable, table } from "./output.ts";
 import {
+  type ChangedLink,
   countClicks,
   createLink,
   deleteLink,
@@ -39,11 +43,14 @@ export const shortenCommand: Command = {
     { name: "title", value: "TEXT", help: "a title to show people" },
     { name: "expires", value: "TIME", help: "RFC 3339; the link answers 404 afterwards" },
     { name: "user-id", value: "ID", help: "the owner; by default the key's user" },
+    ...OPTION_FLAGS,
+    { name: "find-existing", help: "answer your live link with the same target and options, if there is one" },
   ],
   settings: CLIENT_SETTINGS,
   examples: [
     "deadletter shorten https://example.com/a/long/page",
     "deadletter shorten https://example.com/sale --code sale --expires 2027-01-01T00:00:00Z --json",
+    "deadletter shorten 'https://tickets.example/{1}' --code t --forward template --tag support",
   ],
   run: (input, io) =>
     withClient(input, async (client) => {
@@ -53,13 +60,11 @@ export const shortenCommand: Command = {
         ...given("short_code", input.value("code")),
         ...given("expires_at", input.value("expires")),
         ...given("user_id", readInteger("user-id", input.value("user-id"))),
+        ...readOptions(input),
+        ...(input.isOn("find-existing") ? { find_existing: true } : {}),
       });
-      print(
-        io,
-        input.isJson,
-        { ...link, short_url: shortUrl(client.baseUrl, link) },
-        () => `${shortUrl(client.baseUrl, link)}\n`,
-      );
+      sayWarnings(input, link);
+      print(io, input.isJson, link, () => `${link.short_url}\n`);
     }),
 };
 
@@ -70,6 +75,12 @@ export const listCommand: Command = {
   flags: [
     { name: "search", value: "TEXT", help: "only links whose code, target or title contains this" },
     { name: "user-id", value: "ID", help: "only links of this owner" },
+    {
+      name: "tag",
+      value: "TAG",
+      help: "only links with this tag; may be repeated: with all of them",
+      isRepeatable: true,
+    },
     { name: "active", help: "only active links (--no-active: only inactive ones)" },
     LIMIT,
   ],
@@ -81,6 +92,7 @@ export const listCommand: Command = {
         ...given("q", input.value("search")),
         ...given("user_id", input.value("user-id")),
         ...given("is_active", input.value("active")),
+        ...given("tag", input.values("tag").join(",") || undefined),
       };
       const links = await listLinks(client, filter, readLimit(input));
       print(io, input.isJson, links, () => linkTable(links));
@@ -100,7 +112,7 @@ export const showCommand: Command = {
       const at = input.value("at");
       if (at !== undefined) {
         const link = await showLinkAt(client, name, at);
-        print(io, input.isJson, link, () => describeLink(link, client.baseUrl));
+        print(io, input.isJson, link, () => describeLink(link));
         return;
       }
       const link = await showLink(client, name);
@@ -108,19 +120,23 @@ export const showCommand: Command = {
         io,
         input.isJson,
         link,
-        () => `${describeLink(link, client.baseUrl)}clicks     ${link.clicks ?? 0}\n\n${eventTable(link.events ?? [])}`,
+        () => `${describeLink(link)}clicks     ${link.clicks ?? 0}\n\n${eventTable(link.events ?? [])}`,
       );
     }),
 };
 
 export const updateCommand: Command = {
   name: "update",
-  summary: "Change a link's target, title or expiry.",
+  summary: "Change a link: its target, title, tags, times, owner, or how it redirects.",
   args: ["CODE-OR-ID"],
   flags: [
     { name: "url", value: "URL", help: "the new target" },
     { name: "title", value: "TEXT", help: "the new title; an empty one removes it" },
     { name: "expires", value: "TIME", help: "the new expiry, RFC 3339, or never" },
+    ...OPTION_FLAGS,
+    { name: "add-tag", value: "TAG", help: "beside those it has; may be repeated", isRepeatable: true },
+    { name: "remove-tag", value: "TAG", help: "of those it has; may be repeated", isRepeatable: true },
+    { name: "owner", value: "USER-ID", help: "hand the link over; for its owner, or an admin" },
     { name: "if-version", value: "N", help: "only if the link is still at this version" },
     REASON,
     WAIT,
@@ -138,16 +154,41 @@ export const updateCommand: Command = {
         ...given("title", input.value("title")),
         ...given("reason", input.value("reason")),
         ...given("expires_at", expires === "never" ? null : expires),
+        ...given("user_id", readInteger("owner", input.value("owner"))),
+        ...readOptions(input),
       };
-      if (Object.keys(edit).every((field) => field === "reason"))
-        throw badRequest("nothing to change", "name at least one of --url, --title, --expires");
-      const link = await editLink(client, input.args[0] ?? "", edit, {
-        ...given("version", readInteger("if-version", input.value("if-version"))),
+      const [name = ""] = input.args;
+      const version = readInteger("if-version", input.value("if-version"));
+      const moved = await moveTags(client, name, input, version);
+      const changes = { ...edit, ...moved?.edit };
+      if (Object.keys(changes).every((field) => field === "reason"))
+        throw badRequest("nothing to change", "see what can be changed with: deadletter update --help");
+      const link = await editLink(client, name, changes, {
+        ...given("version", version ?? moved?.version),
         ...readWait(input),
       });
-      print(io, input.isJson, link, () => `${describeLink(link, client.baseUrl)}${describeHeard(link.heard)}`);
+      sayWarnings(input, link);
+      print(io, input.isJson, link, () => `${describeLink(link)}${describeHeard(link.heard)}`);
     }),
 };
+
+/** The tags that a link is to have beside or without some, and the version it has them at: another change meanwhile is refused. */
+async function moveTags(client: Client, name: string, input: Input, version: number | undefined) {
+  const [added, removed] = ["add-tag", "remove-tag"].map((flag) =>
+    input.values(flag).flatMap((text) => text.split(",")),
+  );
+  if (!added || !removed || added.length + removed.length === 0) return undefined;
+  if (input.values("tag").length > 0) throw badRequest("--tag replaces all tags: leave --add-tag and --remove-tag out");
+  const link = await showLink(client, name);
+  const gone = new Set(removed.map(tagKey));
+  const tags = [...link.tags.filter((tag) => !gone.has(tagKey(tag))), ...added];
+  return { edit: { tags }, version: version ?? link.version };
+}
+
+/** What should be heard before a link is given to people. */
+function sayWarnings(input: Input, { warnings = [] }: ChangedLink): void {
+  for (const warning of warnings) input.note(`warning: ${warning}`);
+}
 
 export const deleteCommand: Command = {
   name: "delete",
@@ -197,7 +238,7 @@ export const restoreCommand: Command = {
       throw badRequest(`${name} is a link, not a backup`, `of a file in this directory: deadletter restore ./${name}`);
     return withClient(input, async (client) => {
       const link = await restoreLink(client, name, input.value("reason"), readWait(input));
-      print(io, input.isJson, link, () => `restored ${shortUrl(client.baseUrl, link)}\n${describeHeard(link.heard)}`);
+      print(io, input.isJson, link, () => `restored ${link.short_url}\n${describeHeard(link.heard)}`);
     });
   },
 };

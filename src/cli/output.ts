@@ -2,8 +2,9 @@
 
 import pc from "picocolors";
 import type { Heard } from "../http/heard.ts";
+import type { ShownLink } from "../http/shown-link.ts";
+import type { Changes } from "../model/changes.ts";
 import type { Event } from "../model/event.ts";
-import type { Link } from "../model/link.ts";
 import type { Io } from "./command.ts";
 
 /** Prints `value` as JSON, or as the lines that `people` would rather read. */
@@ -22,18 +23,21 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return `${[pc.bold(line(header)), ...rows.map(line)].join("\n")}\n`;
 }
 
-export function shortUrl(baseUrl: string, link: Pick<Link, "short_code">): string {
-  return `${baseUrl}/${link.short_code}`;
-}
-
-export function describeLink(link: Link, baseUrl: string): string {
+export function describeLink(link: ShownLink): string {
   // By member, so that one that is not shown does not compile; the version stands with the id.
-  const rows: Readonly<Record<Exclude<keyof Link, "version">, readonly [string, string]>> = {
-    short_code: ["short url", shortUrl(baseUrl, link)],
+  const rows: Readonly<
+    Record<Exclude<keyof ShownLink, "version" | "short_code" | "query_wins">, readonly [string, string]>
+  > = {
+    short_url: ["short url", link.short_url],
     original_url: ["target", printable(link.original_url)],
     title: ["title", printable(link.title) || "-"],
     is_active: ["state", link.is_active ? pc.green("active") : pc.red("inactive")],
+    starts_at: ["starts", link.starts_at ?? "at once"],
     expires_at: ["expires", link.expires_at ?? "never"],
+    tags: ["tags", link.tags.map(printable).join(", ") || "-"],
+    status: ["status", `${link.status}${link.status === 301 || link.status === 308 ? ", which browsers keep" : ""}`],
+    max_age: ["max-age", link.max_age === null ? "none" : `${link.max_age} s`],
+    forward: ["forwards", link.forward === "none" ? "nothing" : `${link.forward}, ${link.query_wins} wins`],
     user_id: ["owner", link.user_id === null ? "-" : `user ${link.user_id}`],
     id: ["id", `${link.id}, version ${link.version}`],
     created_at: ["created", link.created_at],
@@ -53,16 +57,17 @@ export function describeHeard(heard: Heard | undefined): string {
   return `${pc.yellow("not heard by every replica")}: ${who}\n`;
 }
 
-export function linkTable(links: readonly Link[]): string {
+export function linkTable(links: readonly ShownLink[]): string {
   if (links.length === 0) return "no links\n";
   const rows = links.map((link) => [
     link.short_code,
     link.is_active ? "active" : "inactive",
     link.created_at.slice(0, 10),
+    shorten(link.tags.map(printable).join(","), 20),
     shorten(printable(link.title), 30),
     shorten(printable(link.original_url), 60),
   ]);
-  return table(["CODE", "STATE", "CREATED", "TITLE", "TARGET"], rows);
+  return table(["CODE", "STATE", "CREATED", "TAGS", "TITLE", "TARGET"], rows);
 }
 
 export function eventTable(events: readonly Event[]): string {
@@ -74,21 +79,29 @@ export function eventTable(events: readonly Event[]): string {
 export function eventLine(event: Event): string[] {
   return [
     event.timestamp,
-    `${event.subject}@${event.version}`,
+    `${printable(event.subject_name ?? event.subject)}@${event.version}`,
     event.event_type,
-    event.user_id === null ? String(event.actor?.via ?? "-") : `user ${event.user_id}`,
+    printable(event.actor_name ?? "(erased)"),
     shorten(summarize(event), 70),
   ];
 }
 
 /** `title: "a" -> "b"; is_active: true -> false (duplicate)` */
 function summarize(event: Event): string {
-  const changes = (event.details.changes ?? {}) as Record<string, { from: unknown; to: unknown }>;
+  const changes = (event.details.changes ?? {}) as Changes;
   const isNew = event.event_type === "created" || event.event_type === "imported";
   const text = Object.entries(changes)
     .map(([field, { from, to }]) => `${field}: ${isNew ? "" : `${JSON.stringify(from)} -> `}${JSON.stringify(to)}`)
     .join("; ");
   return printable(event.reason === null ? text : `${text} (${event.reason})`);
+}
+
+/** `  target: "a" -> "b"`, a line each. */
+export function describeChanges(changes: Changes): string {
+  const line = (text: string) => `${printable(text)}\n`;
+  return Object.entries(changes)
+    .map(([field, { from, to }]) => line(`  ${field}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`))
+    .join("");
 }
 
 function shorten(text: string, width: number): string {

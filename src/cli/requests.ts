@@ -1,30 +1,36 @@
 // What a client can ask for, each once: the scripted commands and the admin screen call these same functions.
 
 import type { Static } from "@sinclair/typebox";
-import { badRequest, unavailable } from "../errors.ts";
+import { badRequest } from "../errors.ts";
 import type { LogHealth } from "../http/audit-log.ts";
 import type { Heard } from "../http/heard.ts";
-import type { LinkWithHistory } from "../http/links.ts";
+import type { LinkWithHistory, NewLinkBody } from "../http/links.ts";
+import type { ChangedLink as LinkAsChanged, ShownLink } from "../http/shown-link.ts";
+import type { UserWithLinks } from "../http/users.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event, LogEntry } from "../model/event.ts";
 import type { Key, KeyWithSecret } from "../model/key.ts";
-import type { Link, LinkEdit as LinkEditSchema, NewLink as NewLinkSchema } from "../model/link.ts";
+import type { LinkEdit as LinkEditSchema } from "../model/link.ts";
 import type { Role } from "../model/role.ts";
-import type { User, VisibleUser } from "../model/user.ts";
+import type { User, UserEdit, VisibleUser } from "../model/user.ts";
 import type { ClickQuery, ClickReport } from "../operations/clicks.ts";
+import type { OwnedLinks } from "../operations/deactivate.ts";
 import type { ErasureReport } from "../operations/erase.ts";
 import type { Disclosures } from "../operations/events.ts";
-import { asOurs, type Client, unwrap, unwrapPage } from "./client.ts";
+import type { Explanation } from "../operations/explain.ts";
+import type { LinkDiff } from "../operations/link-history.ts";
+import type { RenamedTag, RenameTag, Tag } from "../operations/tags.ts";
+import { type Client, getBytes, unwrap, unwrapPage } from "./client.ts";
 
-export type NewLink = Static<typeof NewLinkSchema>;
+export type NewLink = Static<typeof NewLinkBody>;
 export type LinkEdit = Static<typeof LinkEditSchema>;
 
-export function createLink({ api }: Client, link: NewLink): Promise<Link> {
+export function createLink({ api }: Client, link: NewLink): Promise<ChangedLink> {
   return unwrap(api.urls.post(link));
 }
 
 /** A link as a change left it, and who has heard of the change where `waitS` was given. */
-export type ChangedLink = Link & { readonly heard?: Heard };
+export type ChangedLink = Static<typeof LinkAsChanged> & { readonly heard?: Heard };
 
 export interface ChangeOptions {
   /** The version that the link must still be at. */
@@ -66,23 +72,72 @@ export function showLink({ api }: Client, name: string): Promise<LinkWithHistory
   return unwrap(api.urls({ link: segment(name) }).get({ query: {} }));
 }
 
-export function showLinkAt({ api }: Client, name: string, at: string): Promise<Link> {
+export function showLinkAt({ api }: Client, name: string, at: string): Promise<ShownLink> {
   return unwrap(api.urls({ link: segment(name) }).get({ query: { at } }));
+}
+
+export function revertLink(
+  { api }: Client,
+  name: string,
+  to: { to_version?: number; at?: string; reason?: string },
+  options: ChangeOptions = {},
+): Promise<ChangedLink> {
+  return unwrap(api.urls({ link: segment(name) }).revert.post(to, headersOf(options)));
+}
+
+export function diffLink({ api }: Client, name: string, query: { from?: string; to?: string }): Promise<LinkDiff> {
+  return unwrap(api.urls({ link: segment(name) }).diff.get({ query }));
+}
+
+export function explainCode({ api }: Client, code: string): Promise<Explanation> {
+  return unwrap(api.urls({ link: segment(code) }).explain.get());
+}
+
+export function readQr(
+  client: Client,
+  name: string,
+  kind: "svg" | "png",
+  query: Record<string, string>,
+): Promise<Uint8Array> {
+  return getBytes(client, `/urls/${segment(name)}/qr.${kind}?${new URLSearchParams(query)}`);
+}
+
+/** By name, from the first on, until there are `limit` or no more. */
+export async function listTags({ api }: Client, limit: number): Promise<Tag[]> {
+  const tags: Tag[] = [];
+  while (tags.length < limit) {
+    const per_page = String(Math.min(limit - tags.length, LIMITS.pageSizeMax));
+    const last = tags.at(-1)?.tag;
+    const page = await unwrap(
+      api.api.tags.get({ query: { per_page, ...(last === undefined ? {} : { after: last }) } }),
+    );
+    tags.push(...page);
+    if (page.length < Number(per_page)) break;
+  }
+  return tags;
+}
+
+export function renameTag({ api }: Client, wanted: RenameTag): Promise<RenamedTag> {
+  return unwrap(api.api.tags.rename.post(wanted));
 }
 
 export interface LinkFilter {
   user_id?: string;
   is_active?: string;
   q?: string;
+  tag?: string;
 }
 
-export function listLinks({ api }: Client, filter: LinkFilter, limit: number): Promise<Link[]> {
+export function listLinks({ api }: Client, filter: LinkFilter, limit: number): Promise<ShownLink[]> {
   return collect(limit, (page) => unwrapPage(api.urls.get({ query: { ...filter, ...page } })));
 }
 
 export interface EventFilter {
   short_code?: string;
   user_id?: string;
+  user?: string;
+  key_id?: string;
+  tag?: string;
   event_type?: string;
   request_id?: string;
   since?: string;
@@ -101,8 +156,20 @@ export function listUsers({ api }: Client, limit: number): Promise<VisibleUser[]
   return collect(limit, (page) => unwrapPage(api.users.get({ query: page })));
 }
 
-export function deactivateUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
-  return unwrap(api.users({ user: segment(id) }).delete(reason === undefined ? {} : { reason }));
+export function showUser({ api }: Client, id: string): Promise<Static<typeof UserWithLinks>> {
+  return unwrap(api.users({ user: segment(id) }).get());
+}
+
+export function editUser({ api }: Client, id: string, edit: Static<typeof UserEdit>): Promise<User> {
+  return unwrap(api.users({ user: segment(id) }).put(edit));
+}
+
+export function deactivateUser(
+  { api }: Client,
+  id: string,
+  options: { reason?: string; hand_over_to?: number },
+): Promise<User & { links: OwnedLinks }> {
+  return unwrap(api.users({ user: segment(id) }).delete(options));
 }
 
 export function restoreUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
@@ -186,52 +253,4 @@ export function eraseUser(
   options: { reason?: string; dry_run?: boolean },
 ): Promise<ErasureReport> {
   return unwrap(api.users({ user: segment(id) }).erase.post(options));
-}
-
-/** A line of the answer to a bulk request. */
-export interface BulkAnswer {
-  readonly line: number | null;
-  readonly status: number;
-  readonly repeated?: true;
-  readonly error?: string;
-  readonly detail?: string;
-}
-
-export interface BulkOptions {
-  readonly mediaType: string;
-  readonly isAtomic: boolean;
-  readonly isDryRun: boolean;
-  readonly key: string | undefined;
-}
-
-/** Throws what the request as a whole was refused with. */
-export async function sendBulk(
-  client: Client,
-  path: "/urls/bulk" | "/users/bulk",
-  body: ReadableStream<Uint8Array>,
-  { mediaType, isAtomic, isDryRun, key }: BulkOptions,
-): Promise<Response> {
-  const headers = {
-    "content-type": mediaType,
-    ...(key === undefined ? {} : { "idempotency-key": JSON.stringify(key) }),
-  };
-  const response = await client.send(`${path}?atomic=${isAtomic}&dry_run=${isDryRun}`, body, headers);
-  if (response.status === 200) return response;
-  throw asOurs(await response.json().catch(() => `${response.status}`));
-}
-
-/** The lines of an answer as they come. Throws unavailable where it breaks off. */
-export async function* readAnswers(response: Response): AsyncGenerator<readonly BulkAnswer[]> {
-  const decoder = new TextDecoder();
-  let begun = "";
-  try {
-    for await (const chunk of response.body ?? []) {
-      const lines = (begun + decoder.decode(chunk, { stream: true })).split("\n");
-      begun = lines.pop() ?? "";
-      if (lines.length > 0) yield lines.map((line) => JSON.parse(line) as BulkAnswer);
-    }
-  } catch (error) {
-    throw unavailable("the server's answer broke off", { cause: error });
-  }
-  if (begun !== "") throw unavailable("the server's answer broke off");
 }

@@ -3,9 +3,18 @@
 import { badRequest } from "../errors.ts";
 import { FIRST_ADMIN } from "../operations/bootstrap.ts";
 import { withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readLimit } from "./command.ts";
-import { print, table } from "./output.ts";
-import { createKey, createUser, deactivateUser, eraseUser, listUsers, restoreUser } from "./requests.ts";
+import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";
+import { linkTable, print, printable, table } from "./output.ts";
+import {
+  createKey,
+  createUser,
+  deactivateUser,
+  editUser,
+  eraseUser,
+  listUsers,
+  restoreUser,
+  showUser,
+} from "./requests.ts";
 
 export const usersCreateCommand: Command = {
   name: "users create",
@@ -76,17 +85,77 @@ export const usersListCommand: Command = {
     }),
 };
 
-export const usersDeactivateCommand: Command = {
-  name: "users deactivate",
-  summary: "Deactivate a user and revoke all of its keys. Links and history stay.",
+export const usersShowCommand: Command = {
+  name: "users show",
+  summary: "Show a user with the newest of its links.",
   args: ["USER-ID"],
-  flags: [REASON],
+  flags: [],
   settings: CLIENT_SETTINGS,
-  examples: ['deadletter users deactivate 7 --reason "left the company"'],
+  examples: ["deadletter users show 7", "deadletter users show 7 --json"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const user = await deactivateUser(client, input.args[0] ?? "", input.value("reason"));
-      print(io, input.isJson, user, () => `deactivated user ${user.id} (${user.username}) and revoked its keys\n`);
+      const user = await showUser(client, input.args[0] ?? "");
+      const rows = [
+        ["username", user.username],
+        ["email", user.email ?? "-"],
+        ["state", user.is_active ? "active" : "inactive"],
+        ["id", `${user.id}, version ${user.version}`],
+        ["created", user.created_at],
+        ["updated", user.updated_at],
+      ];
+      const facts = rows.map(([name = "", value = ""]) => `${name.padEnd(10)} ${printable(value)}\n`).join("");
+      print(io, input.isJson, user, () => `${facts}\n${linkTable(user.urls)}`);
+    }),
+};
+
+export const usersUpdateCommand: Command = {
+  name: "users update",
+  summary: "Change a user's name or email.",
+  args: ["USER-ID"],
+  flags: [
+    { name: "username", value: "NAME", help: "letters, digits, . _ -" },
+    { name: "email", value: "ADDRESS", help: "compared without case" },
+    REASON,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter users update 7 --email ada@example.org"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const edit = {
+        ...given("username", input.value("username")),
+        ...given("email", input.value("email")),
+        ...given("reason", input.value("reason")),
+      };
+      if (edit.username === undefined && edit.email === undefined)
+        throw badRequest("nothing to change", "name at least one of --username, --email");
+      const user = await editUser(client, input.args[0] ?? "", edit);
+      print(io, input.isJson, user, () => `user ${user.id} is ${user.username} (${user.email})\n`);
+    }),
+};
+
+export const usersDeactivateCommand: Command = {
+  name: "users deactivate",
+  summary: "Deactivate a user and revoke all of its keys. History stays; links stay, or go to another user.",
+  args: ["USER-ID"],
+  flags: [{ name: "hand-over-to", value: "USER-ID", help: "the user who is given all links first" }, REASON],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    'deadletter users deactivate 7 --reason "left the company"',
+    "deadletter users deactivate 7 --hand-over-to 3",
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const to = readInteger("hand-over-to", input.value("hand-over-to"));
+      const options = { ...given("reason", input.value("reason")), ...given("hand_over_to", to) };
+      const user = await deactivateUser(client, input.args[0] ?? "", options);
+      print(io, input.isJson, user, () => {
+        const { kept, is_more, handed_over } = user.links;
+        const links =
+          to === undefined
+            ? `it still owns ${kept}${is_more ? " or more" : ""} links`
+            : `user ${to} has its ${handed_over} links`;
+        return `deactivated user ${user.id} (${user.username}) and revoked its keys; ${links}\n`;
+      });
     }),
 };
 

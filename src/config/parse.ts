@@ -62,6 +62,29 @@ export function readBaseUrl(text: string): string {
   return url.href.replace(/\/+$/, "");
 }
 
+/** A page that people are sent to. */
+export function readTarget(text: string): string {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol) || url.username !== "")
+    throw new RangeError(
+      `${text.includes("@") ? "it" : JSON.stringify(text)} is not an address such as https://example.com/about`,
+    );
+  return url.href;
+}
+
+export function readPageName(text: string): string {
+  const name = text.trim();
+  if (name === "" || [...name].length > 60 || /\p{Cc}/u.test(name) || !name.isWellFormed())
+    throw new RangeError("a name has 1 to 60 characters, and no control characters");
+  return name;
+}
+
+/** As CSS has it, in the one spelling that cannot be anything else. */
+export function readColor(text: string): string {
+  if (!/^#[0-9a-f]{6}$/i.test(text)) throw new RangeError(`${JSON.stringify(text)} is not a color such as #b3261e`);
+  return text.toLowerCase();
+}
+
 export function readListen(text: string): { host: string; port: number } {
   const match = /^(.+):(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);

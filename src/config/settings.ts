@@ -9,6 +9,7 @@ import {
   readBaseUrl,
   readBoolean,
   readChoice,
+  readColor,
   readDatabaseUrl,
   readDuration,
   readHosts,
@@ -16,7 +17,9 @@ import {
   readListen,
   readLogLevel,
   readNetworks,
+  readPageName,
   readRedirectLines,
+  readTarget,
   readWebhook,
 } from "./parse.ts";
 
@@ -39,6 +42,11 @@ export interface Config {
   readonly metricsListen: Address | undefined;
   readonly baseUrl: string | undefined;
   readonly ownHosts: readonly string[];
+  readonly pages: boolean;
+  readonly preview: boolean;
+  readonly homeUrl: string | undefined;
+  readonly pageName: string;
+  readonly pageColor: string;
   readonly logKey: string | undefined;
   readonly adminKey: string | undefined;
   readonly migrate: boolean;
@@ -158,6 +166,47 @@ export const SETTINGS: readonly Setting[] = [
     default: "",
     read: readHosts,
     help: "this server's other names, such as go.example.com,go; links to them are refused",
+  },
+  {
+    name: "pages",
+    flag: "pages",
+    env: "DEADLETTER_PAGES",
+    isBoolean: true,
+    default: "false",
+    read: readBoolean,
+    help: "give browsers a page, and not JSON, for a link that leads nowhere",
+  },
+  {
+    name: "preview",
+    flag: "preview",
+    env: "DEADLETTER_PREVIEW",
+    isBoolean: true,
+    default: "true",
+    read: readBoolean,
+    help: "show people who put a + behind a link where it leads",
+  },
+  {
+    name: "homeUrl",
+    flag: "home-url",
+    env: "DEADLETTER_HOME_URL",
+    read: readTarget,
+    help: "where / sends people; without it, / is a page that says what this is",
+  },
+  {
+    name: "pageName",
+    flag: "page-name",
+    env: "DEADLETTER_PAGE_NAME",
+    default: "deadletter",
+    read: readPageName,
+    help: "what the pages call this server",
+  },
+  {
+    name: "pageColor",
+    flag: "page-color",
+    env: "DEADLETTER_PAGE_COLOR",
+    default: "#b3261e",
+    read: readColor,
+    help: "the pages' one color, #rrggbb",
   },
   {
     name: "logKey",

@@ -25,9 +25,11 @@ export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable
     entries.set(template, methods.set(method, { template, needs, isStreamed: streams !== undefined }));
   }
   // Fixed segments before parameters, so that /urls is never taken for a short code.
-  const table = [...entries]
+  const patterned = [...entries]
     .sort(([a], [b]) => parametersIn(a) - parametersIn(b))
     .map(([template, methods]) => ({ template, methods, pattern: patternOf(template) }));
+  const table = patterned.filter(({ template }) => !isLastResort(template));
+  const lastResorts = patterned.filter(({ template }) => isLastResort(template));
 
   return {
     match(method, path) {
@@ -40,11 +42,16 @@ export function createAccessTable(routes: readonly DeclaredRoute[]): AccessTable
       if (found) return found.methods.get(asked);
       const others = table.filter(({ pattern }) => pattern.test(path));
       const [first] = others;
-      if (!first) return undefined;
+      if (!first) return lastResorts.find(({ pattern }) => pattern.test(path))?.methods.get(asked);
       const allowed = new Set(others.flatMap(({ methods }) => [...methods.keys()]));
       throw methodNotAllowed(method, first.template, [...allowed]);
     },
   };
+}
+
+/** Links that take a path: only where nothing else is at one, whatever the method. */
+function isLastResort(template: string): boolean {
+  return template.endsWith(":code/*");
 }
 
 /** RFC 9110 section 15.5.6: the answer lists what is allowed. */

@@ -1,42 +1,52 @@
 // The whole route table: who may use each route, what it takes, what it answers, how it fails.
 
 import { Type } from "@sinclair/typebox";
-import { Elysia } from "elysia";
 import { Event, LogEntry } from "../model/event.ts";
 import { Key, KeyWithSecret, NewKey } from "../model/key.ts";
-import { Link, LinkEdit, NewLink } from "../model/link.ts";
+import { LinkEdit } from "../model/link.ts";
 import { NewUser, User, UserEdit, VisibleUser } from "../model/user.ts";
 import { ClickReport } from "../operations/clicks.ts";
+import { OwnedLinks } from "../operations/deactivate.ts";
 import { ErasureReport } from "../operations/erase.ts";
 import { Disclosures } from "../operations/events.ts";
+import { Explanation } from "../operations/explain.ts";
+import { LinkDiff } from "../operations/link-history.ts";
+import { RenamedTag, RenameTag, Tag } from "../operations/tags.ts";
 import { EntriesQuery, LogHealth, logHandlers } from "./audit-log.ts";
 import { createBase } from "./base.ts";
 import { BulkQuery, bulkHandlers, bulkStream } from "./bulk.ts";
 import { bulkAnswers, LINK_ROWS, USER_ROWS } from "./bulk-rows.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
-import { exchangeOf } from "./exchange.ts";
 import { changed } from "./heard.ts";
+import { DiffQuery, linkHistoryHandlers, RevertBody } from "./link-history.ts";
 import {
   ClicksQuery,
   LinkWithHistory,
   ListLinksQuery,
   linkHandlers,
+  NewLinkBody,
   PageOnlyQuery,
   ReadLinkQuery,
   ReasonBody,
 } from "./links.ts";
-import { Health, Liveness, opsHandlers, Readiness, Stats } from "./ops.ts";
-import { type Naming, redirect } from "./redirect.ts";
-import { binary, created, list, needs, ok, okOr503, page, REDIRECT, streaming, text } from "./route.ts";
+import { opsHandlers, Stats } from "./ops.ts";
+import { METRICS, publicRoutes } from "./public-routes.ts";
+import { QrQuery, qrHandlers } from "./qr.ts";
+import { binary, created, createdOrFound, list, needs, ok, page, streaming, text } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
 import type { Service } from "./service.ts";
-import { EraseBody, Holder, UserWithLinks, userHandlers } from "./users.ts";
+import { ChangedLink as LinkAsChanged, ShownLink } from "./shown-link.ts";
+import { ListTagsQuery, tagHandlers } from "./tags.ts";
+import { DeactivateBody, EraseBody, Holder, UserWithLinks, userHandlers } from "./users.ts";
 
 export type Api = ReturnType<typeof createApi>;
 
 /** Everything: the API and the public routes, for one listener and for commands that mount it in their own process. */
 export function createApi(service: Service) {
   const links = linkHandlers(service);
+  const past = linkHistoryHandlers(service);
+  const tags = tagHandlers(service);
+  const qr = qrHandlers(service);
   const users = userHandlers(service);
   const events = eventHandlers(service);
   const ops = opsHandlers(service);
@@ -46,10 +56,13 @@ export function createApi(service: Service) {
   const app = createBase(service, table)
     .use(publicRoutes(service, table))
     .post("/urls", links.create, {
-      body: NewLink,
-      ...needs("creator", "Create a link", created(ChangedLink, "ETag", "Location"), "not_found", ...REPEATABLE),
+      body: NewLinkBody,
+      ...needs("creator", "Create a link", createdOrFound(ChangedLink, "ETag", "Location"), "not_found", ...REPEATABLE),
     })
-    .get("/urls", links.list, { query: ListLinksQuery, ...needs("reader", "List links, newest first", page(Link)) })
+    .get("/urls", links.list, {
+      query: ListLinksQuery,
+      ...needs("reader", "List links, newest first", page(ShownLink)),
+    })
     .post("/urls/bulk", bulk.links, {
       query: BulkQuery,
       ...streaming(LINKS_STREAM, needs("creator", "Many changes of links, one a row", bulkAnswers(LINK_ROWS), ...BULK)),
@@ -60,27 +73,70 @@ export function createApi(service: Service) {
     })
     .put("/urls/:link", links.edit, {
       body: LinkEdit,
-      ...needs("editor", "Change a link", ok(ChangedLink, "ETag"), ...CHANGE),
+      ...needs("creator", "Change a link; a creator only its own", ok(ChangedLink, "ETag"), ...CHANGE),
     })
     .patch("/urls/:link", links.edit, {
       body: LinkEdit,
-      ...needs("editor", "Change a link", ok(ChangedLink, "ETag"), ...CHANGE),
+      ...needs("creator", "Change a link; a creator only its own", ok(ChangedLink, "ETag"), ...CHANGE),
     })
     .delete("/urls/:link", links.remove, {
       body: ReasonBody,
-      ...needs("editor", "Delete a link softly", ok(ChangedLink, "ETag"), ...CHANGE),
+      ...needs("creator", "Delete a link softly; a creator only its own", ok(ChangedLink, "ETag"), ...CHANGE),
     })
     .post("/urls/:link/restore", links.bringBack, {
       body: ReasonBody,
-      ...needs("editor", "Restore a deleted link", ok(ChangedLink, "ETag"), ...CHANGE, ...REPEATABLE),
+      ...needs(
+        "creator",
+        "Restore a deleted link; a creator only its own",
+        ok(ChangedLink, "ETag"),
+        ...CHANGE,
+        ...REPEATABLE,
+      ),
     })
     .get("/urls/:link/clicks", links.clicks, {
       query: ClicksQuery,
       ...needs("reader", "How often a link was followed, by day, hour, referrer or device", ok(ClickReport)),
     })
-    .get("/urls/:link/events", links.history, {
+    .post("/urls/:link/revert", past.revert, {
+      body: RevertBody,
+      ...needs(
+        "creator",
+        "Return a link to an earlier version; a creator only its own",
+        ok(ChangedLink, "ETag"),
+        ...CHANGE,
+        ...REPEATABLE,
+      ),
+    })
+    .get("/urls/:link/diff", past.diff, {
+      query: DiffQuery,
+      ...needs("reader", "What two versions of a link say differently", ok(LinkDiff), "conflict"),
+    })
+    .get("/urls/:link/explain", past.explain, needs("reader", "Why a code redirects, or does not", ok(Explanation)))
+    .get("/urls/:link/qr.svg", qr.svg, {
+      query: QrQuery,
+      ...needs("reader", "A link's short URL as a QR code", text("image/svg+xml", "an image")),
+    })
+    .get("/urls/:link/qr.png", qr.png, {
+      query: QrQuery,
+      ...needs("reader", "A link's short URL as a QR code", binary("an image", "image/png")),
+    })
+    .get("/urls/:link/events", past.history, {
       query: PageOnlyQuery,
       ...needs("reader", "A link's history, oldest first", page(Event)),
+    })
+    .get("/api/tags", tags.list, {
+      query: ListTagsQuery,
+      ...needs("reader", "Tags, by name, with how many links bear each", page(Tag)),
+    })
+    .post("/api/tags/rename", tags.rename, {
+      body: RenameTag,
+      ...needs(
+        "editor",
+        "Put one tag in the place of another, some links a request",
+        ok(RenamedTag),
+        "not_found",
+        "conflict",
+      ),
     })
     .post("/users", users.create, {
       body: NewUser,
@@ -104,8 +160,8 @@ export function createApi(service: Service) {
       ...needs("admin", "Change a user", ok(ChangedUser), "conflict"),
     })
     .delete("/users/:user", users.remove, {
-      body: ReasonBody,
-      ...needs("admin", "Deactivate a user and revoke its keys", ok(ChangedUser), "conflict"),
+      body: DeactivateBody,
+      ...needs("admin", "Deactivate a user, revoke its keys, and hand its links over", ok(DeactivatedUser), "conflict"),
     })
     .post("/users/:user/restore", users.bringBack, {
       body: ReasonBody,
@@ -127,7 +183,7 @@ export function createApi(service: Service) {
     .get("/whoami", users.whoami, needs("reader", "The caller's user, key and role", ok(Holder)))
     .get("/events", events.list, {
       query: ListEventsQuery,
-      ...needs("reader", "The audit log, newest first", page(Event)),
+      ...needs("reader", "The audit log, newest first", page(Event), "not_found"),
     })
     .get("/events/:id", events.read, needs("reader", "One event", ok(Event)))
     .get(
@@ -151,7 +207,8 @@ export function createApi(service: Service) {
   return app;
 }
 
-const [ChangedLink, ChangedUser, ChangedKey] = [changed(Link), changed(User), changed(Key)];
+const [ChangedLink, ChangedUser, ChangedKey] = [changed(LinkAsChanged), changed(User), changed(Key)];
+const DeactivatedUser = Type.Object({ ...ChangedUser.properties, links: OwnedLinks }, { $id: "DeactivatedUser" });
 /** How a change of one link fails beside what any request may. */
 const CHANGE = ["conflict", "precondition_failed"] as const;
 /** The same of a POST that takes an Idempotency-Key. */
@@ -159,94 +216,3 @@ const REPEATABLE = ["conflict", "idempotency_mismatch"] as const;
 /** Errors of a whole bulk request; an atomic one also fails with the error of any row. */
 const BULK = ["not_found", "conflict", "precondition_failed", "too_many_requests", "idempotency_mismatch"] as const;
 const [LINKS_STREAM, USERS_STREAM] = [bulkStream(LINK_ROWS), bulkStream(USER_ROWS)];
-const METRICS = text("text/plain; version=0.0.4; charset=utf-8", "Prometheus text format");
-
-/** What the main listener answers when the API has one of its own (ADMIN_LISTEN). */
-export function createPublic(service: Service) {
-  const table = new RouteTable(service.version);
-  const app = createBase(service, table).use(publicRoutes(service, table));
-  table.fill(app.routes);
-  return app;
-}
-
-/** What a listener of its own answers without a key (DEADLETTER_METRICS_LISTEN). */
-export function createWatch(service: Service) {
-  const ops = opsHandlers(service);
-  const table = new RouteTable(service.version);
-  const app = createBase(service, table)
-    .get("/metrics", ops.metricsText, needs("public", "Prometheus metrics", METRICS))
-    .get("/livez", ops.livez, needs("public", "Alive", ok(Liveness)))
-    .get("/readyz", ops.readyz, needs("public", "Ready for traffic, check by check", okOr503(Readiness)));
-  table.fill(app.routes);
-  return app;
-}
-
-function publicRoutes(service: Service, table: RouteTable) {
-  const ops = opsHandlers(service);
-  const log = logHandlers(service);
-  const follow = (naming: Naming) => (asked: { params: { code: string }; request: Request }) =>
-    redirectInApp(service, asked.request, asked.params.code, naming);
-  return new Elysia({ name: "public" })
-    .get("/livez", ops.livez, needs("public", "Alive", ok(Liveness)))
-    .get("/readyz", ops.readyz, needs("public", "Ready for traffic, check by check", okOr503(Readiness)))
-    .get("/health", ops.health, needs("public", "Healthy, in the first version's shape", okOr503(Health)))
-    .get(
-      "/robots.txt",
-      ops.robots,
-      needs("public", "Asks crawlers to stay away", text("text/plain; charset=utf-8", "robots.txt")),
-    )
-    .get(
-      "/openapi.json",
-      () => table.openapi(),
-      needs("public", "This description, as OpenAPI 3.1", ok(Type.Object({}, { additionalProperties: true }))),
-    )
-    .get(
-      "/docs",
-      () => table.docs(),
-      needs("public", "This description, as a page", text("text/html; charset=utf-8", "a page")),
-    )
-    .get(
-      "/log/checkpoint",
-      log.checkpoint,
-      needs("public", "The log's newest signed checkpoint", text("text/plain; charset=utf-8", "C2SP tlog-checkpoint")),
-    )
-    .get(
-      "/log/tile/*",
-      log.tile,
-      needs("public", "Tree hashes and entries of the log", binary("C2SP tlog-tiles"), "too_many_requests"),
-    )
-    .get(
-      "/log/rollbacks/:epoch",
-      log.rollback,
-      needs(
-        "public",
-        "The signed statement that the log went back, which began an epoch",
-        text("text/plain; charset=utf-8", "C2SP signed-note"),
-        "too_many_requests",
-      ),
-    )
-    .get(
-      "/events/:id/proof",
-      log.proof,
-      needs(
-        "public",
-        "Proof that an event is in the log",
-        text("text/plain; charset=utf-8", "C2SP tlog-proof"),
-        "too_many_requests",
-      ),
-    )
-    .get("/:code", follow("code"), needs("public", "Redirect", REDIRECT, "too_many_requests"))
-    .get("/r/:code", follow("code"), needs("public", "Redirect", REDIRECT, "too_many_requests"))
-    .get(
-      "/urls/:link/redirect",
-      ({ params, request }) => redirectInApp(service, request, params.link, "code-or-id"),
-      needs("public", "Redirect", REDIRECT, "too_many_requests"),
-    );
-}
-
-/** For a mounted app, which has no raw routes: the answer comes as finished as theirs. */
-async function redirectInApp(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
-  const response = await redirect(service, request, name, naming);
-  exchangeOf(request).isFinished = true;
-  return response;
-}

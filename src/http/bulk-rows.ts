@@ -6,7 +6,7 @@ import type { Caller } from "../model/caller.ts";
 import { isCode, isId } from "../model/code.ts";
 import { checkCommand } from "../model/command.ts";
 import type { State } from "../model/field.ts";
-import { Link } from "../model/link.ts";
+import type { Link } from "../model/link.ts";
 import { wordOf } from "../model/schema.ts";
 import { User } from "../model/user.ts";
 import type { Ask, Result } from "../operations/ask.ts";
@@ -17,6 +17,7 @@ import { idempotencyFor } from "./idempotency.ts";
 import type { Replies } from "./route.ts";
 import type { Row } from "./rows.ts";
 import type { Service } from "./service.ts";
+import { ShownLink, showLink } from "./shown-link.ts";
 
 export const BULK_COMMANDS = ["create", "update", "delete", "restore"] as const;
 
@@ -25,10 +26,15 @@ export interface BulkKind {
   /** The member that names one that is there, and that an answer has one under. */
   readonly noun: "link" | "user";
   readonly schema: TSchema;
+  show(service: Service, state: State): unknown;
 }
 
-export const LINK_ROWS: BulkKind = { noun: "link", schema: Link };
-export const USER_ROWS: BulkKind = { noun: "user", schema: User };
+export const LINK_ROWS: BulkKind = {
+  noun: "link",
+  schema: ShownLink,
+  show: (service, state) => showLink(service, state as Link),
+};
+export const USER_ROWS: BulkKind = { noun: "user", schema: User, show: (_, state) => state };
 
 /** A line of the answer. */
 function bulkAnswer({ noun, schema }: BulkKind) {
@@ -111,7 +117,8 @@ function commandOf(bulk: Bulk, line: number, value: unknown): Omit<Read, "line">
   if (type === "user.delete") {
     if (isDryRun) throw badRequest("a dry run does not say what becomes of a user who is deactivated");
     const reason = members.reason as string | undefined;
-    return { status: 200, alone: async () => deactivateUser(service.core, caller, id, reason) };
+    const why = reason === undefined ? {} : { reason };
+    return { status: 200, alone: async () => (await deactivateUser(service.core, caller, id, why)).user };
   }
   return {
     status: 200,
@@ -119,10 +126,10 @@ function commandOf(bulk: Bulk, line: number, value: unknown): Omit<Read, "line">
   };
 }
 
-export function lineOf({ kind }: Bulk, { line, status }: Read, result: Result): string {
+export function lineOf({ kind, service }: Bulk, { line, status }: Read, result: Result): string {
   if ("refusal" in result) return refusalLine(line, result.refusal);
   const { state, isRepeated } = result.outcome;
-  return `${JSON.stringify({ line, status, ...(isRepeated ? { repeated: true } : {}), [kind.noun]: state })}\n`;
+  return `${JSON.stringify({ line, status, ...(isRepeated ? { repeated: true } : {}), [kind.noun]: kind.show(service, state) })}\n`;
 }
 
 export function refusalLine(line: number | null, refusal: DeadletterError): string {

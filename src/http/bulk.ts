@@ -7,8 +7,7 @@ import { LIMITS } from "../limits.ts";
 import { strict, wordOf } from "../model/schema.ts";
 import { applyAsks } from "../operations/apply.ts";
 import type { Ask, Result } from "../operations/ask.ts";
-import { applyBatch, batchRows } from "../operations/bulk.ts";
-import { sleep } from "../runtime/clock.ts";
+import { applyBatch } from "../operations/bulk.ts";
 import {
   BULK_COMMANDS,
   type Bulk,
@@ -23,6 +22,7 @@ import {
 import { logUnexpected } from "./error.ts";
 import { allowIdle, callerOf, exchangeOf } from "./exchange.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
+import { Pace } from "./pace.ts";
 import { readFlag, spelled } from "./page.ts";
 import { MEDIA_TYPES, ROW_FORMATS, type Row, type RowFormat, readRows } from "./rows.ts";
 import type { Service } from "./service.ts";
@@ -169,36 +169,6 @@ class Patience {
     const isIdle = nowMs - this.#rowMs > LIMITS.bulkIdleMs;
     if (nowMs > this.#untilMs || isIdle || service.isDraining() || request.signal.aborted)
       throw unavailable("the server does not take up more rows of this request", { hint: "send the rest again" });
-  }
-}
-
-/** Leaves redirects room: while they come a batch is small, and followed by a rest. */
-class Pace {
-  readonly #service: Service;
-  #found: number;
-  #lookedMs: number;
-  #isBusy = false;
-
-  constructor(service: Service) {
-    this.#service = service;
-    this.#found = service.redirects.counts.answers.found.count;
-    this.#lookedMs = service.core.clock.monotonic();
-  }
-
-  /** Rows of the next batch. */
-  get size(): number {
-    return this.#isBusy ? LIMITS.bulkBusyRows : batchRows(this.#service.core);
-  }
-
-  /** After each batch, and how long that took. */
-  async rest(tookMs: number): Promise<void> {
-    const { core, redirects } = this.#service;
-    const nowMs = core.clock.monotonic();
-    const found = redirects.counts.answers.found.count;
-    this.#isBusy = ((found - this.#found) / Math.max(1, nowMs - this.#lookedMs)) * 1000 > LIMITS.bulkBusyRate;
-    this.#found = found;
-    this.#lookedMs = nowMs;
-    if (this.#isBusy) await sleep(core.clock, Math.min(tookMs * LIMITS.bulkRestShare, LIMITS.bulkRestMostMs));
   }
 }
 

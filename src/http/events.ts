@@ -6,6 +6,8 @@ import { LIMITS } from "../limits.ts";
 import { isCode, isId } from "../model/code.ts";
 import { EVENT_TYPES, type EventType, parseEventName } from "../model/event.ts";
 import { strict, wordOf } from "../model/schema.ts";
+import { checkTag, tagKey } from "../model/tags.ts";
+import { cleanText } from "../model/text.ts";
 import { parseTime } from "../model/time.ts";
 import { type EventRef, readDisclosures, readEvent, readEvents } from "../operations/events.ts";
 import { type Answer, callerOf, isRequestId } from "./exchange.ts";
@@ -17,6 +19,9 @@ export const ListEventsQuery = Type.Object(
     url_id: spelled(Type.Integer()),
     short_code: spelled(Type.String()),
     user_id: spelled(Type.Integer({ description: "who did it" })),
+    user: spelled(Type.String({ description: "the same by name or email" })),
+    key_id: spelled(Type.Integer({ description: "the key it was done with" })),
+    tag: spelled(Type.String({ description: "of links that have this tag now" })),
     event_type: spelled(wordOf(EVENT_TYPES)),
     since: spelled(Type.String({ ...dateTime, description: "included" })),
     until: spelled(Type.String({ ...dateTime, description: "excluded" })),
@@ -78,12 +83,16 @@ function readRequestId(text: string): string {
 function readFilter(query: Static<typeof ListEventsQuery>, nowMs: number) {
   const urlId = readId("url_id", query.url_id);
   const userId = readId("user_id", query.user_id);
+  const keyId = readId("key_id", query.key_id);
   const { event_type: type, short_code: code } = query;
   if (type !== undefined && !(EVENT_TYPES as readonly string[]).includes(type))
     throw badRequest(`event_type: must be one of ${EVENT_TYPES.join(", ")}`);
   return {
     ...(urlId === undefined ? {} : { urlId }),
     ...(userId === undefined ? {} : { userId }),
+    ...(query.user === undefined ? {} : { user: cleanText("user", query.user, LIMITS.emailChars) }),
+    ...(keyId === undefined ? {} : { keyId }),
+    ...(query.tag === undefined ? {} : { tagKey: tagKey(checkTag(query.tag)) }),
     ...(type === undefined ? {} : { type: type as EventType }),
     // What cannot be a code belongs to no link; the empty text is looked up and matches none.
     ...(code === undefined ? {} : { code: isCode(code) ? code : "" }),

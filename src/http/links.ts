@@ -4,19 +4,24 @@ import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { DELETE_REASONS, Event } from "../model/event.ts";
-import { LINK, Link, type LinkEdit, type NewLink } from "../model/link.ts";
+import { type Link, type LinkEdit, NewLink } from "../model/link.ts";
+import { LINK } from "../model/link-subject.ts";
 import { strict, wordOf } from "../model/schema.ts";
+import { checkTag, tagKey } from "../model/tags.ts";
 import { cleanText } from "../model/text.ts";
 import { parseTime } from "../model/time.ts";
 import { CLICK_GROUPS, countClicks } from "../operations/clicks.ts";
+import { findOrMakeLink } from "../operations/find-link.ts";
 import { applyOne } from "../operations/group.ts";
-import { assertLink, changeLink, readLink, readLinkAsOf, readLinkHistory, readLinks } from "../operations/links.ts";
+import { readLinkAsOf } from "../operations/link-history.ts";
+import { changeLink, readLink, readLinkRow, readLinks } from "../operations/links.ts";
 import { type Answer, callerOf } from "./exchange.ts";
 import { answerChange } from "./heard.ts";
 import { readIdempotency } from "./idempotency.ts";
 import { dateTime, PageQuery, readCursor, readFlag, readId, readPage, sendPage, spelled } from "./page.ts";
 import { etagOf, readIfMatch } from "./precondition.ts";
 import type { Service } from "./service.ts";
+import { ShownLink, showChangedLink, showLink } from "./shown-link.ts";
 
 export const ReasonBody = Type.Union([
   Type.Object(
@@ -29,7 +34,7 @@ export const ReasonBody = Type.Union([
 /** A link with the newest of its history. */
 export const LinkWithHistory = Type.Object(
   {
-    ...Link.properties,
+    ...ShownLink.properties,
     events: Type.Optional(
       Type.Array(Event, { maxItems: LIMITS.embeddedHistory, description: "the newest, oldest first; not with `at`" }),
     ),
@@ -44,6 +49,7 @@ export const ListLinksQuery = Type.Object(
     user_id: spelled(Type.Integer({ description: "the owner" })),
     is_active: spelled(Type.Boolean()),
     q: spelled(Type.String({ description: "a part of the code, the title or the target, in any case" })),
+    tag: spelled(Type.String({ description: "given more than once, or as a,b: links with all of them" })),
     ...PageQuery,
   },
   strict,
@@ -62,8 +68,19 @@ export const ReadLinkQuery = Type.Object(
 );
 export const PageOnlyQuery = Type.Object(PageQuery, strict);
 
+/** What makes a link, or finds one that is the same. */
+export const NewLinkBody = Type.Object(
+  {
+    ...NewLink.properties,
+    find_existing: Type.Optional(
+      Type.Boolean({ description: "answer the caller's live link with the same target and options, if there is one" }),
+    ),
+  },
+  strict,
+);
+
 /** What a handler is given of a request that names a link. */
-interface Asked {
+export interface Asked {
   readonly params: { readonly link: string };
   readonly request: Request;
   readonly set: Answer;
@@ -71,13 +88,19 @@ interface Asked {
 
 export function linkHandlers(service: Service) {
   const { core } = service;
-  function answer(asked: Pick<Asked, "request" | "set">, link: Link) {
-    return answerChange(service, asked, LINK.type, tagged(asked.set, link));
-  }
+  const answer = (asked: Pick<Asked, "request" | "set">, link: Link) => answerChangedLink(service, asked, link);
 
-  async function create({ body, request, set }: { body: Static<typeof NewLink>; request: Request; set: Answer }) {
+  async function create({ body, request, set }: { body: Static<typeof NewLinkBody>; request: Request; set: Answer }) {
+    const { find_existing: mayExist = false, ...members } = body;
     const idempotency = readIdempotency(request, body);
-    const link = (await applyOne(core, callerOf(request), { ...body, type: "link.create" }, idempotency)) as Link;
+    const command = { ...members, type: "link.create" } as const;
+    if (mayExist) {
+      const { link, isFound } = await findOrMakeLink(core, callerOf(request), command);
+      if (!isFound) set.status = 201;
+      set.headers.location = `/urls/${link.short_code}`;
+      return isFound ? showLink(service, withTag(set, link)) : answer({ request, set }, link);
+    }
+    const link = (await applyOne(core, callerOf(request), command, idempotency)) as Link;
     set.status = 201;
     set.headers.location = `/urls/${link.short_code}`;
     return answer({ request, set }, link);
@@ -97,13 +120,17 @@ export function linkHandlers(service: Service) {
     const search = query.q === undefined ? "" : cleanText("q", query.q, LIMITS.searchChars);
     const userId = readId("user_id", query.user_id);
     const isActive = readFlag("is_active", query.is_active);
+    const tags = new URL(request.url).searchParams.getAll("tag").flatMap((text) => text.split(","));
+    if (tags.length > LIMITS.tagsPerLink) throw badRequest(`tag: at most ${LIMITS.tagsPerLink}`);
     const filter = {
       ...(userId === undefined ? {} : { userId }),
       ...(isActive === undefined ? {} : { isActive }),
       ...(search === "" ? {} : { search }),
+      ...(tags.length === 0 ? {} : { tagKeys: tags.map((tag) => tagKey(checkTag(tag))) }),
       ...(createdAtMs === undefined || id === undefined ? {} : { before: { createdAtMs, id } }),
     };
-    return sendPage(set, request, await readLinks(core, filter, { limit, offset }));
+    const { items, next } = await readLinks(core, filter, { limit, offset });
+    return sendPage(set, request, { items: items.map((link) => showLink(service, link)), next });
   }
 
   async function read({
@@ -112,15 +139,16 @@ export function linkHandlers(service: Service) {
     request,
     set,
   }: Asked & { readonly query: Static<typeof ReadLinkQuery> }): Promise<LinkWithHistory> {
-    if (query.at !== undefined) return readLinkAsOf(core, params.link, parseTime("at", query.at));
+    if (query.at !== undefined)
+      return showLink(service, await readLinkAsOf(core, params.link, parseTime("at", query.at)));
     const { link, events, clicks } = await readLink(core, callerOf(request), params.link);
     if (link.version > LIMITS.embeddedHistory) set.headers.link = `</urls/${link.short_code}/events>; rel="first"`;
-    return { ...tagged(set, link), events: [...events], clicks };
+    return { ...showLink(service, withTag(set, link)), events: [...events], clicks };
   }
 
   async function edit({ params, body, request, set }: Asked & { readonly body: Static<typeof LinkEdit> }) {
     if (isEmptyPut(request, body)) {
-      await assertLink(core, params.link);
+      await readLinkRow(core, params.link);
       throw badRequest(NOTHING_TO_CHANGE);
     }
     const change = { ...body, ...readIfMatch(request), type: "link.update" } as const;
@@ -137,13 +165,6 @@ export function linkHandlers(service: Service) {
     };
   }
 
-  async function history({ params, query, request, set }: Asked & { readonly query: Static<typeof PageOnlyQuery> }) {
-    const { limit, offset, cursor } = readPage(query);
-    const [afterVersion = 0] = readCursor(cursor, 1) ?? [];
-    const page = { afterVersion, limit, offset };
-    return sendPage(set, request, await readLinkHistory(core, callerOf(request), params.link, page));
-  }
-
   function clicks({ params, query }: Pick<Asked, "params"> & { readonly query: Static<typeof ClicksQuery> }) {
     return countClicks(core, params.link, query);
   }
@@ -156,11 +177,16 @@ export function linkHandlers(service: Service) {
     edit,
     remove: changing("link.delete"),
     bringBack: changing("link.restore"),
-    history,
   };
 }
 
-function tagged(set: Answer, link: Link): Link {
+/** Every change of a link is answered so. */
+export function answerChangedLink(service: Service, asked: Pick<Asked, "request" | "set">, link: Link) {
+  return answerChange(service, asked, LINK.type, showChangedLink(service, withTag(asked.set, link)));
+}
+
+/** The link, whose version the answer's ETag says (RFC 9110 section 8.8.3). */
+function withTag(set: Answer, link: Link): Link {
   set.headers.etag = etagOf(link.version);
   return link;
 }

@@ -1,13 +1,16 @@
-// The public's one route: a code becomes a 302, or a JSON 404 that says why not.
+// The public's one route: a code becomes a redirect, or a 404 that says why not.
 
-import { DeadletterError } from "../errors.ts";
-import { isCode } from "../model/code.ts";
+import { badRequest, DeadletterError, notFound } from "../errors.ts";
+import { isCode, isReservedCode } from "../model/code.ts";
+import { forwardTo, takesPath, type Visit } from "../model/forward.ts";
 import type { RedirectOutcome } from "../redirect/metrics.ts";
-import type { Destination, Found } from "../redirect/resolve.ts";
+import type { Destination, Found, NotFound } from "../redirect/resolve.ts";
 import { customerOf } from "./client.ts";
 import { errorResponse } from "./error.ts";
 import { clientOf, exchangeOf, openExchange, rememberPeer, requestIdOf, takeFrom } from "./exchange.ts";
 import { finish } from "./finish.ts";
+import { deadPage, wantsPage } from "./pages.ts";
+import { preview } from "./preview.ts";
 import type { Service } from "./service.ts";
 
 const NEVER_CACHED = "private, no-store";
@@ -18,10 +21,29 @@ export type Naming = "code" | "code-or-id";
 /** Answers GET and HEAD; both are counted, apart. Throws not_found, or unavailable when the store must be asked and is down. */
 export async function redirect(service: Service, request: Request, name: string, naming: Naming): Promise<Response> {
   const { startedMs } = exchangeOf(request);
+  if (naming === "code" && name.endsWith("+") && service.pages.isPreviewOn)
+    return preview(service, request, name.slice(0, -1));
   const destination = await find(service, { name, naming, startedMs });
-  if (destination.outcome === "found") return found(service, request, destination, startedMs);
+  if (destination.outcome === "found")
+    return found(service, request, destination, { startedMs, visit: { path: "", query: queryOf(request.url) } });
   count(service, destination.outcome, startedMs);
-  throw refusal(name, destination.outcome);
+  return refused(service, request, name, destination.outcome);
+}
+
+/**
+ * The same of a path of more segments, at which nothing else is: only for links that take one. Throws not_found where nothing is,
+ * whatever is known of the code.
+ */
+export async function redirectPath(service: Service, request: Request, code: string): Promise<Response> {
+  const { startedMs } = exchangeOf(request);
+  const visit = { path: pathAfter(request.url, code), query: queryOf(request.url) };
+  const destination =
+    isReservedCode(code) || visit.path === undefined
+      ? undefined
+      : await find(service, { name: code, naming: "code", startedMs });
+  const isTaken = destination?.outcome === "found" && destination.options && takesPath(forwardingOf(destination));
+  if (!isTaken) throw notFound("there is nothing at this path");
+  return found(service, request, destination, { startedMs, visit: visit as Visit });
 }
 
 /**
@@ -39,8 +61,8 @@ export function rawRedirect(
   // Only where it is needed is it asked who comes: that costs a microsecond.
   if (limits.redirects !== undefined) return rawRedirectSlowly(service, { request, server }, name, naming);
   const known = naming === "code" ? redirects.resolver.resolveNow(name, core.clock.now()) : undefined;
-  return known?.outcome === "found"
-    ? found(service, request, known, startedMs)
+  return known?.outcome === "found" && !isForwarding(known)
+    ? found(service, request, known, { startedMs })
     : rawRedirectSlowly(service, { request, server }, name, naming);
 }
 
@@ -92,27 +114,80 @@ function count({ redirects, core }: Service, outcome: RedirectOutcome, startedMs
   redirects.counts.answers[outcome].observe((core.clock.monotonic() - startedMs) / 1000);
 }
 
-function found(service: Service, request: Request, { urlId, location }: Found, startedMs: number): Response {
+interface Passed {
+  readonly startedMs: number;
+  /** What the visitor's address says beside the code; not needed for a link that forwards nothing. */
+  readonly visit?: Visit;
+}
+
+/** Throws bad_request for what a link cannot forward. */
+function found(service: Service, request: Request, link: Found, { startedMs, visit }: Passed): Response {
   const { clicks, log, redirectLines, isDraining } = service;
-  clicks.add(urlId, request);
+  const location = visit && isForwarding(link) ? forwardTo(forwardingOf(link), visit) : link.location;
+  if (location === undefined) {
+    count(service, "refused", startedMs);
+    throw badRequest("the link does not take this path or query", "it may climb, hide a slash, or be too long");
+  }
+  clicks.add(link.urlId, request);
   const requestId = requestIdOf(request);
   if (redirectLines.isDue()) log.redirect(requestId, request.method);
   const response = new Response(null, {
-    status: 302,
-    headers: { location, "cache-control": NEVER_CACHED, "x-request-id": requestId },
+    status: link.options === undefined ? 302 : link.options.status,
+    headers: {
+      location,
+      "cache-control": link.options === undefined ? NEVER_CACHED : cacheControlOf(link, service.core.clock.now()),
+      "x-request-id": requestId,
+    },
   });
   if (isDraining()) response.headers.set("connection", "close");
   count(service, "found", startedMs);
   return response;
 }
 
-function refusal(name: string, outcome: "missing" | "inactive" | "expired") {
-  const shown = JSON.stringify(name.slice(0, 100));
-  const message = {
-    missing: `no link ${shown}`,
-    inactive: `link ${shown} is inactive`,
-    expired: `link ${shown} has expired`,
-  };
+function isForwarding({ options }: Found): boolean {
+  return options !== undefined && options.forward !== "none";
+}
+
+function forwardingOf({ location, options }: Found) {
+  return { location, forward: options?.forward ?? "none", queryWins: options?.queryWins ?? "target" };
+}
+
+/** Never past the moment at which the link expires. */
+function cacheControlOf({ options, expiresAtMs }: Found, nowMs: number): string {
+  const leftS = expiresAtMs === null ? Number.POSITIVE_INFINITY : Math.floor((expiresAtMs - nowMs) / 1000);
+  const maxAgeS = Math.min(options?.maxAgeS ?? 0, leftS);
+  return maxAgeS > 0 ? `private, max-age=${maxAgeS}` : NEVER_CACHED;
+}
+
+/** Throws not_found, unless a browser would rather have a page. */
+function refused(service: Service, request: Request, name: string, outcome: NotFound): Response {
+  const error = refusal(name, outcome, service.pages.isOn);
+  if (!wantsPage(service.pages, request)) throw error;
+  return finish(service, request, deadPage(service.pages, error));
+}
+
+const WHY: Readonly<Record<NotFound, (shown: string) => string>> = {
+  missing: (shown) => `no link ${shown}`,
+  inactive: (shown) => `link ${shown} is inactive`,
+  expired: (shown) => `link ${shown} has expired`,
+  not_started: (shown) => `link ${shown} has not started yet`,
+};
+
+function refusal(name: string, outcome: NotFound, isVarying: boolean): DeadletterError {
   // A 404 may be kept by caches unless it says otherwise (RFC 9110 section 15.1); this one may be true for a moment only.
-  return new DeadletterError("not_found", message[outcome], { headers: { "cache-control": NEVER_CACHED } });
+  const headers = { "cache-control": NEVER_CACHED, ...(isVarying ? { vary: "Accept, Sec-Fetch-Mode" } : {}) };
+  return new DeadletterError("not_found", WHY[outcome](JSON.stringify(name.slice(0, 100))), { headers });
+}
+
+/** Of an address as it came over the wire: what stands after the first `?`. */
+function queryOf(url: string): string {
+  const at = url.indexOf("?");
+  return at === -1 ? "" : (url.slice(at + 1).split("#", 1)[0] as string);
+}
+
+/** What stands after `/{code}/` or `/r/{code}/`, undefined where it is another path. */
+function pathAfter(url: string, code: string): string | undefined {
+  const [, path = ""] = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url) ?? [];
+  const start = [`/${code}/`, `/r/${code}/`].find((prefix) => path.startsWith(prefix));
+  return start === undefined ? undefined : path.slice(start.length);
 }

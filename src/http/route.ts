@@ -83,10 +83,30 @@ export function text(mediaType: string, description: string): Replies {
   return { 200: { description, schema: Type.String(), mediaType } };
 }
 
-export function binary(description: string): Replies {
-  return { 200: { description, schema: Type.Unknown(), mediaType: "application/octet-stream" } };
+export function binary(description: string, mediaType = "application/octet-stream"): Replies {
+  return { 200: { description, schema: Type.Unknown(), mediaType } };
 }
 
+/** 200 where what was asked for is there already. */
+export function createdOrFound(schema: TSchema, ...headers: AnswerHeader[]): Replies {
+  return { ...created(schema, ...headers), ...ok(schema, ...headers) };
+}
+
+const FOLLOWED: Reply = { description: "To the link's target", headers: ["Location", "Cache-Control"] };
+
 export const REDIRECT: Replies = {
-  302: { description: "To the link's target", headers: ["Location", "Cache-Control"] },
+  200: {
+    description: "`/{code}+`, where a link leads, as a page",
+    schema: Type.String(),
+    mediaType: "text/html; charset=utf-8",
+  },
+  301: FOLLOWED,
+  302: FOLLOWED,
+  307: FOLLOWED,
+  308: FOLLOWED,
+};
+
+export const PAGE_OR_HOME: Replies = {
+  ...text("text/html; charset=utf-8", "a page"),
+  302: { description: "To the page that was set for it", headers: ["Location"] },
 };

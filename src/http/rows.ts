@@ -194,6 +194,8 @@ function readCell(name: string, cell: string): unknown {
   if (cell === "") return undefined;
   if (name === "user_id" || name === "user") return /^\d{1,15}$/.test(cell) ? Number(cell) : cell;
   if (name === "is_active") return cell === "true" ? true : cell === "false" ? false : cell;
+  if (name === "tags") return cell.split(",");
+  if (name === "status" || name === "max_age") return /^\d{1,9}$/.test(cell) ? Number(cell) : cell;
   if (name === "if_version") return /^\d{1,9}$/.test(cell) ? Number(cell) : cell;
   return cell;
 }

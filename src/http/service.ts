@@ -28,6 +28,9 @@ export interface Service {
   readonly keys: KeyMemory;
   readonly limits: RateLimits;
   readonly clients: Clients;
+  readonly pages: PageSettings;
+  /** Where the public reaches redirects, without a slash at the end. */
+  readonly publicAddress: () => string;
   readonly version: string;
   readonly startedMs: number;
   /** The front door that events name: `http`, or `cli:uid-N` when the app is mounted in a command. */
@@ -60,6 +63,18 @@ export class RedirectLines {
     this.#since = 0;
     return true;
   }
+}
+
+/** Of the pages for people. */
+export interface PageSettings {
+  /** Whether a browser gets a page where everybody else gets a 404 in JSON. */
+  readonly isOn: boolean;
+  readonly isPreviewOn: boolean;
+  /** Where the front page sends people; undefined where it is a page of its own. */
+  readonly homeUrl: string | undefined;
+  readonly name: string;
+  /** As CSS has it: `#rrggbb`. */
+  readonly color: string;
 }
 
 /** What the server knows of the signed log beside the store. */

@@ -5,7 +5,6 @@ import { badRequest, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isId } from "../model/code.ts";
 import { KEY, Key, keyOf, type NewKey } from "../model/key.ts";
-import { Link } from "../model/link.ts";
 import { ROLES } from "../model/role.ts";
 import { nullable, Reason, strict, wordOf } from "../model/schema.ts";
 import { type NewUser, USER, User, type UserEdit, VisibleUser } from "../model/user.ts";
@@ -20,14 +19,26 @@ import { readIdempotency } from "./idempotency.ts";
 import { isEmptyPut, NOTHING_TO_CHANGE, type PageOnlyQuery, type ReasonBody } from "./links.ts";
 import { readCursor, readPage, sendPage } from "./page.ts";
 import type { Service } from "./service.ts";
+import { ShownLink, showLink } from "./shown-link.ts";
 
 export const EraseBody = Type.Union([
   Type.Object({ reason: Reason, dry_run: Type.Optional(Type.Boolean()) }, strict),
   Type.Null(),
 ]);
 
+export const DeactivateBody = Type.Union([
+  Type.Object(
+    {
+      reason: Reason,
+      hand_over_to: Type.Optional(Type.Integer({ minimum: 1, description: "the user who is given all links first" })),
+    },
+    strict,
+  ),
+  Type.Null(),
+]);
+
 export const UserWithLinks = Type.Object(
-  { ...VisibleUser.properties, urls: Type.Array(Link, { description: "the first page, newest first" }) },
+  { ...VisibleUser.properties, urls: Type.Array(ShownLink, { description: "the first page, newest first" }) },
   { $id: "UserWithLinks" },
 );
 
@@ -68,7 +79,7 @@ export function userHandlers(service: Service) {
   async function read({ params, request, set }: Asked & { readonly set: Answer }) {
     const { user, links } = await readUser(core, callerOf(request), userId(params.user), LIMITS.pageSizeDefault);
     if (links.next) set.headers.link = `</urls?user_id=${user.id}&cursor=${links.next.join(".")}>; rel="next"`;
-    return { ...user, urls: links.items };
+    return { ...user, urls: links.items.map((link) => showLink(service, link)) };
   }
 
   async function edit({ params, body, request, set }: Changing<Static<typeof UserEdit>>) {
@@ -81,9 +92,9 @@ export function userHandlers(service: Service) {
     return answer({ request, set }, user);
   }
 
-  async function remove({ params, body, request, set }: Changing<Static<typeof ReasonBody>>) {
-    const user = await deactivateUser(core, callerOf(request), userId(params.user), body?.reason);
-    return answer({ request, set }, user);
+  async function remove({ params, body, request, set }: Changing<Static<typeof DeactivateBody>>) {
+    const { user, links } = await deactivateUser(core, callerOf(request), userId(params.user), body ?? {});
+    return { ...(await answer({ request, set }, user)), links };
   }
 
   async function bringBack({ params, body, request, set }: Changing<Static<typeof ReasonBody>>) {

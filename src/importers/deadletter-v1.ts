@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { badRequest, DeadletterError, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { checkCode } from "../model/code.ts";
-import { checkTitle } from "../model/link.ts";
+import { checkTitle } from "../model/link-subject.ts";
 import { checkOriginalUrl } from "../model/target.ts";
 import { parseTime } from "../model/time.ts";
 import { checkEmail, checkUsername } from "../model/user.ts";

@@ -2,7 +2,7 @@
 
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
-import { LINK } from "../model/link.ts";
+import { LINK } from "../model/link-subject.ts";
 import { formatTime } from "../model/time.ts";
 import { USER } from "../model/user.ts";
 import type { Core } from "../operations/context.ts";

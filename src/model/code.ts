@@ -48,3 +48,25 @@ export function generateCode(randomBytes: (size: number) => Uint8Array): string 
     if (/[A-Za-z]/.test(code) && !isReservedCode(code)) return code;
   }
 }
+
+/** Codes that somebody may have meant who wrote this one, the likeliest first: of another case, or one slip away. */
+export function nearCodes(code: string): readonly string[] {
+  // What is much longer than a code is near to none, and there would be a great many.
+  if (code.length > LIMITS.codeMaxChars + 1) return [];
+  const near = new Set([code.toLowerCase(), code.toUpperCase()]);
+  for (let at = 0; at < code.length; at++) near.add(code.slice(0, at) + swapCase(code.charAt(at)) + code.slice(at + 1));
+  for (let at = 0; at + 1 < code.length; at++)
+    near.add(code.slice(0, at) + code.charAt(at + 1) + code.charAt(at) + code.slice(at + 2));
+  for (let at = 0; at < code.length; at++) near.add(code.slice(0, at) + code.slice(at + 1));
+  for (const char of `${ALPHABET}_-`)
+    for (let at = 0; at <= code.length; at++) {
+      near.add(code.slice(0, at) + char + code.slice(at + 1));
+      near.add(code.slice(0, at) + char + code.slice(at));
+    }
+  near.delete(code);
+  return [...near].filter(isCode);
+}
+
+function swapCase(char: string): string {
+  return char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase();
+}

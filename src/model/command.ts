@@ -7,15 +7,9 @@ import type { Caller } from "./caller.ts";
 import type { KeyCommand } from "./key.ts";
 import type { LinkCommand } from "./link.ts";
 import type { LogCommand } from "./log.ts";
+import { refuseUnfinalized } from "./mixed-releases.ts";
 import { isAtLeast } from "./role.ts";
-import {
-  type CommandRule,
-  type Context,
-  type Decision,
-  refuseUnfinalized,
-  type Subject,
-  type SubjectRow,
-} from "./subject.ts";
+import type { CommandRule, Context, Decision, Subject, SubjectRow } from "./subject.ts";
 import { SUBJECTS } from "./subjects.ts";
 import type { UserCommand } from "./user.ts";
 
@@ -75,6 +69,6 @@ export function decide(row: SubjectRow | null, command: Command, context: Contex
   const { subject } = ruleOf(command);
   checkCaller(command, context);
   const decision = subject.decide(row, command, context);
-  if (decision) refuseUnfinalized(subject, decision.next, context.generation);
+  if (decision) refuseUnfinalized(subject, row, decision.next, context.generation);
   return decision;
 }

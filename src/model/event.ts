@@ -63,6 +63,9 @@ const Details = Type.Unsafe<Record<string, unknown>>(
       erased: Type.Optional(
         Type.Unknown({ description: "true where the state was erased; else what this event erased" }),
       ),
+      reverted_to: Type.Optional(
+        Type.Integer({ description: "the version that an update or restoration returned to" }),
+      ),
       legacy_history: Type.Optional(Type.Unknown({ description: "imported: what the former program had recorded" })),
     },
     { additionalProperties: true },
@@ -81,6 +84,7 @@ const ShownActor = Type.Unsafe<Record<string, unknown>>(
 const eventMembers = {
   id: Type.Integer(),
   subject: Type.String({ description: "TYPE:ID, as the leaf names it" }),
+  subject_name: nullable(Type.String({ description: "what it is called now: a link's code, a user's name, a key's" })),
   url_id: nullable(Type.Integer()),
   user_id: nullable(Type.Integer({ description: "who did it, not who owns the link" })),
   event_type: wordOf(EVENT_TYPES),
@@ -88,6 +92,11 @@ const eventMembers = {
   details: Details,
   version: Type.Integer({ description: "of the subject after this event; 1 is its first" }),
   actor: nullable(ShownActor),
+  actor_name: nullable(
+    Type.String({
+      description: "who did it, as they are called now, with the key: `ada (laptop)`; null: it was erased",
+    }),
+  ),
   request_id: nullable(Type.String()),
   reason: nullable(Type.String()),
   leaf_hash: Type.String({ description: "base64url of SHA-256(0x00 || leaf), RFC 6962" }),
@@ -95,6 +104,7 @@ const eventMembers = {
 const eventExample = {
   id: 99,
   subject: "url:42",
+  subject_name: "sale",
   url_id: 42,
   user_id: 1,
   event_type: "updated",
@@ -102,6 +112,7 @@ const eventExample = {
   details: { changes: { title: { from: "", to: "Winter sale" } } },
   version: 2,
   actor: { user_id: 1, key_id: 3, via: "http" },
+  actor_name: "ada (laptop)",
   request_id: "f2a1b7e0-5d0c-4b38-9a55-0c1de0a1b2c3",
   reason: null,
   leaf_hash: "mJz0Wq8l3kq2m0Yb1x0J3m5l2Qe7s0o9Q8b4p1c6d2E",

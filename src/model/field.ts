@@ -25,6 +25,8 @@ export interface Gained {
 export interface FieldOptions {
   /** Never changes in a subject's life. */
   readonly isFixed?: boolean;
+  /** Changes only in stores of this generation on: before it, no release knew that it could. */
+  readonly isFixedBefore?: number;
   /** Audited, but never shown. */
   readonly isHidden?: boolean;
   /** For a field that states did not have from the first release on. */
@@ -64,6 +66,23 @@ export function word<Word extends string>(words: readonly Word[], options: Field
   const schema = wordOf(words);
   const same = (value: Word) => value;
   return { ...options, schema, suffix: "", type: "text", read: same, write: same } as const;
+}
+
+/** One of a closed list of numbers. */
+export function wordNumber<Word extends number>(words: readonly Word[], options: FieldOptions = {}) {
+  const schema = wordOf(words);
+  const same = (value: Word) => value;
+  return { ...options, schema, suffix: "", type: "integer", read: same, write: same } as const;
+}
+
+/** What an empty list is read as: always this one, so that it is told from another without looking into it. */
+export const NO_TEXTS: string[] = Object.freeze([]) as never;
+
+/** A list of texts in a state, the same as JSON in its column. */
+export function textList(options: FieldOptions = {}) {
+  const read = (cell: string): string[] => (cell === "[]" ? NO_TEXTS : (JSON.parse(cell) as string[]));
+  const write = (value: readonly string[]): string => JSON.stringify(value);
+  return { ...options, schema: Type.Array(Type.String()), suffix: "", type: "text", read, write } as const;
 }
 
 /** True or false in a state, 1 or 0 in its column. */

@@ -1,7 +1,7 @@
 // What a kind of subject is: one definition says it, and everything that must know reads it there (subjects.ts lists them). Pure.
 
 import type { TSchema } from "@sinclair/typebox";
-import { conflict, DeadletterError } from "../errors.ts";
+import { DeadletterError } from "../errors.ts";
 import type { Caller, Viewer } from "./caller.ts";
 import type { EventType } from "./event.ts";
 import { type Cell, type Column, type Field, type Fields, isSameValue, type State } from "./field.ts";
@@ -131,6 +131,8 @@ export interface Subject<Row extends SubjectRow = SubjectRow, Command extends Su
   /** What no two of them may share, by the name of the index that holds it. */
   readonly uniques: Readonly<Record<string, Unique>>;
   isActive(state: State): boolean;
+  /** The first generation in whose stores one that is inactive may be updated; undefined where none may. */
+  readonly mayChangeInactive?: number;
   /** How people know it; undefined where only by its id. */
   nameOf(state: State): string | undefined;
   /** The database's own counter that counts one in this state; undefined where none does. */
@@ -158,7 +160,7 @@ interface NamedField {
 /** Worked out once a definition: every state is read by it. */
 const NAMED_FIELDS = new WeakMap<Fields, readonly NamedField[]>();
 
-function fieldsOf({ fields }: Pick<Subject, "fields">): readonly NamedField[] {
+export function fieldsOf({ fields }: Pick<Subject, "fields">): readonly NamedField[] {
   const known = NAMED_FIELDS.get(fields);
   if (known) return known;
   const named = Object.entries(fields).map(([name, field]) => ({ name, column: `${name}${field.suffix}`, field }));
@@ -203,13 +205,11 @@ export function stateFromRow(subject: Pick<Subject, "fields">, row: object): Sta
 }
 
 /** What an event says of a state: without fields gained later that say what their absence says, as older releases write it. */
-export function auditedState({ fields }: Pick<Subject, "fields">, state: State): State {
-  const silent = Object.keys(fields).filter((name) => {
-    const gained = fields[name]?.gained;
-    return gained !== undefined && isSameValue(state[name], gained.absent);
-  });
-  if (silent.length === 0) return state;
-  return Object.fromEntries(Object.entries(state).filter(([name]) => !silent.includes(name)));
+export function auditedState(subject: Pick<Subject, "fields">, state: State): State {
+  const said: Record<string, unknown> = {};
+  for (const { name, field } of fieldsOf(subject))
+    if (field.gained === undefined || !isSameValue(state[name], field.gained.absent)) said[name] = state[name];
+  return said;
 }
 
 /** A state as it may be shown to somebody: without what is audited and hidden from everybody. */
@@ -272,22 +272,4 @@ export function checkVersion(expected: readonly number[] | undefined, noun: stri
     throw new DeadletterError("precondition_failed", `If-Match does not match: the current version is ${version}`, {
       hint: `read the ${noun} again and repeat the change on what it is now`,
     });
-}
-
-/** Older releases that still write to the store would lose what they do not know of. */
-export function refuseUnfinalized(subject: Subject, next: SubjectRow, generation: number): void {
-  if (subject.generation !== undefined && subject.generation > generation)
-    throw conflict(
-      `older releases may still write to this store, and would not know of a ${subject.noun}`,
-      "once all of them are stopped, run: deadletter migrate --finalize",
-    );
-  for (const { name, column, field } of fieldsOf(subject)) {
-    const { gained } = field;
-    if (gained === undefined || gained.generation <= generation) continue;
-    if (!isSameValue(field.read(cellOf(next, column)), gained.absent))
-      throw conflict(
-        `${name}: older releases may still write to this store, and would lose it`,
-        "once all of them are stopped, run: deadletter migrate --finalize",
-      );
-  }
 }

@@ -1,7 +1,7 @@
 // All kinds of subjects there are: the one list that everything which must know of each of them reads. Pure.
 
 import { KEY } from "./key.ts";
-import { LINK } from "./link.ts";
+import { LINK } from "./link-subject.ts";
 import { LOG } from "./log.ts";
 import type { Subject } from "./subject.ts";
 import { USER } from "./user.ts";

@@ -72,6 +72,15 @@ export function locationOf(originalUrl: string): string {
     : (URL.parse(originalUrl)?.href ?? encodeURI(originalUrl.toWellFormed()));
 }
 
+/** The same of a template, whose braces stay: everything else that is no visible ASCII is encoded, the host as a browser writes it. */
+export function templateLocationOf(originalUrl: string): string {
+  if (/^[\x21-\x7e]+$/.test(originalUrl)) return originalUrl;
+  const [, rest = ""] = /^https?:\/\/[^/?#\\]*(.*)$/is.exec(originalUrl) ?? [];
+  const { protocol = "", username = "", password = "", host = "" } = URL.parse(originalUrl) ?? {};
+  const login = username === "" ? "" : `${username}${password === "" ? "" : `:${password}`}@`;
+  return `${protocol}//${login}${host}${rest.toWellFormed().replace(/[^\x21-\x7e]+/gu, encodeURIComponent)}`;
+}
+
 /** A host that parsing leaves as it is: lower case, ASCII, and no number at its end, which would make it an IPv4 address. */
 const PLAIN_HOST = /^https?:\/\/((?:[a-z0-9][a-z0-9-]*\.)*[a-z]{2,})(?:[:/?#]|$)/;
 

@@ -30,7 +30,7 @@ import { CheckpointError, type VerifierKey } from "../tlog/note.ts";
 import { encodeProof } from "../tlog/proof.ts";
 import { encodeBundle, hashesAt, proveInclusion, TILE_WIDTH, type Tile } from "../tlog/tiles.ts";
 import type { Core } from "./context.ts";
-import { eventFromRow } from "./events.ts";
+import { showEvents } from "./events.ts";
 
 export const LogStatus = Type.Object(
   {
@@ -106,7 +106,8 @@ async function entriesOf(
     throw new CheckpointError(
       `entry ${from + (gap === -1 ? rows.length : gap)} of the log cannot be read: its event is gone`,
     );
-  return rows.map((row) => ({ index: row.log_index, ...eventFromRow(row, viewer) }));
+  const events = await showEvents(sql, rows, viewer);
+  return events.map((event, at) => ({ index: rows[at]?.log_index ?? 0, ...event }));
 }
 
 /** The event's tlog-proof under the newest checkpoint. Throws not_found for no event, and for one that is not in the log. */

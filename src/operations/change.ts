@@ -5,8 +5,8 @@ import { DeadletterError, notFound, unauthorized } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { checkCaller, decide, ruleOf } from "../model/command.ts";
+import { destinationFromState } from "../model/destination.ts";
 import type { State } from "../model/field.ts";
-import { destinationFromState } from "../model/link.ts";
 import {
   auditedState,
   type Decision,

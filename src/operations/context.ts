@@ -3,8 +3,8 @@
 import type { LogKey } from "../audit/log-key.ts";
 import type { Caller } from "../model/caller.ts";
 import type { Command } from "../model/command.ts";
+import type { Destination } from "../model/destination.ts";
 import type { EventType } from "../model/event.ts";
-import type { Destination } from "../model/link.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RandomBytes } from "../runtime/random.ts";
 import type { Store, Tx } from "../store/store.ts";

@@ -8,7 +8,9 @@ import type { Viewer } from "../model/caller.ts";
 import { changesBetween } from "../model/changes.ts";
 import { type Event, type EventKey, eventNameOf, mayReadActor, showActor } from "../model/event.ts";
 import type { State } from "../model/field.ts";
-import { LINK } from "../model/link.ts";
+import type { KeyRow } from "../model/key.ts";
+import { LINK_TAGS } from "../model/link-sides.ts";
+import { LINK } from "../model/link-subject.ts";
 import { nullable, wordOf } from "../model/schema.ts";
 import { type Subject, wholeState, withoutBeside, withoutHidden } from "../model/subject.ts";
 import { subjectOf } from "../model/subjects.ts";
@@ -20,38 +22,73 @@ import {
   findEventNamed,
   listEvents,
 } from "../store/queries/events.ts";
+import { findKey } from "../store/queries/keys.ts";
 import { findLinkByCode } from "../store/queries/links.ts";
 import type { Sql } from "../store/store.ts";
 import type { Core } from "./context.ts";
+import { type EventNames, readNames } from "./event-names.ts";
 import { type Page, pageOf } from "./page.ts";
+import { assertComplete } from "./side-tables.ts";
+import { mustFindUserNamed } from "./users.ts";
 
 export type EventFilter = Omit<EventPage, "limit" | "offset" | "before"> & {
   /** Of the link with this code, also where it belongs to no link. */
   readonly code?: string;
+  /** Of the user called so, by name, email or id. */
+  readonly user?: string;
 };
 
-/** Events, newest first. `next` is the place of the page after, by (at, id). */
+/** Events, newest first. `next` is the place of the page after, by (at, id). Throws not_found for a user or key there never was. */
 export async function readEvents(
   { store }: Core,
   viewer: Viewer,
   filter: EventFilter,
   page: Pick<EventPage, "limit" | "offset" | "before">,
 ): Promise<Page<Event>> {
-  const { code, ...rest } = filter;
   const isScan = Object.keys(filter).length > 0;
-  const rows = await (isScan ? store.scan : store.read)(async (sql) => {
-    const link = code === undefined ? undefined : (await findLinkByCode(sql, code))[0];
-    const urlId = link?.id ?? rest.urlId;
-    // An unknown code, or one that belongs to another id than the one asked for, has no events.
-    if (code !== undefined && (!link || (rest.urlId !== undefined && rest.urlId !== link.id))) return [];
-    return listEvents(sql, { ...rest, ...(urlId === undefined ? {} : { urlId }), ...page, limit: page.limit + 1 });
+  return (isScan ? store.scan : store.read)(async (sql) => {
+    const wanted = await resolveFilter(sql, filter);
+    const rows = wanted === undefined ? [] : await listEvents(sql, { ...wanted, ...page, limit: page.limit + 1 });
+    const { items, next } = pageOf(
+      rows,
+      page.limit,
+      (row) => row,
+      ({ at_ms, id }) => [at_ms, id],
+    );
+    return { items: await showEvents(sql, items, viewer), next };
   });
-  return pageOf(
-    rows,
-    page.limit,
-    (row) => eventFromRow(row, viewer),
-    ({ at_ms, id }) => [at_ms, id],
-  );
+}
+
+/** Names become ids; undefined where nothing can match. */
+async function resolveFilter(
+  sql: Sql,
+  { code, user, keyId, ...rest }: EventFilter,
+): Promise<Omit<EventPage, "limit" | "offset" | "before"> | undefined> {
+  const link = code === undefined ? undefined : (await findLinkByCode(sql, code))[0];
+  // An unknown code, or one that belongs to another id than the one asked for, has no events.
+  if (code !== undefined && (!link || (rest.urlId !== undefined && rest.urlId !== link.id))) return undefined;
+  if (rest.tagKey !== undefined) await assertComplete(sql, LINK_TAGS);
+  const key = keyId === undefined ? undefined : await mustFindKey(sql, keyId);
+  const userIds = [
+    ...(rest.userId === undefined ? [] : [rest.userId]),
+    ...(user === undefined ? [] : [(await mustFindUserNamed(sql, user)).id]),
+    // Whose key it is an index knows; which key it was each event says.
+    ...(key === undefined ? [] : [key.user_id]),
+  ];
+  if (new Set(userIds).size > 1) return undefined;
+  const [userId] = userIds;
+  return {
+    ...rest,
+    ...(link === undefined ? {} : { urlId: link.id }),
+    ...(userId === undefined ? {} : { userId }),
+    ...(keyId === undefined ? {} : { keyId }),
+  };
+}
+
+async function mustFindKey(sql: Sql, id: number): Promise<KeyRow> {
+  const [row] = await findKey(sql, id);
+  if (!row) throw notFound(`no key ${id}`);
+  return row;
 }
 
 /** What names an event: its id, or its subject and version. */
@@ -75,9 +112,11 @@ function noEvent(ref: EventRef) {
 
 /** Throws not_found. */
 export async function readEvent({ store }: Core, viewer: Viewer, ref: EventRef): Promise<Event> {
-  const [row] = await store.read((sql) => find(sql, ref));
-  if (!row) throw noEvent(ref);
-  return eventFromRow(row, viewer);
+  return store.read(async (sql) => {
+    const [row] = await find(sql, ref);
+    if (!row) throw noEvent(ref);
+    return (await showEvents(sql, [row], viewer))[0] as Event;
+  });
 }
 
 /** What an event's leaf holds digests of, verbatim. */
@@ -113,14 +152,20 @@ export async function readDisclosures({ store }: Core, viewer: Viewer, ref: Even
   };
 }
 
-/** The event as `viewer` may see it. */
-export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
+/** Events as `viewer` may see them, with what they name by the names of now. At most a page of them. */
+export async function showEvents(sql: Sql, rows: readonly EventWithPrevious[], viewer: Viewer): Promise<Event[]> {
+  const names = await readNames(sql, rows, viewer);
+  return rows.map((row) => eventFromRow(row, viewer, names));
+}
+
+function eventFromRow(row: EventWithPrevious, viewer: Viewer, names: EventNames): Event {
   const actor = actorOf(row.actor);
   const reason = actor?.reason ?? null;
   const subject = subjectOf(row.subject_type);
   return {
     id: row.id,
     subject: `${row.subject_type}:${row.subject_id}`,
+    subject_name: names.ofSubject(row),
     url_id: row.subject_type === LINK.type ? row.subject_id : null,
     user_id: row.user_id,
     event_type: row.op,
@@ -129,6 +174,7 @@ export function eventFromRow(row: EventWithPrevious, viewer: Viewer): Event {
     details: subject ? detailsOf(subject, row, viewer, reason) : {},
     version: row.version,
     actor: actor && showActor(viewer, actor),
+    actor_name: names.ofActor(actor),
     request_id: actor?.request_id ?? null,
     reason,
     leaf_hash: Buffer.from(row.leaf_hash).toString("base64url"),
@@ -150,7 +196,7 @@ function detailsOf(
     const { actors, states } = after.erasure as Erasure;
     return { erased: { actors: actors.length, states: states.length } };
   }
-  if (op !== "created" && op !== "imported") return { changes };
+  if (op !== "created" && op !== "imported") return { changes, ...revertedTo(after) };
   const { legacy_history, ...visible } = withoutHidden(subject, wholeState(subject, after));
   if (subject.type !== LINK.type) return { changes, [subject.type]: visible };
   return {
@@ -160,6 +206,11 @@ function detailsOf(
     link: visible,
     ...(legacy_history === undefined ? {} : { legacy_history }),
   };
+}
+
+/** Of an event that returned to an earlier version. */
+function revertedTo({ reverted_to }: State): Record<string, unknown> {
+  return reverted_to === undefined ? {} : { reverted_to };
 }
 
 /** The subject as a disclosure of its state has it, every field of today included; null where it was erased. */

@@ -6,17 +6,19 @@ import type { Caller, Viewer } from "../model/caller.ts";
 import { isCode, isId } from "../model/code.ts";
 import { checkCommand } from "../model/command.ts";
 import type { Event } from "../model/event.ts";
-import { LINK, type Link, type LinkChange, type LinkRow, linkFromRow } from "../model/link.ts";
-import { formatTime } from "../model/time.ts";
+import { type Link, type LinkChange, type LinkRow, linkFromRow } from "../model/link.ts";
+import { LINK_TAGS } from "../model/link-sides.ts";
+import { LINK } from "../model/link-subject.ts";
 import { findClicks } from "../store/queries/clicks.ts";
-import { findEventAsOf, listHistory } from "../store/queries/events.ts";
-import { type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
+import { listHistory } from "../store/queries/events.ts";
+import { findLinkByCode, type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
 import type { Sql } from "../store/store.ts";
 import type { Idempotency } from "./ask.ts";
 import type { Core } from "./context.ts";
-import { eventFromRow, readState } from "./events.ts";
+import { showEvents } from "./events.ts";
 import { applyAsked } from "./group.ts";
 import { type Page, pageOf } from "./page.ts";
+import { assertComplete } from "./side-tables.ts";
 
 /** A change of a link, without the id of which link. */
 export type LinkChangeByName = LinkChange extends infer C ? (C extends LinkChange ? Omit<C, "id"> : never) : never;
@@ -51,8 +53,8 @@ function noLink(codeOrId: string): DeadletterError {
 }
 
 /** Throws not_found. */
-export async function assertLink({ store }: Core, codeOrId: string): Promise<void> {
-  await store.read((sql) => findLink(sql, codeOrId));
+export async function readLinkRow({ store }: Core, codeOrId: string): Promise<Link> {
+  return linkFromRow(await store.read((sql) => findLink(sql, codeOrId)));
 }
 
 export type LinkFilter = Omit<LinkPage, "limit" | "offset">;
@@ -64,9 +66,12 @@ export async function readLinks(
   { limit, offset }: { readonly limit: number; readonly offset: number },
 ): Promise<Page<Link>> {
   // Without a filter the newest are read from an index; with one, rows may be looked at that are not of the page.
-  const isScan = filter.search !== undefined || filter.isActive !== undefined;
+  const isScan = filter.search !== undefined || filter.isActive !== undefined || filter.tagKeys !== undefined;
   const read = isScan ? store.scan : store.read;
-  const rows = await read((sql) => listLinks(sql, { ...filter, limit: limit + 1, offset }));
+  const rows = await read(async (sql) => {
+    if (filter.tagKeys !== undefined) await assertComplete(sql, LINK_TAGS);
+    return listLinks(sql, { ...filter, limit: limit + 1, offset });
+  });
   return pageOf(rows, limit, linkFromRow, ({ created_at_ms, id }) => [created_at_ms, id]);
 }
 
@@ -86,39 +91,20 @@ export function readLink({ store }: Core, viewer: Viewer, codeOrId: string): Pro
     const [total] = await findClicks(sql, row.id);
     return {
       link: linkFromRow(row),
-      events: history.map((event) => eventFromRow(event, viewer)),
+      events: await showEvents(sql, history, viewer),
       clicks: total?.clicks ?? 0,
     };
   });
 }
 
-/** A link's history, oldest first. `next` is the version the page after begins behind. */
-export async function readLinkHistory(
-  { store }: Core,
-  viewer: Viewer,
-  codeOrId: string,
-  page: { readonly afterVersion: number; readonly limit: number; readonly offset: number },
-): Promise<Page<Event>> {
-  const rows = await store.read(async (sql) => {
-    const { id } = await findLink(sql, codeOrId);
-    return listHistory(sql, { type: LINK.type, id }, { ...page, limit: page.limit + 1 });
-  });
-  return pageOf(
-    rows,
-    page.limit,
-    (row) => eventFromRow(row, viewer),
-    ({ version }) => [version],
-  );
-}
-
-/** The link after the last event at or before `atMs`. Throws not_found where it did not exist yet. */
-export function readLinkAsOf({ store }: Core, codeOrId: string, atMs: number): Promise<Link> {
-  return store.read(async (sql) => {
-    const { id, short_code } = await findLink(sql, codeOrId);
-    const [row] = await findEventAsOf(sql, { type: LINK.type, id }, atMs);
-    // Each event carries the whole state, so the newest one alone gives what folding all would.
-    const state = row && readState(LINK, row.state);
-    if (!state) throw notFound(`link "${short_code}" has no recorded state at ${formatTime(atMs)}`);
-    return state as Link;
-  });
+/** Where an active link leads, for people who ask before they go; undefined for one that does not redirect now. */
+export async function readTarget(
+  { store, clock }: Core,
+  code: string,
+): Promise<{ readonly originalUrl: string; readonly updatedAtMs: number } | undefined> {
+  const [row] = await store.read((sql) => findLinkByCode(sql, code));
+  if (row === undefined || row.is_active === 0) return undefined;
+  const nowMs = clock.now();
+  if ((row.expires_at_ms ?? Infinity) <= nowMs || (row.starts_at_ms ?? 0) > nowMs) return undefined;
+  return { originalUrl: row.original_url, updatedAtMs: row.updated_at_ms };
 }

@@ -181,6 +181,11 @@ function prepareAhead(core: Core, asks: readonly Ask[], isEachAlone: boolean): P
   return { worths, isUnasked: true, nowMs: core.clock.now(), drawn, known, taken, earlier };
 }
 
+/** Whether the caller's key may be used now, for a transaction that may end without a command. */
+export async function isKeyGood(tx: Tx, caller: Caller, nowMs: number): Promise<boolean> {
+  return caller.keyId === null || Worths.from(await readStandings(tx, [caller.keyId]), nowMs).isKeyLive(caller);
+}
+
 /** Of the callers' keys, each once. */
 export function keyIdsOf(asks: readonly Ask[]): readonly number[] {
   const ids = new Set<number>();

@@ -1,9 +1,12 @@
 // Side tables: kept right with each change of their subjects, and filled in batches where a subject was there before its table.
 
+import { unavailable } from "../errors.ts";
 import { isSameValue } from "../model/field.ts";
 import type { SideTable, Subject, SubjectRow } from "../model/subject.ts";
 import { SUBJECTS } from "../model/subjects.ts";
 import type { SideChange } from "../store/queries/changes.ts";
+import { isComplete } from "../store/queries/side-tables.ts";
+import type { Sql } from "../store/store.ts";
 
 interface Changed {
   readonly subject: Subject;
@@ -38,4 +41,12 @@ function newest(changes: readonly Changed[]): readonly Changed[] {
     byId.set(change.after.id, earlier ? { ...change, before: earlier.before } : change);
   }
   return [...byId.values()];
+}
+
+/** Throws unavailable where a table that follows from links does not have the rows of all of them yet. */
+export async function assertComplete<Row extends SubjectRow>(sql: Sql, side: SideTable<Row>): Promise<void> {
+  if (await isComplete(sql, side)) return;
+  const hint =
+    "after an upgrade: run deadletter migrate --finalize; a server then fills it by itself, or deadletter reindex does";
+  throw unavailable(`${side.table} does not have every link yet`, { hint });
 }

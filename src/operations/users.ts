@@ -2,10 +2,11 @@
 
 import { notFound } from "../errors.ts";
 import type { Viewer } from "../model/caller.ts";
+import { isId } from "../model/code.ts";
 import { type Link, linkFromRow } from "../model/link.ts";
 import { showUser, type UserRow, userFromRow, type VisibleUser } from "../model/user.ts";
 import { listLinks } from "../store/queries/links.ts";
-import { findUser, listUsers, type UserPage } from "../store/queries/users.ts";
+import { findUser, findUserNamed, listUsers, type UserPage } from "../store/queries/users.ts";
 import type { Sql } from "../store/store.ts";
 import type { Core } from "./context.ts";
 import { type Page, pageOf } from "./page.ts";
@@ -45,5 +46,12 @@ export async function assertUser({ store }: Core, id: number): Promise<void> {
 export async function mustFindUser(sql: Sql, id: number): Promise<UserRow> {
   const [row] = await findUser(sql, id);
   if (!row) throw notFound(`no user ${id}`);
+  return row;
+}
+
+/** By id, or by name or email in any case. Throws not_found. */
+export async function mustFindUserNamed(sql: Sql, name: string): Promise<UserRow> {
+  const [row] = isId(name) ? await findUser(sql, Number(name)) : await findUserNamed(sql, name);
+  if (!row) throw notFound(`no user ${JSON.stringify(name.slice(0, 100))}`);
   return row;
 }

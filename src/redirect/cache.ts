@@ -2,7 +2,9 @@
 // It never extends the life of what it holds by itself: who asks says whether it may be trusted, and expiry is the asker's.
 
 import { LIMITS } from "../limits.ts";
-import { type CachedLink, LinkTable } from "./link-table.ts";
+import { isSameValue } from "../model/field.ts";
+import type { CachedLink } from "./cached-link.ts";
+import { LinkTable } from "./link-table.ts";
 
 export interface CacheLimits {
   /** Links, and codes without one, that are held at the most. */
@@ -17,7 +19,15 @@ export interface CacheLimits {
 /** Room for the longest code there is. */
 const MISSING_BYTES = LIMITS.codeMaxChars + 40;
 /** Stands for a code that belongs to no link, where only its being there counts. */
-const NOTHING: CachedLink = { outcome: "inactive", urlId: 0, expiresAtMs: null, location: "", version: 0 };
+const NOTHING: CachedLink = {
+  outcome: "inactive",
+  urlId: 0,
+  expiresAtMs: null,
+  location: "",
+  version: 0,
+  cachedAtMs: 0,
+  options: undefined,
+};
 
 export class RedirectCache {
   readonly #links: Generations;
@@ -166,6 +176,7 @@ function isSame(a: CachedLink, b: CachedLink): boolean {
     a.outcome === b.outcome &&
     a.urlId === b.urlId &&
     a.expiresAtMs === b.expiresAtMs &&
-    a.location === b.location
+    a.location === b.location &&
+    isSameValue(a.options, b.options)
   );
 }

@@ -1,7 +1,7 @@
 // Tells the store which links are hot in this process, and learns which are elsewhere: for one that is cold, before an outage.
 
 import { LIMITS } from "../limits.ts";
-import type { Destination } from "../model/link.ts";
+import type { Destination } from "../model/destination.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { forgetHotLinks, listHotLinks, nameHotLinks } from "../store/queries/hot-links.ts";
 import type { Store } from "../store/store.ts";

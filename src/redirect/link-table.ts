@@ -1,28 +1,24 @@
 // Links by name (a code, with its domain where that is not the default one) in flat memory: a million of them cost some 100 bytes
 // each and the garbage collector nothing, where objects in a Map cost 300 and stop the redirects while they are walked
-// (bench/results). It grows and never shrinks: who uses it drops it as a whole. No stranger can choose names that make it slow: places come from a keyed hash, and a shard in which a name is far
-// from its place all the same draws a key of its own and is laid out anew.
+// (bench/results). It grows and never shrinks: who uses it drops it as a whole. No stranger can choose names that make it slow:
+// places come from a keyed hash, and a shard in which a name is far from its place all the same draws a key of its own and is laid
+// out anew.
 
 import { LIMITS } from "../limits.ts";
+import { type CachedLink, optionsAt, RECORD, writeOptions } from "./cached-link.ts";
 import { drawHashKey, type HashKey, keyedHash } from "./keyed-hash.ts";
 
-export interface CachedLink {
-  readonly outcome: "found" | "inactive";
-  readonly urlId: number;
-  readonly expiresAtMs: number | null;
-  /** What a Location header says: visible ASCII. */
-  readonly location: string;
-  /** The link's, at which it was so: what is older is never put in its place. */
-  readonly version: number;
-}
-
-/**
- * A record: link id and expiry (float64 each, NaN for none), version, lengths of name and target, outcome, both texts. Between
- * them is room, now zeros, for what a link may come to say: when it begins (float64), max-age (uint16), status and forwarding.
- */
-const [ID_AT, EXPIRY_AT, VERSION_AT, NAME_LENGTH_AT, LOCATION_LENGTH_AT, OUTCOME_AT, TEXT_AT] = [
-  0, 8, 24, 28, 30, 36, 40,
-];
+const {
+  id: ID_AT,
+  expiry: EXPIRY_AT,
+  version: VERSION_AT,
+  nameLength: NAME_LENGTH_AT,
+  locationLength: LOCATION_LENGTH_AT,
+  cached: CACHED_AT,
+  outcome: OUTCOME_AT,
+  options: OPTIONS_AT,
+  text: TEXT_AT,
+} = RECORD;
 const MAX_VERSION = 2 ** 32 - 1;
 const [DEAD, FOUND, INACTIVE] = [0, 1, 2];
 /** Records begin at multiples of this, so that an address of 32 bits reaches 32 GiB. */
@@ -177,10 +173,13 @@ export class LinkTable {
       expiresAtMs: Number.isNaN(expiry) ? null : expiry,
       location: chunk.toString("latin1", textAt, textAt + view.getUint16(at + LOCATION_LENGTH_AT, true)),
       version: view.getUint32(at + VERSION_AT, true),
+      cachedAtMs: view.getUint32(at + CACHED_AT, true) * 1000,
+      options: chunk[at + OPTIONS_AT] === 0 ? undefined : optionsAt(chunk, view, at),
     };
   }
 
-  #write(name: string, { outcome, urlId, expiresAtMs, location, version }: CachedLink): number {
+  #write(name: string, link: CachedLink): number {
+    const { outcome, urlId, expiresAtMs, location, version, cachedAtMs, options } = link;
     const units = unitsOf(name.length, location.length);
     if (inChunk(this.#end) + units * UNIT > CHUNK_BYTES || this.#end === this.#chunks.length * CHUNK_UNITS) {
       this.#end = this.#chunks.length * CHUNK_UNITS;
@@ -198,6 +197,8 @@ export class LinkTable {
     chunk.writeUInt8(outcome === "found" ? FOUND : INACTIVE, at + OUTCOME_AT);
     chunk.writeUInt16LE(name.length, at + NAME_LENGTH_AT);
     chunk.writeUInt16LE(location.length, at + LOCATION_LENGTH_AT);
+    chunk.writeUInt32LE(Math.floor(cachedAtMs / 1000), at + CACHED_AT);
+    if (options !== undefined) writeOptions(chunk, at, options);
     chunk.write(name, at + TEXT_AT, "latin1");
     chunk.write(location, at + TEXT_AT + name.length, "latin1");
     return address;

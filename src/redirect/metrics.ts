@@ -4,7 +4,15 @@ import { Buckets, FAST_SECONDS } from "../metrics/buckets.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { RedirectCache } from "./cache.ts";
 
-export const REDIRECT_OUTCOMES = ["found", "missing", "inactive", "expired", "error"] as const;
+export const REDIRECT_OUTCOMES = [
+  "found",
+  "missing",
+  "inactive",
+  "expired",
+  "not_started",
+  "refused",
+  "error",
+] as const;
 export type RedirectOutcome = (typeof REDIRECT_OUTCOMES)[number];
 
 /** How lookups were answered. */
@@ -32,6 +40,8 @@ export function newRedirectCounts(): RedirectCounts {
       missing: new Buckets(FAST_SECONDS),
       inactive: new Buckets(FAST_SECONDS),
       expired: new Buckets(FAST_SECONDS),
+      not_started: new Buckets(FAST_SECONDS),
+      refused: new Buckets(FAST_SECONDS),
       error: new Buckets(FAST_SECONDS),
     },
     lookups: { hit: 0, miss: 0, recheck: 0, outage: 0 },

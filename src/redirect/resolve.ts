@@ -5,25 +5,25 @@
 
 import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { Destination as StoredDestination } from "../model/link.ts";
-import { locationOf } from "../model/target.ts";
+import type { Destination as StoredDestination } from "../model/destination.ts";
+import { locationOf, templateLocationOf } from "../model/target.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { findLinkByCode, lookUpLink } from "../store/queries/links.ts";
 import type { Store } from "../store/store.ts";
 import type { RedirectCache } from "./cache.ts";
+import type { CachedLink } from "./cached-link.ts";
 import { drawHashKey, keyedHash } from "./keyed-hash.ts";
-import { type CachedLink, cachedName } from "./link-table.ts";
+import { cachedName } from "./link-table.ts";
 import type { LookupCounts } from "./metrics.ts";
 
-export interface Found {
-  readonly outcome: "found";
-  readonly urlId: number;
-  /** What a Location header says: visible ASCII. */
-  readonly location: string;
-}
+/** A link that redirects now. */
+export type Found = CachedLink & { readonly outcome: "found" };
 
-export type Destination = Found | { readonly outcome: "missing" | "inactive" | "expired" };
+/** Why a link does not redirect. */
+export type NotFound = "missing" | "inactive" | "expired" | "not_started";
+
+export type Destination = Found | { readonly outcome: NotFound };
 
 export interface ResolverOptions {
   readonly clock: Clock;
@@ -51,6 +51,7 @@ interface Flight {
 const MISSING: Destination = { outcome: "missing" };
 const INACTIVE: Destination = { outcome: "inactive" };
 const EXPIRED: Destination = { outcome: "expired" };
+const NOT_STARTED: Destination = { outcome: "not_started" };
 
 export class Resolver {
   readonly #options: ResolverOptions;
@@ -81,6 +82,11 @@ export class Resolver {
       return this.#isStoreSilent() ? this.#known(code, nowMs) : undefined;
     counts.hit += 1;
     return destinationOf(link, nowMs);
+  }
+
+  /** What the cache holds of a code; null for one that it knows to be unused, undefined where it knows nothing. */
+  peek(code: string): CachedLink | null | undefined {
+    return this.#options.cache.get(code);
   }
 
   /** Throws unavailable where the store must be asked and does not answer. */
@@ -122,19 +128,19 @@ export class Resolver {
   async resolveAny(codeOrId: string): Promise<Destination> {
     const { store, clock } = this.#options;
     const [row] = await store.read((sql) => lookUpLink(sql, codeOrId));
-    return destinationOf(row ? cachedFrom(row) : null, clock.now());
+    return destinationOf(row ? this.#cachedFrom(row) : null, clock.now());
   }
 
   /** Takes up at once what this process has made of a link. */
   put(link: StoredDestination): void {
     this.#heardOf(link.short_code);
-    this.#options.cache.set(cachedName(link.short_code), cachedFrom(link));
+    this.#options.cache.set(cachedName(link.short_code), this.#cachedFrom(link));
   }
 
   /** Takes up what has become of a link, where anything is known of it here. */
   refresh(link: StoredDestination): void {
     this.#heardOf(link.short_code);
-    this.#options.cache.refresh(cachedName(link.short_code), cachedFrom(link));
+    this.#options.cache.refresh(cachedName(link.short_code), this.#cachedFrom(link));
   }
 
   /** The log went back: nothing of what is known, or on its way, need be so any more. */
@@ -155,7 +161,7 @@ export class Resolver {
       const links = await read();
       if (forgotten !== this.#forgotten) return 0;
       const unknown = links.filter(({ short_code }) => !heard.has(short_code) && cache.get(short_code) === undefined);
-      for (const link of unknown) cache.set(cachedName(link.short_code), cachedFrom(link));
+      for (const link of unknown) cache.set(cachedName(link.short_code), this.#cachedFrom(link));
       return unknown.length;
     } finally {
       this.#heardMeanwhile.delete(heard);
@@ -174,6 +180,10 @@ export class Resolver {
       // Who asks from now on must not be given what was read before the change.
       this.#flights.delete(hash);
     }
+  }
+
+  #cachedFrom(row: StoredDestination): CachedLink {
+    return cachedFrom(row, this.#options.clock.now());
   }
 
   #lookUp(code: string): Promise<CachedLink | null> {
@@ -207,7 +217,7 @@ export class Resolver {
         ms: LIMITS.redirectLookupMs,
         late: () => unavailable("the database did not answer in time"),
       });
-      return row ? cachedFrom(row) : null;
+      return row ? this.#cachedFrom(row) : null;
     } catch (error) {
       if (error instanceof DeadletterError && error.code === "unavailable")
         this.#downUntilMs = clock.monotonic() + LIMITS.redirectDownMs;
@@ -216,18 +226,27 @@ export class Resolver {
   }
 }
 
-function cachedFrom(row: StoredDestination): CachedLink {
+/** As it is at `nowMs`, since when it is known. */
+function cachedFrom(row: StoredDestination, nowMs: number): CachedLink {
+  const { original_url, forward, starts_at_ms, status, max_age, query_wins } = row;
+  const isPlain = forward === "none" && starts_at_ms === null && status === 302 && max_age === null;
   return {
     outcome: row.is_active === 1 ? "found" : "inactive",
     urlId: row.id,
     expiresAtMs: row.expires_at_ms,
-    location: locationOf(row.original_url),
+    location: forward === "template" ? templateLocationOf(original_url) : locationOf(original_url),
     version: row.version,
+    cachedAtMs: nowMs,
+    options: isPlain
+      ? undefined
+      : { startsAtMs: starts_at_ms, status, maxAgeS: max_age, forward, queryWins: query_wins },
   };
 }
 
 function destinationOf(link: CachedLink | null, nowMs: number): Destination {
   if (link === null) return MISSING;
   if (link.outcome === "inactive") return INACTIVE;
-  return link.expiresAtMs !== null && link.expiresAtMs <= nowMs ? EXPIRED : (link as Found);
+  if (link.expiresAtMs !== null && link.expiresAtMs <= nowMs) return EXPIRED;
+  const startsAtMs = link.options?.startsAtMs ?? null;
+  return startsAtMs !== null && startsAtMs > nowMs ? NOT_STARTED : (link as Found);
 }

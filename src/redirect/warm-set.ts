@@ -3,10 +3,10 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
-import { locationOf } from "../model/target.ts";
+import { locationOf, templateLocationOf } from "../model/target.ts";
 import type { Outside } from "../runtime/outside.ts";
 import type { RedirectCache } from "./cache.ts";
-import type { CachedLink } from "./link-table.ts";
+import type { CachedLink, RedirectOptions } from "./cached-link.ts";
 
 /** What a file says of the moment it was written: up to where, and until when, the log had been heard. Earlier releases leave epoch and told out. */
 export interface WarmHeader {
@@ -43,18 +43,21 @@ export class WarmSet {
         return undefined;
       const links = new Map<string, CachedLink>();
       for (const line of lines) {
-        const [code, urlId, expiresAtMs, location, version = 0] = JSON.parse(line) as [
+        const [code, urlId, expiresAtMs, location, version = 0, options] = JSON.parse(line) as [
           string,
           number?,
           (number | null)?,
           string?,
           number?,
+          RedirectOptions?,
         ];
         if (urlId === undefined || location === undefined) links.delete(code);
         else {
           // Earlier releases wrote the target's UTF-8 bytes, one character a byte.
-          const target = locationOf(Buffer.from(location, "latin1").toString());
-          links.set(code, { outcome: "found", urlId, expiresAtMs: expiresAtMs ?? null, location: target, version });
+          const text = Buffer.from(location, "latin1").toString();
+          const target = options?.forward === "template" ? templateLocationOf(text) : locationOf(text);
+          const where = { urlId, expiresAtMs: expiresAtMs ?? null, location: target, version, options };
+          links.set(code, { outcome: "found", ...where, cachedAtMs: header.heard_at_ms });
         }
       }
       this.#codes = new Set(links.keys());
@@ -69,10 +72,11 @@ export class WarmSet {
   write(header: WarmHeader, cache: RedirectCache): void {
     const lines = [JSON.stringify(header)];
     const codes = new Set<string>();
-    for (const [code, { outcome, urlId, expiresAtMs, location, version }] of cache.recent(LIMITS.warmLinks)) {
+    for (const [code, link] of cache.recent(LIMITS.warmLinks)) {
+      const { outcome, urlId, expiresAtMs, location, version, options } = link;
       if (outcome !== "found") continue;
       codes.add(code);
-      lines.push(JSON.stringify([code, urlId, expiresAtMs, location, version]));
+      lines.push(JSON.stringify([code, urlId, expiresAtMs, location, version, ...(options ? [options] : [])]));
     }
     this.#outside.files.replace(this.#path, `${lines.join("\n")}\n`);
     this.#codes = codes;

@@ -23,7 +23,11 @@ import {
 export interface Files {
   makeFolder(path: string): void;
   /** The whole of a file, or the file as it was; `isSynced`: on the disk when this returns; `isPublic`: 0644. */
-  replace(path: string, text: string, options?: { readonly isSynced?: boolean; readonly isPublic?: boolean }): void;
+  replace(
+    path: string,
+    text: string | Uint8Array,
+    options?: { readonly isSynced?: boolean; readonly isPublic?: boolean },
+  ): void;
   /** A file where there is none, whole or not at all. Throws EEXIST. */
   create(path: string, text: string): void;
   append(path: string, text: string): void;

@@ -6,7 +6,7 @@ import { completeIfEmpty } from "./queries/side-tables.ts";
 import { type MigrationTx, type Store, StoreError } from "./store.ts";
 
 /** Of this release. It grows with each release whose states have a field that the one before would lose. */
-export const GENERATION = 2;
+export const GENERATION = 3;
 
 /** The earliest generation that may write to the store; 1 where it is of before there were any. */
 export async function readStoreGeneration(store: Store): Promise<number> {

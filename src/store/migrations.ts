@@ -9,6 +9,7 @@ import postgres0005 from "../../migrations/postgres/0005_room_to_grow.sql" with 
 import postgres0006 from "../../migrations/postgres/0006_followers.sql" with { type: "text" };
 import postgres0007 from "../../migrations/postgres/0007_grouped_writes.sql" with { type: "text" };
 import postgres0008 from "../../migrations/postgres/0008_idempotency_keys.sql" with { type: "text" };
+import postgres0009 from "../../migrations/postgres/0009_link_options.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_subjects_and_events.sql" with { type: "text" };
 import sqlite0002 from "../../migrations/sqlite/0002_signed_log.sql" with { type: "text" };
 import sqlite0003 from "../../migrations/sqlite/0003_click_hours.sql" with { type: "text" };
@@ -17,6 +18,7 @@ import sqlite0005 from "../../migrations/sqlite/0005_room_to_grow.sql" with { ty
 import sqlite0006 from "../../migrations/sqlite/0006_followers.sql" with { type: "text" };
 import sqlite0007 from "../../migrations/sqlite/0007_grouped_writes.sql" with { type: "text" };
 import sqlite0008 from "../../migrations/sqlite/0008_idempotency_keys.sql" with { type: "text" };
+import sqlite0009 from "../../migrations/sqlite/0009_link_options.sql" with { type: "text" };
 import type { Store } from "./store.ts";
 
 export interface Migration {
@@ -44,4 +46,5 @@ const MIGRATIONS = [
   { name: "followers", postgres: postgres0006, sqlite: sqlite0006 },
   { name: "grouped_writes", postgres: postgres0007, sqlite: sqlite0007 },
   { name: "idempotency_keys", postgres: postgres0008, sqlite: sqlite0008 },
+  { name: "link_options", postgres: postgres0009, sqlite: sqlite0009 },
 ] as const;

@@ -163,6 +163,7 @@ describe("a durable consumer that is killed again and again", () => {
        delete from log_queue where event_id in (select id from events where subject_id = (select id from urls where short_code = 'lost'));
        delete from events where subject_type = 'url' and subject_id = (select id from urls where short_code = 'lost');
        delete from link_hosts where url_id = (select id from urls where short_code = 'lost');
+       delete from link_targets where url_id = (select id from urls where short_code = 'lost');
        delete from urls where short_code = 'lost';
        update log_head set size = ${size}, note = '${head}' where id = 1;
        update counters set value = value - 1 where name in ('events:url:created', 'links:active');

@@ -48,7 +48,9 @@ describe.each([...ENGINES])("on %s", (engine) => {
       await server.sequence();
       await server.close();
       await insertForged(store);
-      await store.tamper("insert into log_queue (event_id, generation) select max(id), 2 from events");
+      await store.tamper(
+        "insert into log_queue (event_id, generation) select max(id), (select max(generation) from store_generation) from events",
+      );
       const { exitCode, stdout } = await runDeadletter(["verify"], store.environment);
       expect([exitCode, stdout]).toEqual([6, expect.stringContaining("(second): version 2: ")]);
       const served = await startServe(store.environment);

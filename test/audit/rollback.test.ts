@@ -73,6 +73,7 @@ describe.each([...ENGINES])("a log that went back on %s", (engine) => {
       `delete from log_leaf where idx >= ${entries};
        delete from events where subject_type = 'url' and subject_id = (select id from urls where short_code = '${code}');
        delete from link_hosts where url_id = (select id from urls where short_code = '${code}');
+       delete from link_targets where url_id = (select id from urls where short_code = '${code}');
        delete from urls where short_code = '${code}';
        update log_head set size = ${entries}, note = '${head}' where id = 1;
        update counters set value = value - 1 where (name, shard) in

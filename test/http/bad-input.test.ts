@@ -185,7 +185,7 @@ describeEachEngine("bad input", (server) => {
     ["POST", "/events/bulk"],
     ["GET", "/urls/"],
     ["GET", "/urls//abc"],
-    ["GET", "/"],
+    ["POST", "/"],
   ])("%s %s is a JSON 404 or 405", async (method, path) => {
     await expectError(server().call(method, path, method === "GET" ? undefined : {}), [404, 405]);
   });

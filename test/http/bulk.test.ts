@@ -153,9 +153,12 @@ describeEachEngine("bulk", (server, engine) => {
     const user = (await server().call("POST", "/users", { username: "bulky", email: "bulky@a.example" })).json;
     const { key } = (await server().call("POST", `/users/${user.id}/keys`, { name: "k", role: "creator" })).json;
     const headers = { authorization: `Bearer ${key}` };
-    const rows = ndjson(link("role-a"), { command: "delete", link: "role-a" }, link("role-b", { user_id: 999_999 }));
+    await send("/urls/bulk", ndjson(link("role-other")));
+    const deletions = ["role-a", "role-other"].map((code) => ({ command: "delete", link: code }));
+    const rows = ndjson(link("role-a"), ...deletions, link("role-b", { user_id: 999_999 }));
     const { lines } = await send("/urls/bulk", rows, undefined, headers);
-    expect(lines.map(({ status }) => status)).toEqual([201, 403, 403]);
+    // A creator deletes its own link, and nobody else's.
+    expect(lines.map(({ status }) => status)).toEqual([201, 200, 403, 403]);
     expect((await send("/users/bulk", "", undefined, headers)).status).toBe(403);
     expect((await send("/urls/bulk", "", undefined, { authorization: "Bearer dl_no" })).status).toBe(401);
   });

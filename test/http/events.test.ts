@@ -41,6 +41,7 @@ describeEachEngine("events and operations", (server, engine) => {
     expect(Object.keys(event.json)).toEqual([
       "id",
       "subject",
+      "subject_name",
       "url_id",
       "user_id",
       "event_type",
@@ -48,6 +49,7 @@ describeEachEngine("events and operations", (server, engine) => {
       "details",
       "version",
       "actor",
+      "actor_name",
       "request_id",
       "reason",
       "leaf_hash",

@@ -26,6 +26,7 @@ describeEachEngine("links", (server, engine) => {
     expect(Object.keys(link)).toEqual([
       "id",
       "short_code",
+      "short_url",
       "original_url",
       "title",
       "is_active",
@@ -34,6 +35,12 @@ describeEachEngine("links", (server, engine) => {
       "created_at",
       "updated_at",
       "version",
+      "tags",
+      "starts_at",
+      "status",
+      "max_age",
+      "forward",
+      "query_wins",
     ]);
     expect(link).toMatchObject({
       short_code: "first-1",
@@ -45,6 +52,9 @@ describeEachEngine("links", (server, engine) => {
       version: 1,
     });
     expect(link.created_at).toMatch(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
+
+    const { short_url, ...state } = link;
+    expect(short_url).toBe(`${server().listeners.baseUrl}/first-1`);
 
     const read = await call("GET", "/urls/first-1");
     expect(read.json.clicks).toBe(0);
@@ -60,7 +70,7 @@ describeEachEngine("links", (server, engine) => {
       details: {
         short_code: "first-1",
         original_url: "https://Example.com/Ünï?q=1",
-        link,
+        link: state,
         changes: { title: { from: null, to: "T" } },
       },
       actor: { user_id: adminId, via: "http" },

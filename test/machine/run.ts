@@ -19,6 +19,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   caddy: "caddy",
   debootstrap: "debootstrap",
   "docker-compose": "docker-compose",
+  chromium: "chromium",
 };
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;

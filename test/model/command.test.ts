@@ -5,13 +5,14 @@ import { fold } from "../../src/audit/fold.ts";
 import type { Command } from "../../src/model/command.ts";
 import { decide, ruleOf } from "../../src/model/command.ts";
 import { optionalText, type State } from "../../src/model/field.ts";
-import { LINK } from "../../src/model/link.ts";
+import { DEFAULT_OPTIONS } from "../../src/model/link-options.ts";
+import { LINK } from "../../src/model/link-subject.ts";
+import { refuseUnfinalized } from "../../src/model/mixed-releases.ts";
 import { ROLES, type Role } from "../../src/model/role.ts";
 import {
   auditedState,
   type Context,
   differingFields,
-  refuseUnfinalized,
   type Subject,
   stateFromRow,
   wholeState,
@@ -31,12 +32,13 @@ const row = {
   created_at_ms: 0,
   updated_at_ms: 0,
   version: 3,
+  ...DEFAULT_OPTIONS,
 };
 const context = (role: Role, more: Partial<Context> = {}): Context => ({
   caller: { userId: 1, keyId: 1, role, via: "test", requestId: null },
   isKeyLive: true,
   nowMs: 10,
-  generation: 2,
+  generation: GENERATION,
   ownHosts: new Set(),
   drawn: { id: 9, text: "drawn1" },
   known: { find: () => undefined, all: () => [] },
@@ -84,16 +86,16 @@ describe("a field that states gained in a later generation", () => {
   const speaking = { ...row, remark: "hello" };
 
   test("is refused until the store is finalized for it, unless it says what its absence says", () => {
-    expect(() => refuseUnfinalized(grown, speaking, GENERATION)).toThrow(
+    expect(() => refuseUnfinalized(grown, null, speaking, GENERATION)).toThrow(
       "remark: older releases may still write to this store",
     );
-    expect(() => refuseUnfinalized(grown, silent, GENERATION)).not.toThrow();
-    expect(() => refuseUnfinalized(grown, speaking, GENERATION + 1)).not.toThrow();
+    expect(() => refuseUnfinalized(grown, null, silent, GENERATION)).not.toThrow();
+    expect(() => refuseUnfinalized(grown, null, speaking, GENERATION + 1)).not.toThrow();
   });
 
   test("is left out of an event that an older release could have written as well, byte for byte", () => {
     expect(JSON.stringify(auditedState(grown, stateFromRow(grown, silent)))).toBe(
-      JSON.stringify(stateFromRow(LINK, row)),
+      JSON.stringify(auditedState(LINK, stateFromRow(LINK, row))),
     );
     expect(auditedState(grown, stateFromRow(grown, speaking))).toMatchObject({ remark: "hello" });
     expect(stateFromRow(grown, silent)).toMatchObject({ remark: null });

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { LIMITS } from "../../src/limits.ts";
 import { checkCode, generateCode, isCode, isReservedCode } from "../../src/model/code.ts";
-import { checkTitle, destinationFromState } from "../../src/model/link.ts";
+import { destinationFromState } from "../../src/model/destination.ts";
+import { checkTitle } from "../../src/model/link-subject.ts";
 import { checkOriginalUrl } from "../../src/model/target.ts";
 
 const none: ReadonlySet<string> = new Set();

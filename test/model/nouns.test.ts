@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { changesBetween } from "../../src/model/changes.ts";
 import { checkDeleteReason, checkReason, mayReadActor, showActor } from "../../src/model/event.ts";
 import { generateKey, hashKey, isKey, KEY } from "../../src/model/key.ts";
-import { LINK } from "../../src/model/link.ts";
+import { LINK } from "../../src/model/link-subject.ts";
 import { isAtLeast, ROLES } from "../../src/model/role.ts";
 import { withoutHidden } from "../../src/model/subject.ts";
 import { formatTime, parseTime } from "../../src/model/time.ts";

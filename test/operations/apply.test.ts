@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { DeadletterError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Command } from "../../src/model/command.ts";
-import { LINK } from "../../src/model/link.ts";
+import { LINK } from "../../src/model/link-subject.ts";
 import { apply, transact } from "../../src/operations/apply.ts";
 import { describeEachEngine } from "../support/harness.ts";
 

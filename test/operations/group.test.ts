@@ -134,7 +134,7 @@ describeEachEngine("changes that wait together", (server, engine) => {
     expect(await server().verify()).toEqual([]);
   });
 
-  test.each(["events", "log_queue", "urls", "link_hosts", "counters", "COMMIT"])(
+  test.each(["events", "log_queue", "urls", "link_hosts", "link_targets", "counters", "COMMIT"])(
     "a database that dies at %s leaves nothing of them, and nobody is told that it did not",
     async (table) => {
       // SQLite dies with its process: test/crash.test.ts kills that.

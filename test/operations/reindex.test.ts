@@ -36,9 +36,13 @@ describeEachEngine("link_hosts", (server) => {
   test("that lies is named by verify once it is complete, and is right after reindex", async () => {
     const { store, deadletter } = server();
     await fill();
-    expect(await readSideTableStandings(deadletter.core.store)).toEqual([
-      { name: "link_hosts", through_id: expect.any(Number), is_complete: true },
-    ]);
+    expect(await readSideTableStandings(deadletter.core.store)).toEqual(
+      ["link_hosts", "link_tags", "link_targets"].map((name) => ({
+        name,
+        through_id: expect.any(Number),
+        is_complete: true,
+      })),
+    );
     await store.tamper("update link_hosts set host = 'evil.example' where url_id = 1");
     await store.tamper("delete from link_hosts where url_id = 2");
     await store.tamper("insert into link_hosts (url_id, host) values (987654, 'stray.example')");

@@ -3,9 +3,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { LIMITS } from "../../src/limits.ts";
+import { FORWARDS, QUERY_WINNERS } from "../../src/model/forward.ts";
+import { LINK_STATUSES } from "../../src/model/link.ts";
 import { RedirectCache } from "../../src/redirect/cache.ts";
+import type { CachedLink, RedirectOptions } from "../../src/redirect/cached-link.ts";
 import { type HashKey, keyedHash } from "../../src/redirect/keyed-hash.ts";
-import { type CachedLink, LinkTable } from "../../src/redirect/link-table.ts";
+import { LinkTable } from "../../src/redirect/link-table.ts";
 
 const link = (urlId: number, location = "https://a.b/"): CachedLink => ({
   outcome: "found",
@@ -13,6 +16,17 @@ const link = (urlId: number, location = "https://a.b/"): CachedLink => ({
   expiresAtMs: null,
   location,
   version: 1,
+  cachedAtMs: 1_790_000_000_000,
+  options: undefined,
+});
+
+/** Every status, way of forwarding and winner, with and without a beginning and a max-age. */
+const optionsAt = (step: number): RedirectOptions => ({
+  startsAtMs: step % 2 === 0 ? null : 1_790_000_000_000 + step,
+  status: LINK_STATUSES[step % 4] ?? 302,
+  maxAgeS: step % 5 === 0 ? null : 1 + (step % LIMITS.maxAgeS),
+  forward: FORWARDS[step % 5] ?? "none",
+  queryWins: QUERY_WINNERS[step % 2] ?? "target",
 });
 
 test("never holds more links, missing codes or bytes than it may, and answers only what was put in and not taken out", () => {
@@ -84,6 +98,8 @@ test("a table holds what a Map would, whatever is set, deleted and set again, ac
       // Some are as long as they may be, so that records end at every place of a chunk.
       version: step + 1,
       location: `https://example.com/\u00e4${"x".repeat(step % 50 === 0 ? 2_020 : step % 90)}`,
+      cachedAtMs: 1_790_000_000_000 + step * 1000,
+      options: step % 3 === 0 ? undefined : optionsAt(step),
     };
     table.set(code, value);
     truth.set(code, value);

@@ -1,7 +1,7 @@
 // A lookup that is on its way while its link changes: what it found is neither kept nor given to those who ask after the change.
 
 import { expect, test } from "bun:test";
-import type { Destination } from "../../src/model/link.ts";
+import type { Destination } from "../../src/model/destination.ts";
 import { RedirectCache } from "../../src/redirect/cache.ts";
 import { Resolver } from "../../src/redirect/resolve.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
@@ -50,6 +50,11 @@ async function scene() {
       original_url: "https://a.b/new",
       is_active: 1,
       expires_at_ms: null,
+      starts_at_ms: null,
+      status: 302,
+      max_age: null,
+      forward: "none",
+      query_wins: "target",
       version,
     };
     return link;

@@ -46,7 +46,8 @@ export class ApiContract {
     addFormats.default(this.#ajv);
     this.#templates = Object.entries(api.paths)
       .map(([path, methods]) => ({ path, pattern: patternOf(path, methods) }))
-      .sort((one, other) => one.path.split("{").length - other.path.split("{").length);
+      // Links that take a path are asked last, where nothing else is.
+      .sort((one, other) => ranks(one.path) - ranks(other.path));
   }
 
   /** Throws an error that says what of the answer is not as described. */
@@ -104,6 +105,10 @@ export class ApiContract {
     this.#validators.set(schema, made);
     return made;
   }
+}
+
+function ranks(path: string): number {
+  return path.endsWith("{code}/{path}") ? Number.POSITIVE_INFINITY : path.split("{").length;
 }
 
 function patternOf(path: string, methods: Readonly<Record<string, Operation>>): RegExp {

@@ -19,6 +19,8 @@ export interface Read {
   readonly sentMs: number;
   readonly answeredMs: number;
   readonly target: string;
+  /** False for a process that has not looked at the log since it was started. */
+  readonly hasLooked?: boolean;
 }
 
 export interface Outage {
@@ -45,7 +47,9 @@ export function judge(
     const later = versions.filter(
       ({ version, toldMs }) => version > seen.version && (toldMs ?? Infinity) < read.sentMs,
     );
-    const heard = later.find(({ isHeard }) => isHeard);
+    // One that was stopped is not waited for; started in an outage it serves what it knew (docs/operations.md).
+    const isKnown = (each: Written) => read.hasLooked === false && isAcross(outages, each, read);
+    const heard = later.find((each) => each.isHeard && !isKnown(each));
     if (heard)
       return [`${where} was of version ${seen.version}, ${age(heard, read)} after all had heard of ${heard.version}`];
     const old = later.find((each) => isLate(each, read, boundMs) && !isAcross(outages, each, read));

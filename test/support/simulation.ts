@@ -16,7 +16,7 @@ import { LIMITS } from "../../src/limits.ts";
 import type { Caller } from "../../src/model/caller.ts";
 import { applyOne } from "../../src/operations/group.ts";
 import { placeBehind } from "../../src/operations/heard.ts";
-import { readLinkHistory } from "../../src/operations/links.ts";
+import { readLinkHistory } from "../../src/operations/link-history.ts";
 import type { Found } from "../../src/redirect/resolve.ts";
 import { sleep } from "../../src/runtime/clock.ts";
 import { systemFiles } from "../../src/runtime/files.ts";
@@ -48,6 +48,8 @@ interface Replica {
   /** Until when its store does not answer. */
   silentUntilMs: number;
   isDead: boolean;
+  /** Whether it has looked at the log since it was started. */
+  hasLooked: boolean;
 }
 
 export async function simulate(seed: number, plant?: Plant): Promise<Run> {
@@ -133,7 +135,18 @@ class Simulation {
     });
     await deadletter.start();
     deadletter.ready();
-    const replica = { number, clock, deadletter, store: life.store as Store, silentUntilMs: 0, isDead: false };
+    const replica = {
+      number,
+      clock,
+      deadletter,
+      store: life.store as Store,
+      silentUntilMs: 0,
+      isDead: false,
+      hasLooked: false,
+    };
+    deadletter.auditLog.feed.onFirstLook(() => {
+      replica.hasLooked = true;
+    });
     life.replica = replica;
     if (this.#plant === "lost-eviction") this.#loseEvictions(deadletter);
     this.#note(`replica ${number} serves`);
@@ -174,7 +187,7 @@ class Simulation {
       }, options)
       .catch((error: unknown) => told.reject(error));
     const value = await told.promise;
-    this.#own.after(this.#random() * 400, () => {
+    this.#own.after(this.#random() * 3_000, () => {
       if (!this.#replicas.some(({ isDead, store: each }) => isDead && each === store))
         void store.begin(run, options).catch(() => undefined);
     });
@@ -237,13 +250,15 @@ class Simulation {
     const link = Math.floor(this.#random() * LINKS);
     if (replica.isDead) return;
     const sentMs = this.#time.nowMs;
+    const { hasLooked } = replica;
     const { resolver } = replica.deadletter.redirects;
     const work = (async () => {
       const code = `link-${link}`;
       const found = resolver.resolveNow(code, replica.clock.now()) ?? (await resolver.resolve(code));
       if (replica.isDead) return;
       const { location } = found as Found;
-      this.#reads.push({ link: `${link}`, replica: number, sentMs, answeredMs: this.#time.nowMs, target: location });
+      const answeredMs = this.#time.nowMs;
+      this.#reads.push({ link: `${link}`, replica: number, sentMs, answeredMs, target: location, hasLooked });
       this.#note(`replica ${number} redirects link ${link} to ${location}`);
     })();
     await this.#orDead(replica, work);

@@ -1,7 +1,7 @@
 // One batch, decided and not written: which events go into the log now and in which order, the tree as it becomes, the signed head.
 // Pure.
 
-import { destinationFromState } from "../../model/link.ts";
+import { destinationFromState } from "../../model/destination.ts";
 import type { PendingEvent, TailRow } from "../../store/queries/log.ts";
 import type { LeafRow, NodeRow } from "../../store/queries/log-writes.ts";
 import { type Checkpoint, signCheckpoint } from "../../tlog/checkpoint.ts";

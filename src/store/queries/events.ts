@@ -10,6 +10,10 @@ export type EventWithPrevious = EventRow & { readonly previous_state: string | n
 export interface EventPage {
   readonly urlId?: number;
   readonly userId?: number;
+  /** Beside its owner in `userId`: of that user's events those of this key are picked out. */
+  readonly keyId?: number;
+  /** Of links that bear this tag now. */
+  readonly tagKey?: string;
   readonly type?: EventType;
   readonly sinceMs?: number;
   readonly untilMs?: number;
@@ -58,14 +62,17 @@ export function areEvents(sql: Sql, events: readonly EventKey[]): Query<unknown>
 }
 
 export function listEvents(sql: Sql, page: EventPage): Query<EventWithPrevious> {
-  const { urlId, userId, type, sinceMs, untilMs, requestId, before } = page;
+  const { urlId, userId, keyId, tagKey, type, sinceMs, untilMs, requestId, before } = page;
   // As JSON writes it, its quotes included: nothing else in an actor reads like this. LIKE would not tell cases apart everywhere.
   const member = requestId === undefined ? "" : `"request_id":${JSON.stringify(requestId)}`;
+  const keyMember = `"key_id":${keyId},`;
   return sql`
     ${selectWithPrevious(sql)}
     where 1 = 1
     ${urlId === undefined ? sql`` : sql`and e.subject_type = 'url' and e.subject_id = ${urlId}`}
     ${userId === undefined ? sql`` : sql`and e.user_id = ${userId}`}
+    ${keyId === undefined ? sql`` : sql`and replace(e.actor, ${keyMember}, '') <> e.actor`}
+    ${tagKey === undefined ? sql`` : sql`and e.subject_type = 'url' and e.subject_id in (select url_id from link_tags where tag_key = ${tagKey})`}
     ${type === undefined ? sql`` : sql`and e.op = ${type}`}
     ${sinceMs === undefined ? sql`` : sql`and e.at_ms >= ${sinceMs}`}
     ${untilMs === undefined ? sql`` : sql`and e.at_ms < ${untilMs}`}

@@ -1,12 +1,12 @@
 // Every statement about the links that replicas follow now: what one that is cold should know before an outage.
 
-import type { Destination } from "../../model/link.ts";
+import { DESTINATION_COLUMNS, type Destination } from "../../model/destination.ts";
 import type { Query, Sql, Tx } from "../store.ts";
 
 /** Those that were named by any replica last, the latest first. */
 export function listHotLinks(sql: Sql, limit: number): Query<Destination> {
   return sql`
-    select u.id, u.short_code, u.original_url, u.is_active, u.expires_at_ms, u.version
+    select ${sql.names(...DESTINATION_COLUMNS.map((name) => `u.${name}`))}, u.version
     from hot_links h join urls u on u.id = h.url_id
     order by h.used_at_ms desc, h.url_id limit ${limit}`;
 }

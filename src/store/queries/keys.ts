@@ -38,6 +38,10 @@ export interface KeyStanding {
   readonly user_is_active: number;
 }
 
+export function findKey(sql: Sql, id: number): Query<KeyRow> {
+  return sql`select ${columns(sql)} from keys where id = ${id}`;
+}
+
 /** The key with this hash and whether its user may still use it. */
 export function findKeyByHash(sql: Sql, hash: string): Query<KeyRow & KeyStanding> {
   return sql`

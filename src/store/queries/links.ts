@@ -1,7 +1,8 @@
 // How links are found and listed. (How subjects of any kind are read by id, locked and written: subjects.ts.)
 
 import { isCode, isId } from "../../model/code.ts";
-import { LINK, type LinkRow } from "../../model/link.ts";
+import type { LinkRow } from "../../model/link.ts";
+import { LINK } from "../../model/link-subject.ts";
 import { columnsOf } from "../../model/subject.ts";
 import type { Query, Sql } from "../store.ts";
 
@@ -9,6 +10,8 @@ export interface LinkPage {
   readonly userId?: number;
   readonly isActive?: boolean;
   readonly search?: string;
+  /** Links that bear all of these (model/tags.ts). */
+  readonly tagKeys?: readonly string[];
   /** Links older than this one, by (created_at, id). */
   readonly before?: { readonly createdAtMs: number; readonly id: number };
   readonly limit: number;
@@ -30,16 +33,49 @@ export async function lookUpLink(sql: Sql, codeOrId: string): Promise<LinkRow[]>
 }
 
 export function listLinks(sql: Sql, page: LinkPage): Query<LinkRow> {
-  const { userId, isActive, search, before } = page;
+  const { userId, isActive, search, tagKeys = [], before } = page;
   return sql`
     select ${columns(sql)} from urls
     where 1 = 1
     ${userId === undefined ? sql`` : sql`and user_id = ${userId}`}
     ${isActive === undefined ? sql`` : isActive ? sql`and is_active = 1` : sql`and is_active = 0`}
     ${search === undefined ? sql`` : matches(sql, search)}
+    ${bear(sql, tagKeys)}
     ${before === undefined ? sql`` : sql`and (created_at_ms, id) < (${before.createdAtMs}, ${before.id})`}
     order by created_at_ms desc, id desc
     limit ${page.limit} offset ${page.offset}`;
+}
+
+/** All of the tags. */
+function bear(sql: Sql, keys: readonly string[]): Query<unknown> {
+  const one = (key: string) => sql`and id in (select url_id from link_tags where tag_key = ${key})`;
+  return keys.map(one).reduce((before, next) => sql`${before} ${next}`, sql``);
+}
+
+/** Of one owner and to one target (link-sides.ts), the oldest first. Texts are for the asker to compare. */
+export function listLinksTo(
+  sql: Sql,
+  { targetKey, userId }: { readonly targetKey: number; readonly userId: number | null },
+  limit: number,
+): Query<LinkRow> {
+  return sql`
+    select ${columns(sql)} from urls where id in (select url_id from link_targets where target_key = ${targetKey})
+    ${userId === null ? sql`and user_id is null` : sql`and user_id = ${userId}`} order by id limit ${limit}`;
+}
+
+/** Any of those that a user owns, inactive ones included. */
+export function listOwned(sql: Sql, userId: number, limit: number): Query<{ id: number }> {
+  return sql`select id from urls where user_id = ${userId} limit ${limit}`;
+}
+
+/** As far as `most`. */
+export function countOwned(sql: Sql, userId: number, most: number): Query<{ count: number }> {
+  return sql`select count(*) as count from (select 1 as one from urls where user_id = ${userId} limit ${most}) owned`;
+}
+
+/** Which of these codes links have. */
+export function listCodes(sql: Sql, codes: readonly string[], limit: number): Query<{ short_code: string }> {
+  return sql`select short_code from urls where short_code ${sql.among(codes)} order by short_code limit ${limit}`;
 }
 
 /** Folded both ways: `lower` folds only ASCII on SQLite and in some of PostgreSQL's locales, all letters in others. */

@@ -1,7 +1,7 @@
 // Every statement about the signed log: the queue before it, its leaves and tree hashes, its head, its quarantine.
 
+import { DESTINATION_COLUMNS, type Destination } from "../../model/destination.ts";
 import type { EventKey, EventRow, EventType } from "../../model/event.ts";
-import type { Destination } from "../../model/link.ts";
 import type { Query, Sql, Tx } from "../store.ts";
 import { areEvents, type EventWithPrevious, eventColumns, selectWithPrevious } from "./events.ts";
 
@@ -215,7 +215,7 @@ export async function listTail(sql: Sql, start: number, limit: number): Promise<
 export function selectTail(sql: Sql, start: number, limit: number): Query<StoredTailRow> {
   return sql`
     select l.idx, l.leaf_hash, e.subject_type, e.subject_id, e.version, e.op, e.at_ms,
-           u.id, u.short_code, u.original_url, u.is_active, u.expires_at_ms, u.version as link_version
+           ${sql.names(...DESTINATION_COLUMNS.map((name) => `u.${name}`))}, u.version as link_version
     from log_leaf l
     join events e on e.id = l.event_id
     left join urls u on e.subject_type = 'url' and u.id = e.subject_id

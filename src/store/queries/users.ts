@@ -14,6 +14,13 @@ export function findUser(sql: Sql, id: number): Query<UserRow> {
   return sql`select ${columns(sql)} from users where id = ${id}`;
 }
 
+/** By name or email, in any case; both are ASCII. */
+export function findUserNamed(sql: Sql, name: string): Query<UserRow> {
+  const folded = name.toLowerCase();
+  return sql`
+    select ${columns(sql)} from users where lower(username) = ${folded} or lower(email) = ${folded} order by id limit 2`;
+}
+
 export function listUsers(sql: Sql, page: UserPage): Query<UserRow> {
   return sql`
     select ${columns(sql)} from users where id > ${page.afterId} and id <= ${Number.MAX_SAFE_INTEGER} order by id

@@ -1,0 +1,47 @@
+// Flags of a link that is made or changed, and what they say in the API's own words.
+
+import { badRequest } from "../errors.ts";
+import { FORWARDS, type Forward, QUERY_WINNERS, type QueryWinner } from "../model/forward.ts";
+import { LINK_STATUSES, type LinkStatus } from "../model/link.ts";
+import type { LinkOptions } from "../model/link-options.ts";
+import { type Flag, given, type Input, readInteger } from "./command.ts";
+
+export const OPTION_FLAGS: readonly Flag[] = [
+  { name: "tag", value: "TAG", help: "a tag, or several between commas; may be repeated", isRepeatable: true },
+  { name: "starts", value: "TIME", help: "RFC 3339, or now; until then the link answers 404" },
+  { name: "status", value: "CODE", help: `${LINK_STATUSES.join(", ")}; browsers keep 301 and 308 for good` },
+  { name: "max-age", value: "SECONDS", help: "how long a browser may follow it without asking again, or none" },
+  { name: "forward", value: "WHAT", help: `of the visitor's address: ${FORWARDS.join(", ")}` },
+  { name: "query-wins", value: "WHOSE", help: `where both have a value: ${QUERY_WINNERS.join(" or ")}` },
+];
+
+/** What was given of them. Throws bad_request for a word or a number that none of them takes. */
+export function readOptions(input: Input): LinkOptions {
+  const [starts, maxAge] = [input.value("starts"), input.value("max-age")];
+  const tags = input.values("tag").flatMap((text) => text.split(","));
+  return {
+    ...(tags.length === 0 ? {} : { tags }),
+    ...given("starts_at", starts === "now" ? null : starts),
+    ...given("status", readStatus(input.value("status"))),
+    ...given("max_age", maxAge === "none" ? null : readInteger("max-age", maxAge)),
+    ...given("forward", readWord<Forward>("forward", FORWARDS, input.value("forward"))),
+    ...given("query_wins", readWord<QueryWinner>("query-wins", QUERY_WINNERS, input.value("query-wins"))),
+  };
+}
+
+function readStatus(text: string | undefined): LinkStatus | undefined {
+  const status = LINK_STATUSES.find((each) => String(each) === text);
+  if (text !== undefined && status === undefined)
+    throw badRequest(`--status: must be one of ${LINK_STATUSES.join(", ")}`);
+  return status;
+}
+
+function readWord<Word extends string>(
+  flag: string,
+  words: readonly Word[],
+  text: string | undefined,
+): Word | undefined {
+  const word = words.find((each) => each === text);
+  if (text !== undefined && word === undefined) throw badRequest(`--${flag}: must be one of ${words.join(", ")}`);
+  return word;
+}

@@ -1,0 +1,92 @@
+// A link's past in a terminal: the way back to a version, the difference of two, and why a code redirects or not.
+
+import pc from "picocolors";
+import { badRequest } from "../errors.ts";
+import { withClient } from "./client.ts";
+import { CLIENT_SETTINGS, type Command, given, REASON, readInteger, readWait, WAIT } from "./command.ts";
+import { describeChanges, describeHeard, describeLink, print, printable } from "./output.ts";
+import { diffLink, explainCode, revertLink } from "./requests.ts";
+
+export const revertCommand: Command = {
+  name: "revert",
+  summary: "Return a link to an earlier version, as a new version; also a deleted link.",
+  args: ["CODE-OR-ID"],
+  flags: [
+    { name: "to-version", value: "N", help: "the version to return to (deadletter show lists them)" },
+    { name: "at", value: "TIME", help: "RFC 3339: to the version there was then" },
+    { name: "if-version", value: "N", help: "only if the link is still at this version" },
+    REASON,
+    WAIT,
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: [
+    "deadletter revert sale --to-version 2",
+    'deadletter revert sale --at 2026-11-01T00:00:00Z --reason "the new page is gone"',
+  ],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const to = {
+        ...given("to_version", readInteger("to-version", input.value("to-version"))),
+        ...given("at", input.value("at")),
+        ...given("reason", input.value("reason")),
+      };
+      if ((to.to_version === undefined) === (to.at === undefined))
+        throw badRequest("name one of --to-version and --at", "see: deadletter revert --help");
+      const link = await revertLink(client, input.args[0] ?? "", to, {
+        ...given("version", readInteger("if-version", input.value("if-version"))),
+        ...readWait(input),
+      });
+      print(io, input.isJson, link, () => `${describeLink(link)}${describeHeard(link.heard)}`);
+    }),
+};
+
+export const diffCommand: Command = {
+  name: "diff",
+  summary: "Show what two versions of a link say differently; by default the newest and the one before it.",
+  args: ["CODE-OR-ID"],
+  flags: [
+    { name: "from", value: "N", help: "a version; by default the one before --to" },
+    { name: "to", value: "N", help: "a version; by default the newest" },
+  ],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter diff sale", "deadletter diff sale --from 1 --to 4 --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const versions = { ...given("from", input.value("from")), ...given("to", input.value("to")) };
+      const diff = await diffLink(client, input.args[0] ?? "", versions);
+      print(io, input.isJson, diff, () => {
+        const { short_code, from, to, changes } = diff;
+        const head = `${short_code}: version ${from.version} (${from.at}) to version ${to.version} (${to.at})\n`;
+        return `${head}${describeChanges(changes) || "  nothing differs\n"}`;
+      });
+    }),
+};
+
+export const explainCommand: Command = {
+  name: "explain",
+  summary: "Say why a code redirects, or does not.",
+  args: ["CODE"],
+  flags: [],
+  settings: CLIENT_SETTINGS,
+  examples: ["deadletter explain sale", "deadletter explain sale --json"],
+  run: (input, io) =>
+    withClient(input, async (client) => {
+      const found = await explainCode(client, input.args[0] ?? "");
+      print(io, input.isJson, found, () => {
+        const { code, redirects, why, target, last_change, cached, near } = found;
+        const verdict = redirects ? pc.green("redirects") : pc.red("does not redirect");
+        const change =
+          last_change &&
+          `${last_change.event_type} ${last_change.timestamp} by ${last_change.actor_name ?? "(erased)"}`;
+        const rows: (readonly [string, string | null])[] = [
+          ["why", why],
+          ["target", target && printable(target)],
+          ["last change", change && printable(change)],
+          ["cache", cached && `version ${cached.version} since ${cached.since}`],
+          ["similar", near.length === 0 ? null : near.join(", ")],
+        ];
+        const shown = rows.filter(([, value]) => value !== null);
+        return `${printable(code)} ${verdict}\n${shown.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("")}`;
+      });
+    }),
+};
