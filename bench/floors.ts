@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
+import { GENERATION } from "../src/store/generation.ts";
 
 type Kind = "create" | "update" | "delete";
 
@@ -53,7 +54,7 @@ export class SqliteFloor {
   #writer(kind: Kind): () => void {
     const places = (count: number) => Array(count).fill("?").join(", ");
     const event = this.#database.prepare(`insert into events (${EVENT_COLUMNS}) values (${places(11)})`);
-    const queue = this.#database.prepare("insert into log_queue (event_id, generation) values (?, 2)");
+    const queue = this.#database.prepare(`insert into log_queue (event_id, generation) values (?, ${GENERATION})`);
     const insert = this.#database.prepare(`insert into urls (${URL_COLUMNS}) values (${places(11)})`);
     const change = this.#database.prepare(
       "update urls set title = ?, is_active = ?, updated_at_ms = ?, version = version + 1, head = ? where id = ?",

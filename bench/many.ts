@@ -3,9 +3,11 @@
 
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
-import { LINK_HOSTS } from "../src/model/link-sides.ts";
+import { DEFAULT_OPTIONS } from "../src/model/link-options.ts";
+import { LINK_HOSTS, LINK_TARGETS, targetKey } from "../src/model/link-sides.ts";
 import { LINK } from "../src/model/link-subject.ts";
 import { columns, storedColumnsOf } from "../src/model/subject.ts";
+import { GENERATION } from "../src/store/generation.ts";
 import { arraysOf, rowTexts } from "../src/store/postgres-rows.ts";
 import type { Column } from "../src/store/store.ts";
 
@@ -42,6 +44,8 @@ const texts = {
   state: "b".repeat(350),
   original_url: "https://example.com/page",
   title: "",
+  target_key: targetKey("https://example.com/page"),
+  ...DEFAULT_OPTIONS,
 };
 const began = performance.now();
 let count = 0;
@@ -63,8 +67,8 @@ while (performance.now() - began < Number(seconds) * 1000) {
   await sql.begin(
     (tx) => tx`
       with e as (${insert("events", EVENTS, rows)} returning id), u as (${insert("urls", URLS, rows)}),
-      h as (${insert("link_hosts", LINK_HOSTS.columns, rows)})
-      insert into log_queue (event_id, generation) select id, 2 from e order by id`,
+      h as (${insert("link_hosts", LINK_HOSTS.columns, rows)}), t as (${insert("link_targets", LINK_TARGETS.columns, rows)})
+      insert into log_queue (event_id, generation) select id, ${GENERATION}::int from e order by id`,
   );
   count += ROWS;
 }

@@ -1,0 +1,166 @@
+// A tag that is renamed on many links: how long, with how much memory, what it does to redirects beside it (p99 at an even 300 a
+// second, rounds with and without it by turns), and whether it goes on after a kill -9 in the middle.
+//
+//   bun bench/retag.ts [--links 100000] [--rounds 5] [--seconds 5] [--only sqlite,postgres]
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
+import type { RenamedTag } from "../src/operations/tags.ts";
+import { createDatabase, stopServer } from "../test/support/postgres.ts";
+import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
+import { median, openReport } from "./report.ts";
+
+const report = openReport("retag");
+const { values } = parseArgs({
+  options: {
+    links: { type: "string", default: "100000" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "5" },
+    only: { type: "string", default: "sqlite,postgres" },
+  },
+});
+const [links, rounds, seconds] = [values.links, values.rounds, values.seconds].map(Number) as [number, number, number];
+const KEY = `dl_${"r".repeat(43)}`;
+const headers = { authorization: `Bearer ${KEY}`, "content-type": "application/json" };
+const CODES = Array.from({ length: 200 }, (_, at) => `t${at}x`);
+
+interface Beside {
+  readonly p50: number;
+  readonly p99: number;
+  readonly failed: number;
+}
+
+for (const engine of values.only.split(",")) await measure(engine);
+await stopServer();
+report.save();
+
+async function measure(engine: string): Promise<void> {
+  const work = mkdtempSync(join(tmpdir(), "deadletter-retag-"));
+  const environment = {
+    DEADLETTER_DATA_DIR: work,
+    PORT: "0",
+    LOG_LEVEL: "error",
+    DEADLETTER_ADMIN_KEY: KEY,
+    DEADLETTER_LOG_KEY: encodeLogKey(createLogKey("bench.example/log", new Uint8Array(32).fill(7))),
+    DEADLETTER_MIGRATE: "true",
+    ...(engine === "postgres" ? { DATABASE_URL: await createDatabase(), HOST: "127.0.0.1" } : {}),
+  };
+  let served = await startServe(environment);
+  await fill(served);
+  const [quiet, busy]: [Beside[], Beside[]] = [[], []];
+  let peakMb = 0;
+  const watch = setInterval(() => {
+    peakMb = Math.max(peakMb, rssMb(served.child.pid));
+  }, 100);
+  const began = performance.now();
+  const renaming = renameAll(served, "old", "new");
+  await renaming;
+  const aloneS = (performance.now() - began) / 1000;
+  for (let round = 0, [from, to] = ["new", "old"]; round < rounds; round++) {
+    quiet.push(await paced(served.url));
+    const isOver = { value: false };
+    const work = (async () => {
+      while (!isOver.value) {
+        const { left } = await renameSome(served, from, to);
+        if (left === 0) [from, to] = [to, from];
+      }
+    })();
+    busy.push(await paced(served.url));
+    isOver.value = true;
+    await work;
+    if (round === rounds - 1) await renameAll(served, from, to);
+  }
+  clearInterval(watch);
+  const killed = await killHalfway(served, environment);
+  served = killed.served;
+  await stop(served);
+  const { exitCode } = await runDeadletter(["verify"], environment);
+  const [p99Quiet, p99Busy] = [median(quiet.map(({ p99 }) => p99)), median(busy.map(({ p99 }) => p99))];
+  const failed = [...quiet, ...busy].reduce((sum, each) => sum + each.failed, 0);
+  report.print(
+    `${engine}: ${links} links renamed in ${aloneS.toFixed(1)} s (${(links / aloneS).toFixed(0)}/s), peak ${peakMb.toFixed(0)} MB`,
+  );
+  report.print(
+    `${engine}: redirects at 300/s, medians of ${rounds} rounds: p50 ${median(quiet.map(({ p50 }) => p50)).toFixed(2)} and ${median(busy.map(({ p50 }) => p50)).toFixed(2)} ms, p99 ${p99Quiet.toFixed(2)} and ${p99Busy.toFixed(2)} ms: ratio ${(p99Busy / p99Quiet).toFixed(2)}; ${failed} failed`,
+  );
+  report.print(
+    `${engine}: killed at ${killed.atKill} of ${links}, gone on with: ${killed.after} renamed, none left; verify exits ${exitCode}`,
+  );
+  rmSync(work, { recursive: true, force: true });
+}
+
+async function fill({ url }: Served): Promise<void> {
+  const rows = Array.from(
+    { length: links },
+    (_, at) => `{"original_url":"https://example.com/page/${at}","short_code":"t${at}x","tags":["old","kept"]}\n`,
+  );
+  const answer = await fetch(`${url}/urls/bulk`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/x-ndjson" },
+    body: rows.join(""),
+  });
+  const failed = (await answer.text()).split("\n").filter((line) => line.includes('"error"'));
+  if (failed.length > 0) throw new Error(failed[0]);
+}
+
+async function renameSome({ url }: Served, from: string, to: string): Promise<RenamedTag> {
+  const body = JSON.stringify({ from, to, merge: true });
+  const answer = await fetch(`${url}/api/tags/rename`, { method: "POST", headers, body });
+  if (answer.status === 404) return { from, to, changed: 0, left: 0 };
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()) as RenamedTag;
+}
+
+async function renameAll(served: Served, from: string, to: string): Promise<number> {
+  let changed = 0;
+  for (;;) {
+    const part = await renameSome(served, from, to);
+    changed += part.changed;
+    if (part.left === 0) return changed;
+  }
+}
+
+async function paced(url: string): Promise<Beside> {
+  const command = [process.execPath, join(import.meta.dir, "paced.ts"), url, "300", String(seconds), ...CODES];
+  const child = Bun.spawn(command, { stdout: "pipe" });
+  const [p50 = 0, p99 = 0, , failed = 0] = (await new Response(child.stdout).text()).trim().split(" ").map(Number);
+  return { p50, p99, failed };
+}
+
+/** Kills the server half a rename in, and asks another one for the rest. */
+async function killHalfway(first: Served, environment: Record<string, string>) {
+  const [{ tag: from } = { tag: "old" }] = (await tagsOf(first)).filter(({ tag }) => tag !== "kept");
+  const to = from === "old" ? "new" : "old";
+  const renaming = renameAll(first, from, to).catch(() => undefined);
+  const half = async () => ((await tagsOf(first)).find(({ tag }) => tag === to)?.links ?? 0) >= links / 2;
+  while (!(await half())) await Bun.sleep(20);
+  first.child.kill("SIGKILL");
+  await first.child.exited;
+  await renaming;
+  const served = await startServe(environment);
+  const atKill = (await tagsOf(served)).find(({ tag }) => tag === to)?.links ?? 0;
+  await renameAll(served, from, to);
+  const after = await tagsOf(served);
+  if (after.some(({ tag }) => tag === from)) throw new Error(`links still bear ${from}`);
+  return { served, atKill, after: after.find(({ tag }) => tag === to)?.links ?? 0 };
+}
+
+async function tagsOf({ url }: Served): Promise<readonly { tag: string; links: number }[]> {
+  return (await (await fetch(`${url}/api/tags`, { headers })).json()) as { tag: string; links: number }[];
+}
+
+function rssMb(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+async function stop({ child }: Served): Promise<void> {
+  child.kill("SIGTERM");
+  await child.exited;
+}
