@@ -20,3 +20,5 @@ await Promise.all(Array.from({ length: count }, (_, number) => follow(number)));
 took.sort((a, b) => a - b);
 const at = (share: number) => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? Number.NaN;
 console.log([at(0.5), at(0.99), at(1), failed].join(" "));
+
+export {};

@@ -76,6 +76,8 @@ export const LIMITS = {
   qrPixelsMost: 2_048,
   qrMargin: 4,
   qrMarginMost: 16,
+  /** Links of which it is remembered when they were changed, for those who look where they lead. */
+  previews: 1_000,
   /** How soon a process that serves tries again to record where it is reached. */
   addressRetryMs: 10_000,
   /** What is said beside a changed link. */

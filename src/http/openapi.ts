@@ -70,8 +70,8 @@ Times are UTC, RFC 3339 with milliseconds. A list's \`Link\` header leads to its
 const TAGS = [
   {
     name: "links",
-    prefix: /^\/urls(?!\/:link\/redirect)/,
-    description: "Create, read, change, delete and restore links",
+    prefix: /^\/(?:urls(?!\/:link\/redirect)|api\/tags)/,
+    description: "Create, read, change, delete and restore links, and their tags",
   },
   { name: "users", prefix: /^\/(?:users|whoami)/, description: "Who owns links and holds keys" },
   { name: "audit log", prefix: /^\/(?:events|log)\b/, description: "What happened, and the proof of it" },

@@ -30,14 +30,17 @@ ${look}<p>Every change of a link is written to a <a href="/log/checkpoint">signe
 /** The target as text, so that nobody follows it by mistake; the short link is what is followed. */
 export function previewPage(
   settings: PageSettings,
-  { code, target, since }: { readonly code: string; readonly target: string; readonly since: string },
+  { code, target, since }: { readonly code: string; readonly target: string; readonly since: string | undefined },
 ): Response {
+  const changed =
+    since === undefined
+      ? ""
+      : `<p>It was last changed on <time datetime="${escaped(since)}">${escaped(since.slice(0, 16).replace("T", " "))} UTC</time>.</p>\n`;
   return page(settings, {
     title: `Where /${code} leads`,
     body: `<p>This short link leads to</p>
 <p class="target">${escaped(target)}</p>
-<p>It was last changed on <time datetime="${escaped(since)}">${escaped(since.slice(0, 16).replace("T", " "))} UTC</time>.</p>
-<p><a class="go" rel="noreferrer nofollow" href="/${escaped(code)}">Go there</a></p>`,
+${changed}<p><a class="go" rel="noreferrer nofollow" href="/${escaped(code)}">Go there</a></p>`,
   });
 }
 

@@ -11,7 +11,7 @@ import { LINK_TAGS } from "../model/link-sides.ts";
 import { LINK } from "../model/link-subject.ts";
 import { findClicks } from "../store/queries/clicks.ts";
 import { listHistory } from "../store/queries/events.ts";
-import { findLinkByCode, type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
+import { type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
 import type { Sql } from "../store/store.ts";
 import type { Idempotency } from "./ask.ts";
 import type { Core } from "./context.ts";
@@ -97,14 +97,7 @@ export function readLink({ store }: Core, viewer: Viewer, codeOrId: string): Pro
   });
 }
 
-/** Where an active link leads, for people who ask before they go; undefined for one that does not redirect now. */
-export async function readTarget(
-  { store, clock }: Core,
-  code: string,
-): Promise<{ readonly originalUrl: string; readonly updatedAtMs: number } | undefined> {
-  const [row] = await store.read((sql) => findLinkByCode(sql, code));
-  if (row === undefined || row.is_active === 0) return undefined;
-  const nowMs = clock.now();
-  if ((row.expires_at_ms ?? Infinity) <= nowMs || (row.starts_at_ms ?? 0) > nowMs) return undefined;
-  return { originalUrl: row.original_url, updatedAtMs: row.updated_at_ms };
+/** When a link was last changed, in milliseconds. Throws not_found. */
+export async function readUpdatedAt({ store }: Core, id: number): Promise<number> {
+  return (await store.read((sql) => findLink(sql, String(id)))).updated_at_ms;
 }

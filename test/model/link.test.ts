@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { LIMITS } from "../../src/limits.ts";
-import { checkCode, generateCode, isCode, isReservedCode } from "../../src/model/code.ts";
+import { checkCode, generateCode, isCode, isReservedCode, nearCodes } from "../../src/model/code.ts";
 import { destinationFromState } from "../../src/model/destination.ts";
-import { checkTitle } from "../../src/model/link-subject.ts";
+import { DEFAULT_OPTIONS, optionsOf } from "../../src/model/link-options.ts";
+import { checkTitle, LINK } from "../../src/model/link-subject.ts";
+import { auditedState, stateFromRow } from "../../src/model/subject.ts";
 import { checkOriginalUrl } from "../../src/model/target.ts";
 
 const none: ReadonlySet<string> = new Set();
@@ -29,6 +31,45 @@ describe("destinationFromState()", () => {
     for (const broken of [null, { ...state, short_code: undefined }, { ...state, original_url: 7 }])
       expect(destinationFromState(broken)).toBeNull();
   });
+});
+
+test("the state of a link with every option, byte for byte: events that hold it must verify for ever", () => {
+  const row = {
+    id: 5,
+    short_code: "abc",
+    original_url: "https://a.b/{1}",
+    title: "T",
+    is_active: 1,
+    expires_at_ms: 2_000_000_000_000,
+    user_id: 7,
+    created_at_ms: 0,
+    updated_at_ms: 1,
+    version: 3,
+    ...DEFAULT_OPTIONS,
+    ...optionsOf({
+      tags: ["b", "A", "e\u0301"],
+      starts_at: "2026-12-01T00:00:00Z",
+      status: 307,
+      max_age: 60,
+      forward: "template",
+      query_wins: "visitor",
+    }),
+  };
+  const state = auditedState(LINK, stateFromRow(LINK, row));
+  expect(JSON.stringify(state)).toBe(
+    '{"id":5,"short_code":"abc","original_url":"https://a.b/{1}","title":"T","is_active":true,' +
+      '"expires_at":"2033-05-18T03:33:20.000Z","user_id":7,"created_at":"1970-01-01T00:00:00.000Z",' +
+      '"updated_at":"1970-01-01T00:00:00.001Z","version":3,"tags":["A","b","\u00e9"],' +
+      '"starts_at":"2026-12-01T00:00:00.000Z","status":307,"max_age":60,"forward":"template","query_wins":"visitor"}',
+  );
+  expect(destinationFromState(state)).toMatchObject({ status: 307, max_age: 60, forward: "template" });
+});
+
+test("codes near another differ by case or one slip, are codes themselves, and are bounded", () => {
+  expect(nearCodes("Sale")).toEqual(expect.arrayContaining(["sale", "SALE", "Slae", "Sal", "Sales", "Sole"]));
+  expect(nearCodes("Sale")).not.toContain("Sale");
+  expect(nearCodes("a".repeat(64)).every(isCode)).toBe(true);
+  expect(nearCodes("a".repeat(5_000))).toEqual([]);
 });
 
 describe("checkOriginalUrl()", () => {
