@@ -10,6 +10,7 @@ export const LIMITS = {
   maxAgeS: 3_600,
   /** An address that a visitor's own path or query has become part of. */
   forwardedBytes: 8_192,
+  templatePlaces: 20,
   codeMinChars: 3,
   /** A domain, a slash and a code. */
   cachedNameChars: 253 + 1 + 64,
@@ -25,6 +26,8 @@ export const LIMITS = {
   requestIdChars: 128,
   /** How far back a request's events are looked for where nobody says since when. */
   requestIdSearchMs: 24 * 3_600_000,
+  /** The same of a key's. */
+  keySearchMs: 30 * 24 * 3_600_000,
   searchChars: 200,
   bodyBytes: 64 * 1024,
   jsonDepth: 32,
@@ -86,8 +89,6 @@ export const LIMITS = {
   retagRows: 2_000,
   nearCodes: 1_000,
   nearShown: 5,
-  /** Links with the same target that are looked at for one that is the same in all else. */
-  sameTargets: 100,
   /** Of a user who is deactivated: links that are handed over in one transaction, and how far they are counted. */
   handOverRows: 500,
   ownedCounted: 10_000,

@@ -128,7 +128,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const address = new PublicAddress(config, { store, log, clock });
   const core: Core = {
     ...{ store, logKey, clock, randomBytes, waiting },
-    ownHosts: () => state.ownHosts,
+    ownHosts: () => address.addTo(state.ownHosts),
     staleMaxMs: config.cacheStaleMax,
     ahead: new Ahead(),
     writeRefusal: () => (config.refusedWrites === "deny" ? refusalText(auditLog.isRefused()) : undefined),

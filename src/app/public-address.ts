@@ -3,6 +3,7 @@
 
 import type { Config } from "../config/settings.ts";
 import { LIMITS } from "../limits.ts";
+import { ownHostsOf } from "../model/target.ts";
 import { agreeOnPublicAddress, readPublicAddress } from "../operations/public-address.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
@@ -22,6 +23,7 @@ export class PublicAddress {
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #isClosed = false;
+  #hosts: { readonly from: ReadonlySet<string>; readonly value: string; readonly all: ReadonlySet<string> } | undefined;
 
   constructor(config: Config, beside: Beside) {
     this.#config = config;
@@ -32,6 +34,13 @@ export class PublicAddress {
   /** Without a slash at the end. */
   get value(): string {
     return this.#value;
+  }
+
+  /** The hosts of this server, with the one at which the public reaches it. */
+  addTo(hosts: ReadonlySet<string>): ReadonlySet<string> {
+    if (this.#hosts?.from !== hosts || this.#hosts.value !== this.#value)
+      this.#hosts = { from: hosts, value: this.#value, all: new Set([...hosts, ...ownHostsOf(this.#value, [], [])]) };
+    return this.#hosts.all;
   }
 
   /** For a process that does not listen. Returns what was recorded where this process was set to something else. */

@@ -73,7 +73,10 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
     operatorSecret,
   });
   const headers = { authorization: `Bearer ${config.key ?? operatorSecret}` };
-  const elsewhere = await deadletter.address.learn();
+  const elsewhere = await deadletter.address.learn().catch(async (error: unknown) => {
+    await deadletter.close();
+    throw error;
+  });
   return {
     api: treaty(deadletter.api, { headers, parseDate: false }),
     ...(elsewhere === undefined ? {} : { notice: noticeOf(deadletter.address.value, elsewhere) }),

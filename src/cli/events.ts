@@ -4,7 +4,7 @@ import { EVENT_TYPES } from "../model/event.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, LIMIT, readLimit } from "./command.ts";
 import { eventTable, print } from "./output.ts";
-import { listEvents, showLink } from "./requests.ts";
+import { assertNames, listEvents } from "./requests.ts";
 
 export const eventsCommand: Command = {
   name: "events",
@@ -46,8 +46,8 @@ export const eventsCommand: Command = {
         ...given("until", input.value("until")),
       };
       const events = await listEvents(client, filter, readLimit(input));
-      // A code that no link has is no failure to the API: its list is empty.
-      if (events.length === 0 && filter.short_code !== undefined) await showLink(client, filter.short_code);
+      // The API's lists are empty for names that there are not; a person has mistyped one.
+      if (events.length === 0) await assertNames(client, filter);
       const isBounded = input.value("request-id") !== undefined && input.value("since") === undefined;
       print(io, input.isJson, events, () =>
         events.length === 0 && isBounded

@@ -1,32 +1,55 @@
 // Flags of a link that is made or changed, and what they say in the API's own words.
 
 import { badRequest } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { FORWARDS, type Forward, QUERY_WINNERS, type QueryWinner } from "../model/forward.ts";
 import { LINK_STATUSES, type LinkStatus } from "../model/link.ts";
 import type { LinkOptions } from "../model/link-options.ts";
-import { type Flag, given, type Input, readInteger } from "./command.ts";
+import { type Flag, given, type Input } from "./command.ts";
 
 export const OPTION_FLAGS: readonly Flag[] = [
-  { name: "tag", value: "TAG", help: "a tag, or several between commas; may be repeated", isRepeatable: true },
+  {
+    name: "tag",
+    value: "TAG",
+    help: "a tag, or several between commas; may be repeated; '' for none",
+    isRepeatable: true,
+  },
   { name: "starts", value: "TIME", help: "RFC 3339, or now; until then the link answers 404" },
   { name: "status", value: "CODE", help: `${LINK_STATUSES.join(", ")}; browsers keep 301 and 308 for good` },
-  { name: "max-age", value: "SECONDS", help: "how long a browser may follow it without asking again, or none" },
-  { name: "forward", value: "WHAT", help: `of the visitor's address: ${FORWARDS.join(", ")}` },
+  {
+    name: "max-age",
+    value: "SECONDS",
+    help: `how long a browser may follow it without asking again, 1 to ${LIMITS.maxAgeS}, or none`,
+  },
+  {
+    name: "forward",
+    value: "WHAT",
+    help: `of the visitor's address: ${FORWARDS.join(", ")} (places such as {1} in the target)`,
+  },
   { name: "query-wins", value: "WHOSE", help: `where both have a value: ${QUERY_WINNERS.join(" or ")}` },
 ];
 
 /** What was given of them. Throws bad_request for a word or a number that none of them takes. */
 export function readOptions(input: Input): LinkOptions {
   const [starts, maxAge] = [input.value("starts"), input.value("max-age")];
+  // An empty one alone takes all tags away.
   const tags = input.values("tag").flatMap((text) => text.split(","));
   return {
-    ...(tags.length === 0 ? {} : { tags }),
+    ...(tags.length === 0 ? {} : { tags: tags.filter((tag) => tag !== "") }),
     ...given("starts_at", starts === "now" ? null : starts),
     ...given("status", readStatus(input.value("status"))),
-    ...given("max_age", maxAge === "none" ? null : readInteger("max-age", maxAge)),
+    ...given("max_age", maxAge === "none" ? null : readMaxAge(maxAge)),
     ...given("forward", readWord<Forward>("forward", FORWARDS, input.value("forward"))),
     ...given("query_wins", readWord<QueryWinner>("query-wins", QUERY_WINNERS, input.value("query-wins"))),
   };
+}
+
+function readMaxAge(text: string | undefined): number | undefined {
+  const seconds = /^\d{1,9}$/.test(text ?? "") ? Number(text) : Number.NaN;
+  if (text === undefined) return undefined;
+  if (!(seconds >= 1 && seconds <= LIMITS.maxAgeS))
+    throw badRequest(`--max-age: must be a number of seconds from 1 to ${LIMITS.maxAgeS}, or none`);
+  return seconds;
 }
 
 function readStatus(text: string | undefined): LinkStatus | undefined {

@@ -1,7 +1,8 @@
 // A link's past in a terminal: the way back to a version, the difference of two, and why a code redirects or not.
 
 import pc from "picocolors";
-import { badRequest } from "../errors.ts";
+import { badRequest, ERROR_TABLE } from "../errors.ts";
+import type { Explanation } from "../operations/explain.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, REASON, readInteger, readWait, WAIT } from "./command.ts";
 import { describeChanges, describeHeard, describeLink, print, printable } from "./output.ts";
@@ -31,7 +32,7 @@ export const revertCommand: Command = {
         ...given("reason", input.value("reason")),
       };
       if ((to.to_version === undefined) === (to.at === undefined))
-        throw badRequest("name one of --to-version and --at", "see: deadletter revert --help");
+        throw badRequest("name one of --to-version and --at", "deadletter show CODE lists the versions");
       const link = await revertLink(client, input.args[0] ?? "", to, {
         ...given("version", readInteger("if-version", input.value("if-version"))),
         ...readWait(input),
@@ -56,22 +57,31 @@ export const diffCommand: Command = {
       const diff = await diffLink(client, input.args[0] ?? "", versions);
       print(io, input.isJson, diff, () => {
         const { short_code, from, to, changes } = diff;
+        if (from.version === to.version && input.value("from") === undefined)
+          return `${short_code} has no earlier version\n`;
         const head = `${short_code}: version ${from.version} (${from.at}) to version ${to.version} (${to.at})\n`;
         return `${head}${describeChanges(changes) || "  nothing differs\n"}`;
       });
     }),
 };
 
+function describeCached({ verdict, version, since }: NonNullable<Explanation["cached"]>): string {
+  return since === null ? "known to be no link" : `${verdict}, version ${version}, since ${since}`;
+}
+
 export const explainCommand: Command = {
   name: "explain",
-  summary: "Say why a code redirects, or does not.",
+  summary: "Say why a code redirects, or does not; exits 3 for a code that no link has.",
   args: ["CODE"],
   flags: [],
   settings: CLIENT_SETTINGS,
   examples: ["deadletter explain sale", "deadletter explain sale --json"],
-  run: (input, io) =>
-    withClient(input, async (client) => {
+  async run(input, io) {
+    let exitCode = 0;
+    await withClient(input, async (client) => {
       const found = await explainCode(client, input.args[0] ?? "");
+      // As of every command that is given a name there is not.
+      if (found.target === null) exitCode = ERROR_TABLE.not_found.exit;
       print(io, input.isJson, found, () => {
         const { code, redirects, why, target, last_change, cached, near } = found;
         const verdict = redirects ? pc.green("redirects") : pc.red("does not redirect");
@@ -82,11 +92,13 @@ export const explainCommand: Command = {
           ["why", why],
           ["target", target && printable(target)],
           ["last change", change && printable(change)],
-          ["cache", cached && `version ${cached.version} since ${cached.since}`],
+          ["cache", cached && describeCached(cached)],
           ["similar", near.length === 0 ? null : near.join(", ")],
         ];
         const shown = rows.filter(([, value]) => value !== null);
         return `${printable(code)} ${verdict}\n${shown.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("")}`;
       });
-    }),
+    });
+    return exitCode;
+  },
 };

@@ -22,6 +22,7 @@ import {
 import { OPTION_FLAGS, readOptions } from "./link-flags.ts";
 import { describeHeard, describeLink, eventTable, linkTable, print, printable, table } from "./output.ts";
 import {
+  assertNames,
   type ChangedLink,
   countClicks,
   createLink,
@@ -92,9 +93,11 @@ export const listCommand: Command = {
         ...given("q", input.value("search")),
         ...given("user_id", input.value("user-id")),
         ...given("is_active", input.value("active")),
-        ...given("tag", input.values("tag").join(",") || undefined),
+        ...given("tag", readTags(input)),
       };
       const links = await listLinks(client, filter, readLimit(input));
+      // The API's lists are empty for names that there are not; a person has mistyped one.
+      if (links.length === 0) await assertNames(client, filter);
       print(io, input.isJson, links, () => linkTable(links));
     }),
 };
@@ -172,6 +175,13 @@ export const updateCommand: Command = {
     }),
 };
 
+/** Of a filter; undefined where none was given. */
+function readTags(input: Input): string | undefined {
+  const tags = input.values("tag");
+  if (tags.includes("")) throw badRequest("--tag: must not be empty");
+  return tags.length === 0 ? undefined : tags.join(",");
+}
+
 /** The tags that a link is to have beside or without some, and the version it has them at: another change meanwhile is refused. */
 async function moveTags(client: Client, name: string, input: Input, version: number | undefined) {
   const [added, removed] = ["add-tag", "remove-tag"].map((flag) =>
@@ -181,6 +191,8 @@ async function moveTags(client: Client, name: string, input: Input, version: num
   if (input.values("tag").length > 0) throw badRequest("--tag replaces all tags: leave --add-tag and --remove-tag out");
   const link = await showLink(client, name);
   const gone = new Set(removed.map(tagKey));
+  const both = added.find((tag) => gone.has(tagKey(tag)));
+  if (both !== undefined) throw badRequest(`${JSON.stringify(both)} is both to be added and to be removed`);
   const tags = [...link.tags.filter((tag) => !gone.has(tagKey(tag))), ...added];
   return { edit: { tags }, version: version ?? link.version };
 }

@@ -1,7 +1,7 @@
 // What a client can ask for, each once: the scripted commands and the admin screen call these same functions.
 
 import type { Static } from "@sinclair/typebox";
-import { badRequest } from "../errors.ts";
+import { badRequest, DeadletterError } from "../errors.ts";
 import type { LogHealth } from "../http/audit-log.ts";
 import type { Heard } from "../http/heard.ts";
 import type { LinkWithHistory, NewLinkBody } from "../http/links.ts";
@@ -130,6 +130,20 @@ export interface LinkFilter {
 
 export function listLinks({ api }: Client, filter: LinkFilter, limit: number): Promise<ShownLink[]> {
   return collect(limit, (page) => unwrapPage(api.urls.get({ query: { ...filter, ...page } })));
+}
+
+/** Throws not_found for a tag that no link has, and for a user or a link there never was. */
+export async function assertNames(
+  client: Client,
+  { tag, user_id, short_code }: { tag?: string; user_id?: string; short_code?: string },
+): Promise<void> {
+  if (short_code !== undefined) await showLink(client, short_code);
+  if (user_id !== undefined) await showUser(client, user_id);
+  for (const each of tag?.split(",") ?? [])
+    if ((await listLinks(client, { tag: each }, 1)).length === 0)
+      throw new DeadletterError("not_found", `no link has the tag ${JSON.stringify(each)}`, {
+        hint: "see which there are with: deadletter tags list",
+      });
 }
 
 export interface EventFilter {

@@ -76,6 +76,6 @@ function patternOf(template: string): RegExp {
     `^${template
       .replaceAll(".", "\\.")
       .replace(/:[a-z_]+/g, "[^/]+")
-      .replace("*", ".+")}$`,
+      .replace("*", isLastResort(template) ? ".*" : ".+")}$`,
   );
 }

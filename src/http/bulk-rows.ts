@@ -17,7 +17,7 @@ import { idempotencyFor } from "./idempotency.ts";
 import type { Replies } from "./route.ts";
 import type { Row } from "./rows.ts";
 import type { Service } from "./service.ts";
-import { ShownLink, showLink } from "./shown-link.ts";
+import { ChangedLink, showChangedLink } from "./shown-link.ts";
 
 export const BULK_COMMANDS = ["create", "update", "delete", "restore"] as const;
 
@@ -31,8 +31,8 @@ export interface BulkKind {
 
 export const LINK_ROWS: BulkKind = {
   noun: "link",
-  schema: ShownLink,
-  show: (service, state) => showLink(service, state as Link),
+  schema: ChangedLink,
+  show: (service, state) => showChangedLink(service, state as Link),
 };
 export const USER_ROWS: BulkKind = { noun: "user", schema: User, show: (_, state) => state };
 

@@ -12,7 +12,7 @@ import {
   unavailable,
   unexpected,
 } from "../errors.ts";
-import { wordOf } from "../model/schema.ts";
+import { explainValue, wordOf } from "../model/schema.ts";
 import { describeError } from "../runtime/logger.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import type { Exchange } from "./exchange.ts";
@@ -70,7 +70,7 @@ function explainValidation(error: ValidationError): DeadletterError {
   if (first.message === "Unexpected property")
     return badRequest(`${field}: is not a ${error.type === "query" ? "query parameter" : "member"} this request knows`);
   if (first.message === "Expected required property") return badRequest(`${field}: is required`);
-  return badRequest(`${field}: ${first.message.charAt(0).toLowerCase()}${first.message.slice(1)}`);
+  return badRequest(`${field}: ${explainValue(first)}`);
 }
 
 /** Of a union's errors, the one that lies deepest: the caller meant the variant that came closest. */

@@ -20,7 +20,7 @@ export const ListEventsQuery = Type.Object(
     short_code: spelled(Type.String()),
     user_id: spelled(Type.Integer({ description: "who did it" })),
     user: spelled(Type.String({ description: "the same by name or email" })),
-    key_id: spelled(Type.Integer({ description: "the key it was done with" })),
+    key_id: spelled(Type.Integer({ description: "the key it was done with; without `since` in the last 30 days" })),
     tag: spelled(Type.String({ description: "of links that have this tag now" })),
     event_type: spelled(wordOf(EVENT_TYPES)),
     since: spelled(Type.String({ ...dateTime, description: "included" })),
@@ -69,9 +69,10 @@ export function eventRef(text: string): EventRef {
   return ref;
 }
 
-/** No index has what a request was called: without a bound all of history would be read. */
-function lookBack(requestId: string | undefined, nowMs: number): { sinceMs?: number } {
-  return requestId === undefined ? {} : { sinceMs: nowMs - LIMITS.requestIdSearchMs };
+/** No index has what a request was called, nor which key it came with: without a bound all of history would be read. */
+function lookBack({ request_id, key_id }: Static<typeof ListEventsQuery>, nowMs: number): { sinceMs?: number } {
+  if (request_id !== undefined) return { sinceMs: nowMs - LIMITS.requestIdSearchMs };
+  return key_id === undefined ? {} : { sinceMs: nowMs - LIMITS.keySearchMs };
 }
 
 function readRequestId(text: string): string {
@@ -96,7 +97,7 @@ function readFilter(query: Static<typeof ListEventsQuery>, nowMs: number) {
     ...(type === undefined ? {} : { type: type as EventType }),
     // What cannot be a code belongs to no link; the empty text is looked up and matches none.
     ...(code === undefined ? {} : { code: isCode(code) ? code : "" }),
-    ...(query.since === undefined ? lookBack(query.request_id, nowMs) : { sinceMs: parseTime("since", query.since) }),
+    ...(query.since === undefined ? lookBack(query, nowMs) : { sinceMs: parseTime("since", query.since) }),
     ...(query.request_id === undefined ? {} : { requestId: readRequestId(query.request_id) }),
     ...(query.until === undefined ? {} : { untilMs: parseTime("until", query.until) }),
   };

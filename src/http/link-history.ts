@@ -5,6 +5,7 @@ import { Reason, strict } from "../model/schema.ts";
 import { formatTime, parseTime } from "../model/time.ts";
 import { type Explanation, explainCode } from "../operations/explain.ts";
 import { diffLink, readLinkHistory, revertLink } from "../operations/link-history.ts";
+import type { CachedLink } from "../redirect/cached-link.ts";
 import { callerOf } from "./exchange.ts";
 import { readIdempotency } from "./idempotency.ts";
 import { type Asked, answerChangedLink, type PageOnlyQuery } from "./links.ts";
@@ -28,6 +29,13 @@ export const RevertBody = Type.Object(
   },
   strict,
 );
+
+function describeCached(known: CachedLink | null | undefined): Explanation["cached"] {
+  if (known === undefined) return null;
+  if (known === null) return { verdict: "missing", version: null, since: null };
+  const verdict = known.outcome === "found" ? "redirects" : "inactive";
+  return { verdict, version: known.version, since: formatTime(known.cachedAtMs) };
+}
 
 export function linkHistoryHandlers(service: Service) {
   const { core, redirects } = service;
@@ -54,15 +62,7 @@ export function linkHistoryHandlers(service: Service) {
   }
 
   function explain({ params, request }: Pick<Asked, "params" | "request">): Promise<Explanation> {
-    const known = redirects.resolver.peek(params.link);
-    const cached: Explanation["cached"] = known
-      ? {
-          since: formatTime(known.cachedAtMs),
-          version: known.version,
-          verdict: known.outcome === "found" ? "redirects" : "inactive",
-        }
-      : null;
-    return explainCode(core, callerOf(request), params.link, cached);
+    return explainCode(core, callerOf(request), params.link, describeCached(redirects.resolver.peek(params.link)));
   }
 
   return { history, diff, revert, explain };

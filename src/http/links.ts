@@ -95,10 +95,12 @@ export function linkHandlers(service: Service) {
     const idempotency = readIdempotency(request, body);
     const command = { ...members, type: "link.create" } as const;
     if (mayExist) {
+      if (idempotency !== undefined)
+        throw badRequest("Idempotency-Key: not with find_existing, which may be repeated as it is");
       const { link, isFound } = await findOrMakeLink(core, callerOf(request), command);
       if (!isFound) set.status = 201;
       set.headers.location = `/urls/${link.short_code}`;
-      return isFound ? showLink(service, withTag(set, link)) : answer({ request, set }, link);
+      return isFound ? showChangedLink(service, withTag(set, link)) : answer({ request, set }, link);
     }
     const link = (await applyOne(core, callerOf(request), command, idempotency)) as Link;
     set.status = 201;

@@ -22,16 +22,21 @@ export function homePage(settings: PageSettings): Response {
   return page(settings, {
     title: settings.name,
     body: `<p>Short links live here: each leads to a longer address.</p>
-${look}<p>Every change of a link is written to a <a href="/log/checkpoint">signed, public log</a>.</p>`,
+${look}<p>Every change of a link is written to a <a href="log/checkpoint">signed, public log</a>.</p>`,
     cacheControl: "public, max-age=300",
   });
 }
 
+export interface Previewed {
+  readonly code: string;
+  readonly shortUrl: string;
+  readonly target: string;
+  /** When it was last changed, as RFC 3339 has it; undefined where that is not known now. */
+  readonly since: string | undefined;
+}
+
 /** The target as text, so that nobody follows it by mistake; the short link is what is followed. */
-export function previewPage(
-  settings: PageSettings,
-  { code, target, since }: { readonly code: string; readonly target: string; readonly since: string | undefined },
-): Response {
+export function previewPage(settings: PageSettings, { code, shortUrl, target, since }: Previewed): Response {
   const changed =
     since === undefined
       ? ""
@@ -40,7 +45,7 @@ export function previewPage(
     title: `Where /${code} leads`,
     body: `<p>This short link leads to</p>
 <p class="target">${escaped(target)}</p>
-${changed}<p><a class="go" rel="noreferrer nofollow" href="/${escaped(code)}">Go there</a></p>`,
+${changed}<p><a class="go" rel="noreferrer nofollow" href="${escaped(shortUrl)}">Go there</a></p>`,
   });
 }
 

@@ -24,7 +24,8 @@ export async function preview(service: Service, request: Request, code: string):
   if (link?.outcome !== "found") throw notFound(`no link ${JSON.stringify(code.slice(0, 100))}`);
   const atMs = await changedAt(service, code, link);
   const since = atMs === undefined ? undefined : formatTime(atMs);
-  return finish(service, request, previewPage(pages, { code, target: link.location, since }));
+  const shortUrl = `${service.publicAddress()}/${code}`;
+  return finish(service, request, previewPage(pages, { code, shortUrl, target: link.location, since }));
 }
 
 /** Undefined while the store does not answer: where the link leads is known all the same. */

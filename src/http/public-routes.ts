@@ -98,8 +98,16 @@ export function publicRoutes(service: Service, table: RouteTable) {
     )
     .get("/:code", follow("code"), needs("public", "Redirect", REDIRECT, "too_many_requests"))
     .get("/r/:code", follow("code"), needs("public", "Redirect", REDIRECT, "too_many_requests"))
-    .get("/:code/*", followPath, needs("public", "Redirect, with a path that the link forwards", REDIRECT))
-    .get("/r/:code/*", followPath, needs("public", "Redirect, with a path that the link forwards", REDIRECT))
+    .get(
+      "/:code/*",
+      followPath,
+      needs("public", "Redirect, with a path that the link forwards", REDIRECT, "too_many_requests"),
+    )
+    .get(
+      "/r/:code/*",
+      followPath,
+      needs("public", "Redirect, with a path that the link forwards", REDIRECT, "too_many_requests"),
+    )
     .get(
       "/urls/:link/redirect",
       ({ params, request }) => redirectInApp(service, request, params.link, "code-or-id"),

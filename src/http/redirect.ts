@@ -3,6 +3,7 @@
 import { badRequest, DeadletterError, notFound } from "../errors.ts";
 import { isCode, isReservedCode } from "../model/code.ts";
 import { forwardTo, takesPath, type Visit } from "../model/forward.ts";
+import type { CachedLink } from "../redirect/cached-link.ts";
 import type { RedirectOutcome } from "../redirect/metrics.ts";
 import type { Destination, Found, NotFound } from "../redirect/resolve.ts";
 import { customerOf } from "./client.ts";
@@ -36,14 +37,18 @@ export async function redirect(service: Service, request: Request, name: string,
  */
 export async function redirectPath(service: Service, request: Request, code: string): Promise<Response> {
   const { startedMs } = exchangeOf(request);
-  const visit = { path: pathAfter(request.url, code), query: queryOf(request.url) };
-  const destination =
-    isReservedCode(code) || visit.path === undefined
-      ? undefined
-      : await find(service, { name: code, naming: "code", startedMs });
-  const isTaken = destination?.outcome === "found" && destination.options && takesPath(forwardingOf(destination));
-  if (!isTaken) throw notFound("there is nothing at this path");
-  return found(service, request, destination, { startedMs, visit: visit as Visit });
+  const nothing = () => notFound("there is nothing at this path");
+  if (!isCode(code) || isReservedCode(code)) throw nothing();
+  takeFrom(service, "redirects", customerOf(clientOf(service, request)));
+  const destination = await find(service, { name: code, naming: "code", startedMs });
+  const known = service.redirects.resolver.peek(code);
+  if (!known || !takesPath(forwardingOf(known))) throw nothing();
+  if (destination.outcome === "found") {
+    const visit = { path: pathOf(request.url), query: queryOf(request.url) };
+    return found(service, request, destination, { startedMs, visit });
+  }
+  count(service, destination.outcome, startedMs);
+  return refused(service, request, code, destination.outcome);
 }
 
 /**
@@ -144,11 +149,11 @@ function found(service: Service, request: Request, link: Found, { startedMs, vis
   return response;
 }
 
-function isForwarding({ options }: Found): boolean {
+function isForwarding({ options }: CachedLink): boolean {
   return options !== undefined && options.forward !== "none";
 }
 
-function forwardingOf({ location, options }: Found) {
+function forwardingOf({ location, options }: CachedLink) {
   return { location, forward: options?.forward ?? "none", queryWins: options?.queryWins ?? "target" };
 }
 
@@ -185,9 +190,9 @@ function queryOf(url: string): string {
   return at === -1 ? "" : (url.slice(at + 1).split("#", 1)[0] as string);
 }
 
-/** What stands after `/{code}/` or `/r/{code}/`, undefined where it is another path. */
-function pathAfter(url: string, code: string): string | undefined {
+/** What stands behind the code, as it came over the wire: after `/{code}/` or `/r/{code}/`. */
+function pathOf(url: string): string {
   const [, path = ""] = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url) ?? [];
-  const start = [`/${code}/`, `/r/${code}/`].find((prefix) => path.startsWith(prefix));
-  return start === undefined ? undefined : path.slice(start.length);
+  const segments = path.replace(/^\/+/, "").split("/");
+  return segments.slice(segments[0] === "r" ? 2 : 1).join("/");
 }

@@ -9,6 +9,7 @@ import type { LinkCommand } from "./link.ts";
 import type { LogCommand } from "./log.ts";
 import { refuseUnfinalized } from "./mixed-releases.ts";
 import { isAtLeast } from "./role.ts";
+import { explainValue } from "./schema.ts";
 import type { CommandRule, Context, Decision, Subject, SubjectRow } from "./subject.ts";
 import { SUBJECTS } from "./subjects.ts";
 import type { UserCommand } from "./user.ts";
@@ -40,8 +41,15 @@ export function checkCommand(
   const { subject, rule } = ruleOf(command);
   const schema = compiled(rule);
   const first = schema.Check(command) ? undefined : schema.Errors(command).First();
-  if (first) throw badRequest(`${command.type}${first.path.replaceAll("/", ".")}: ${first.message.toLowerCase()}`);
+  if (first?.message === "Unexpected property")
+    throw badRequest(`${nameOf(first.path)}: is no member of ${command.type}`);
+  if (first) throw badRequest(`${command.type}.${nameOf(first.path)}: ${explainValue(first)}`);
   subject.check(command, caller, ownHosts);
+}
+
+/** Of a JSON pointer (RFC 6901): `tags.0`. */
+function nameOf(path: string): string {
+  return path.slice(1).replaceAll("/", ".");
 }
 
 /** Compiled when it is first asked for: importing a module does nothing. */

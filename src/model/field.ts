@@ -80,9 +80,19 @@ export const NO_TEXTS: string[] = Object.freeze([]) as never;
 
 /** A list of texts in a state, the same as JSON in its column. */
 export function textList(options: FieldOptions = {}) {
-  const read = (cell: string): string[] => (cell === "[]" ? NO_TEXTS : (JSON.parse(cell) as string[]));
   const write = (value: readonly string[]): string => JSON.stringify(value);
-  return { ...options, schema: Type.Array(Type.String()), suffix: "", type: "text", read, write } as const;
+  return { ...options, schema: Type.Array(Type.String()), suffix: "", type: "text", read: readTexts, write } as const;
+}
+
+/** Total: a cell that no list could have been written as reads as none, which does not write back to it. */
+export function readTexts(cell: string): string[] {
+  if (cell === "[]") return NO_TEXTS;
+  try {
+    const texts: unknown = JSON.parse(cell);
+    return Array.isArray(texts) && texts.every((text) => typeof text === "string") ? texts : NO_TEXTS;
+  } catch {
+    return NO_TEXTS;
+  }
 }
 
 /** True or false in a state, 1 or 0 in its column. */

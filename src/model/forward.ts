@@ -25,8 +25,9 @@ export interface Forwarding {
 }
 
 /** Scheme and authority, path, query with its mark, fragment with its mark (RFC 3986, appendix B). */
-const PARTS = /^(https?:\/\/[^/?#\\]*)([^?#]*)(\?[^#]*)?(#.*)?$/is;
+const PARTS = /^(https?:\/\/[^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/is;
 const PLACES = /\{(?:([1-9])|path|query)\}/g;
+const PLACE = /\{(?:[1-9]|path|query)\}/;
 
 /** Whether a link takes a path after its code. */
 export function takesPath({ forward, location }: Pick<Forwarding, "forward" | "location">): boolean {
@@ -36,19 +37,31 @@ export function takesPath({ forward, location }: Pick<Forwarding, "forward" | "l
 /** Throws bad_request for a template whose places stand where a visitor must not write, or that has none. */
 export function checkTemplate(originalUrl: string): void {
   const [, authority = "", path = "", query = "", fragment = ""] = PARTS.exec(originalUrl) ?? [];
-  for (const [part, text] of [
-    ["host", authority],
-    ["fragment", fragment],
-  ] as const)
-    if (placesIn(text) > 0) throw badRequest(`original_url: a template has no place in its ${part}`);
-  if (path.split("/").some((segment) => placesIn(segment) > 0 && /^\.{1,2}$/.test(segment.replace(PLACES, ""))))
-    throw badRequest("original_url: a template has no place beside nothing but dots: an empty one would climb");
-  if (path.includes("{query}")) throw badRequest("original_url: {query} stands in a template's query alone");
-  if (placesIn(path) + placesIn(query) === 0)
+  const refuse = (rule: string) => badRequest(`original_url: a template ${rule}`);
+  if (placesIn(authority) > 0) throw refuse("has no place in its host");
+  if (placesIn(fragment) > 0) throw refuse("has no place in its fragment");
+  if (path.includes("{query}")) throw refuse("has {query} in its query alone");
+  if (/%[0-9a-f]?\{(?:[1-9]|path|query)\}/i.test(originalUrl)) throw refuse("has no place behind a percent sign");
+  const count = placesIn(path) + placesIn(query);
+  if (count > LIMITS.templatePlaces) throw refuse(`has at most ${LIMITS.templatePlaces} places`);
+  if (count === 0)
     throw badRequest(
       "original_url: a template needs a place such as {1}, {path} or {query}",
       'or forward "path", which needs none',
     );
+  // What is empty must not climb, and what stands behind a place must be what a visitor could have sent.
+  if (!isPlainPath(withPlaces(path).replace(PLACES, "")))
+    throw refuse("has nothing but dots beside a place, nor an encoded slash behind one");
+}
+
+/** A template's path from the segment of its first place on. */
+function withPlaces(path: string): string {
+  const first = path.search(PLACE);
+  return first === -1 ? "" : path.slice(path.lastIndexOf("/", first) + 1);
+}
+
+export function hasPlaces(text: string): boolean {
+  return PLACE.test(text);
 }
 
 function placesIn(text: string): number {
@@ -59,12 +72,20 @@ function placesIn(text: string): number {
 export function forwardTo({ location, forward, queryWins }: Forwarding, { path, query }: Visit): string | undefined {
   const [, authority = "", ownPath = "", ownQuery = "", fragment = ""] = PARTS.exec(location) ?? [];
   const target = { authority, path: ownPath, query: ownQuery, fragment };
+  // What cannot fit is not looked at.
+  if (path.length + query.length > LIMITS.forwardedBytes) return undefined;
   const rest = cleanPath(path);
   if (rest === undefined || (rest !== "" && !takesPath({ forward, location }))) return undefined;
   const made = forward === "template" ? fill(target, rest, query) : append(target, rest, { forward, queryWins, query });
+  // Pieces that hide nothing by themselves may do so together.
+  const own = forward === "template" ? ownPath.slice(0, ownPath.length - withPlaces(ownPath).length) : undefined;
+  if (own !== undefined && !isPlainPath(made.path.slice(own.length))) return undefined;
   const text = `${authority}${made.path}${made.query}${fragment}`;
   if (Buffer.byteLength(text) > LIMITS.forwardedBytes) return undefined;
-  const fixed = forward === "template" ? ownPath.slice(0, ownPath.search(/\{(?:[1-9]|path|query)\}|$/)) : ownPath;
+  const fixed =
+    forward === "template"
+      ? ownPath.slice(0, ownPath.search(PLACE) === -1 ? undefined : ownPath.search(PLACE))
+      : ownPath;
   return isWithin(text, target, fixed) ? text : undefined;
 }
 
@@ -102,28 +123,24 @@ function unnamed(query: string, other: string): readonly string[] {
 /** As servers read it: `a%62c` and `abc` are one name. */
 function nameOf(member: string): string {
   const [name = ""] = member.split("=", 1);
-  return decode(name.replaceAll("+", " ")) ?? name;
+  return decode(name.replaceAll("+", " ")) ?? plain(name).toLowerCase();
 }
 
 /** Every place with what the visitor sent for it; what was not sent is empty. */
 function fill({ path, query }: Target, rest: string, visitorQuery: string): Pick<Target, "path" | "query"> {
   const segments = rest.split("/");
-  const filling = (place: string, number: string | undefined) => {
-    if (number !== undefined) return segments[Number(number) - 1] ?? "";
-    return place === "{path}" ? rest : encodeQuery(visitorQuery);
-  };
-  const within = (encode: (place: string, value: string) => string) => (place: string, number?: string) =>
-    encode(place, filling(place, number));
+  const given = encodeQuery(visitorQuery);
+  // A value in a query stays one value: only {query} brings members of its own.
+  const asValue = (value: string) => encodeURIComponent(decode(value) ?? value);
+  const [values, whole] = [segments.map(asValue), asValue(rest)];
   return {
-    path: path.replace(
-      PLACES,
-      within((_, value) => value),
+    path: path.replace(PLACES, (_, number?: string) =>
+      number === undefined ? rest : (segments[Number(number) - 1] ?? ""),
     ),
-    // A value in a query stays one value: only {query} brings members of its own.
-    query: query.replace(
-      PLACES,
-      within((place, value) => (place === "{query}" ? value : encodeURIComponent(decode(value) ?? value))),
-    ),
+    query: query.replace(PLACES, (place, number?: string) => {
+      if (number !== undefined) return values[Number(number) - 1] ?? "";
+      return place === "{path}" ? whole : given;
+    }),
   };
 }
 
@@ -131,27 +148,38 @@ function fill({ path, query }: Target, rest: string, visitorQuery: string): Pick
 function cleanPath(path: string): string | undefined {
   if (path === "") return "";
   const segments = path.split("/");
-  const isClean = segments.every((segment, at) => isPlainSegment(segment, at === segments.length - 1));
+  const isClean = segments.every((segment, at) =>
+    segment === "" ? at === segments.length - 1 : isPlainSegment(segment),
+  );
   return isClean ? path.replace(/[^A-Za-z0-9\-._~!$&'()*+,;=:@%/]/gu, encodeURIComponent) : undefined;
 }
 
-/** Times that a segment is decoded to see what it hides: a server behind the target may decode more than once. */
-const DECODED_TIMES = 3;
+/** Whether no segment hides anything; empty ones do not. */
+function isPlainPath(path: string): boolean {
+  return path.split("/").every((segment) => segment === "" || isPlainSegment(segment));
+}
 
-/** Neither empty (but at the end) nor a dot segment, with no slash, backslash or control character, however encoded. */
-function isPlainSegment(segment: string, isLast: boolean): boolean {
-  if (segment === "") return isLast;
-  if (!segment.isWellFormed()) return false;
-  let text = segment;
-  for (let times = 0; times < DECODED_TIMES; times++) {
-    const decoded = decode(text);
-    // What cannot be decoded again hides nothing more; at the first time it is no path.
-    if (decoded === undefined) return times > 0;
+/** No dot segment, with no slash, backslash or control character, however encoded, and however often. */
+function isPlainSegment(segment: string): boolean {
+  // A percent sign that begins nothing, and bytes that UTF-8 never has, which some servers take for a dot or a slash.
+  if (!segment.isWellFormed() || /%(?![0-9a-f]{2})|%(?:25)*c[01]/i.test(segment)) return false;
+  for (let text = segment; ; ) {
+    const decoded = plain(text);
     // Some servers read `..;x` as `..`.
-    if (/[/\\\p{Cc}]/u.test(decoded) || /^\.{1,2}(?:;|$)/.test(decoded)) return false;
+    if (/[/\\\p{Cc}]/u.test(decoded) || isDots(decoded.split(";", 1)[0] as string)) return false;
+    // Each time it is shorter, so this ends.
+    if (decoded === text) return true;
     text = decoded;
   }
-  return true;
+}
+
+/** With every ASCII character that is encoded as itself; what is no such escape stays, so that none hides the next. */
+function plain(text: string): string {
+  return text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+function isDots(text: string): boolean {
+  return text === "." || text === "..";
 }
 
 function decode(text: string): string | undefined {
@@ -175,7 +203,9 @@ function encodeQuery(query: string): string {
 function isWithin(text: string, target: Target, fixedPath: string): boolean {
   const [made, own] = [URL.parse(text), URL.parse(`${target.authority}/${target.fragment}`)];
   const prefix = URL.parse(`${target.authority}${fixedPath}`)?.pathname;
-  if (!made || !own || prefix === undefined || !/^[\x21-\x7e]+$/.test(text)) return false;
+  // Others than browsers read a backslash as part of a host.
+  if (!made || !own || prefix === undefined || target.authority.includes("\\") || !/^[\x21-\x7e]+$/.test(text))
+    return false;
   const isSame = (["protocol", "host", "username", "password", "hash"] as const).every(
     (part) => made[part] === own[part],
   );

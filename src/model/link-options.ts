@@ -1,7 +1,7 @@
 // How a link redirects beside its target: when, with which status, for how long it may be kept, with what of the visitor's. Pure.
 
 import { badRequest } from "../errors.ts";
-import { checkTemplate, type Forward, type QueryWinner } from "./forward.ts";
+import { checkTemplate, type Forward, hasPlaces, type QueryWinner } from "./forward.ts";
 import type { LinkRow, LinkStatus, NewLink } from "./link.ts";
 import { checkTags } from "./tags.ts";
 import { parseTime } from "./time.ts";
@@ -50,6 +50,8 @@ export function checkLinkRow({
 }: Pick<LinkRow, "starts_at_ms" | "expires_at_ms" | "forward" | "original_url">): void {
   if (starts_at_ms !== null && expires_at_ms !== null && starts_at_ms >= expires_at_ms)
     throw badRequest("starts_at: must be before expires_at");
+  if (forward !== "none" && original_url.includes("\\"))
+    throw badRequest("original_url: a target with a backslash cannot be forwarded to", 'write it as "%5C"');
   if (forward === "template") checkTemplate(original_url);
 }
 
@@ -58,11 +60,18 @@ export function expiryOf(text: string | null | undefined): number | null {
 }
 
 /** What whoever asks for a permanent status should hear; empty where there is nothing to say. */
-export function warningsOf({ status, max_age }: Pick<LinkRow, "status" | "max_age">): readonly string[] {
+export function warningsOf({
+  status,
+  max_age,
+  forward,
+  original_url,
+}: Pick<LinkRow, "status" | "max_age" | "forward" | "original_url">): readonly string[] {
   const warnings: string[] = [];
   if (status === 301 || status === 308)
     warnings.push(`status ${status} is permanent: browsers may keep it, and no change or deletion reaches them`);
   if (max_age !== null)
     warnings.push(`browsers may follow this link for ${max_age} s after it has changed or was deleted`);
+  if (forward !== "template" && hasPlaces(original_url))
+    warnings.push('the target has places such as {1}, which are filled only where forward is "template"');
   return warnings;
 }

@@ -1,5 +1,6 @@
 // What follows from links and is not audited: rows by which they are found. Pure.
 
+import { readTexts } from "./field.ts";
 import type { LinkRow } from "./link.ts";
 import { columns, type SideTable } from "./subject.ts";
 import { tagKey } from "./tags.ts";
@@ -23,10 +24,7 @@ export const LINK_TAGS: SideTable<LinkRow> = {
   key: "url_id",
   columns: columns({ url_id: "integer", tag_key: "text", tag: "text" }),
   generation: 3,
-  rowsOf({ id, tags }) {
-    if (tags === "[]") return [];
-    return (JSON.parse(tags) as string[]).map((tag) => ({ url_id: id, tag_key: tagKey(tag), tag }));
-  },
+  rowsOf: ({ id, tags }) => readTexts(tags).map((tag) => ({ url_id: id, tag_key: tagKey(tag), tag })),
 };
 
 /** Where each link leads, as a number, so that one with the same target is found. */

@@ -5,7 +5,7 @@ import { LIMITS } from "../limits.ts";
 import type { Caller } from "./caller.ts";
 import { checkCode, generateCode } from "./code.ts";
 import { checkDeleteReason, checkReason } from "./event.ts";
-import { isSameValue } from "./field.ts";
+import { isSameValue, readTexts } from "./field.ts";
 import {
   LINK_COMMANDS,
   LINK_FIELDS,
@@ -100,7 +100,7 @@ function decideLink(row: LinkRow | null, command: LinkCommand, context: Context)
   }
   if (command.type === "link.revert") return revert(row, command, context);
   if (command.type === "link.retag") {
-    const tags = JSON.stringify(replaceTag(JSON.parse(row.tags) as string[], command.from, command.to));
+    const tags = JSON.stringify(replaceTag(readTexts(row.tags), command.from, command.to));
     return tags === row.tags ? null : { op: "updated", next: { ...next, tags }, reason };
   }
   if (command.type === "link.hand_over") {
@@ -123,6 +123,7 @@ function checkOwner(row: LinkRow, { role, userId }: Caller): void {
 /** The user was locked: throws not_found unless it is active now, forbidden for an editor of somebody else's link. */
 function checkNextOwner(row: LinkRow, { user_id }: Pick<LinkHandOver, "user_id">, context: Context): void {
   const { role, userId } = context.caller;
+  if (row.user_id === user_id) return;
   if (!isAtLeast(role, "admin") && (userId === null || row.user_id !== userId))
     throw new DeadletterError("forbidden", "user_id: only a link's owner or an admin may hand it over");
   if (knownUser(context, user_id)?.is_active !== 1) throw notFound(`user_id: there is no active user ${user_id}`);

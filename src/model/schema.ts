@@ -45,3 +45,23 @@ export function wordOf<Word extends string | number>(
     ),
   );
 }
+
+/** What is wrong with a value, in words: which there are to choose from, or the library's own. */
+export function explainValue({ schema, message }: { readonly schema: TSchema; readonly message: string }): string {
+  const choices = choicesOf(schema);
+  if (choices !== undefined) return `must be ${choices}`;
+  return `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+}
+
+/** Of a union of constants, null, ranges and texts; undefined of anything else. */
+function choicesOf({ anyOf }: TSchema): string | undefined {
+  if (!Array.isArray(anyOf)) return undefined;
+  const names = (anyOf as TSchema[]).map((each) => {
+    if (each.const !== undefined) return String(each.const);
+    if (each.type === "integer" && each.minimum !== undefined && each.maximum !== undefined)
+      return `an integer from ${each.minimum} to ${each.maximum}`;
+    return each.type === "null" ? "null" : each.type === "string" ? (each.description ?? "a text") : undefined;
+  });
+  if (names.some((name) => name === undefined)) return undefined;
+  return names.length > 2 ? `one of ${names.join(", ")}` : names.join(" or ");
+}

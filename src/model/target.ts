@@ -25,6 +25,9 @@ export function checkOriginalUrl(text: string, ownHosts: ReadonlySet<string>): s
     throw badRequest(
       `original_url: cannot shorten ${quote(url)}: it must be an absolute URL such as https://example.com/page`,
     );
+  // Browsers end the host there, all others take what follows for the host: a link must lead to one place.
+  if (/^https?:\/\/[^/?#]*\\/i.test(url))
+    throw badRequest(`original_url: cannot shorten ${quote(url)}: a host must not contain a backslash`);
   if (ownHosts.has(hostKey(parsed)))
     throw badRequest(`original_url: cannot shorten ${quote(url)}: it points at this server's own redirect host`);
   return url;

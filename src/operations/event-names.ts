@@ -1,7 +1,7 @@
 // What events name by number, by the names of now: links by their codes, users and keys by theirs, so far as the viewer may know.
 
 import { actorOf } from "../audit/event.ts";
-import type { Viewer } from "../model/caller.ts";
+import { mayKnow, type Viewer } from "../model/caller.ts";
 import type { Actor, EventKey, EventRow } from "../model/event.ts";
 import { KEY, type KeyRow, keyFromRow, showKey } from "../model/key.ts";
 import type { SubjectRow } from "../model/subject.ts";
@@ -44,6 +44,8 @@ export async function readNames(sql: Sql, events: readonly EventRow[], viewer: V
   const userOf = (id: number) => rows.get(USER.type)?.get(id) as UserRow | undefined;
   const keyOf = (id: number) => rows.get(KEY.type)?.get(id) as KeyRow | undefined;
   const nameOfKey = (row: KeyRow) => showKey(viewer, keyFromRow(row), userOf(row.user_id)?.username ?? "").name;
+  // Others know a key by its number alone, and its owner stands before it anyway.
+  const nameBehindUser = ({ id, name, user_id }: KeyRow) => (mayKnow(viewer, user_id) ? name : `key ${id}`);
   return {
     ofSubject({ subject_type, subject_id }) {
       const row = rows.get(subject_type)?.get(subject_id);
@@ -57,9 +59,7 @@ export async function readNames(sql: Sql, events: readonly EventRow[], viewer: V
       const user = actor.user_id === null ? undefined : userOf(actor.user_id);
       if (user === undefined) return actor.user_id === null ? actor.via : `user ${actor.user_id}`;
       const key = actor.key_id === null ? undefined : keyOf(actor.key_id);
-      // Others know a key by its number alone, and its owner stands before it anyway.
-      const shown = key && nameOfKey(key).replace(/^.* \((key \d+)\)$/, "$1");
-      return shown === undefined ? user.username : `${user.username} (${shown})`;
+      return key === undefined ? user.username : `${user.username} (${nameBehindUser(key)})`;
     },
   };
 }

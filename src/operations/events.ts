@@ -47,7 +47,7 @@ export async function readEvents(
 ): Promise<Page<Event>> {
   const isScan = Object.keys(filter).length > 0;
   return (isScan ? store.scan : store.read)(async (sql) => {
-    const wanted = await resolveFilter(sql, filter);
+    const wanted = await resolveFilter(sql, viewer, filter);
     const rows = wanted === undefined ? [] : await listEvents(sql, { ...wanted, ...page, limit: page.limit + 1 });
     const { items, next } = pageOf(
       rows,
@@ -62,6 +62,7 @@ export async function readEvents(
 /** Names become ids; undefined where nothing can match. */
 async function resolveFilter(
   sql: Sql,
+  viewer: Viewer,
   { code, user, keyId, ...rest }: EventFilter,
 ): Promise<Omit<EventPage, "limit" | "offset" | "before"> | undefined> {
   const link = code === undefined ? undefined : (await findLinkByCode(sql, code))[0];
@@ -71,7 +72,7 @@ async function resolveFilter(
   const key = keyId === undefined ? undefined : await mustFindKey(sql, keyId);
   const userIds = [
     ...(rest.userId === undefined ? [] : [rest.userId]),
-    ...(user === undefined ? [] : [(await mustFindUserNamed(sql, user)).id]),
+    ...(user === undefined ? [] : [(await mustFindUserNamed(sql, viewer, user)).id]),
     // Whose key it is an index knows; which key it was each event says.
     ...(key === undefined ? [] : [key.user_id]),
   ];

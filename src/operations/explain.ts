@@ -9,8 +9,9 @@ import type { LinkRow } from "../model/link.ts";
 import { LINK } from "../model/link-subject.ts";
 import { nullable, Timestamp, wordOf } from "../model/schema.ts";
 import { formatTime } from "../model/time.ts";
-import { listHistory } from "../store/queries/events.ts";
-import { findLinkByCode, listCodes } from "../store/queries/links.ts";
+import { findNewestOf, listHistory } from "../store/queries/events.ts";
+import { listCodes, lookUpLink } from "../store/queries/links.ts";
+import type { Sql } from "../store/store.ts";
 import type { Core } from "./context.ts";
 import { showEvents } from "./events.ts";
 
@@ -30,7 +31,11 @@ export const Explanation = Type.Object(
     last_change: nullable(Event),
     cached: nullable(
       Type.Object(
-        { since: Timestamp, version: Type.Integer(), verdict: wordOf(["redirects", "inactive"]) },
+        {
+          verdict: wordOf(["redirects", "inactive", "missing"]),
+          version: nullable(Type.Integer()),
+          since: nullable(Timestamp),
+        },
         { description: "what this replica redirects by; null: it would ask the store" },
       ),
     ),
@@ -49,16 +54,13 @@ export function explainCode(
 ): Promise<Explanation> {
   return store.scan(async (sql) => {
     const nowMs = clock.now();
-    const row = isCode(code) ? (await findLinkByCode(sql, code))[0] : undefined;
+    const [row] = await lookUpLink(sql, code);
     const verdict = row ? verdictOf(row, nowMs) : missingVerdict(code);
-    const history = row
-      ? await listHistory(sql, { type: LINK.type, id: row.id }, { afterVersion: row.version - 1, limit: 1, offset: 0 })
-      : [];
-    const [change] = await showEvents(sql, history, viewer);
+    const [change] = await showEvents(sql, row ? await lastChangeOf(sql, row) : [], viewer);
     const wanted = row ? [] : nearCodes(code).slice(0, LIMITS.nearCodes);
     const near = wanted.length === 0 ? [] : await listCodes(sql, wanted, LIMITS.nearShown);
     return {
-      code,
+      code: row?.short_code ?? code,
       redirects: verdict === "redirects",
       verdict,
       why: WHY[verdict](row, change),
@@ -71,6 +73,12 @@ export function explainCode(
       near: near.map(({ short_code }) => short_code),
     };
   });
+}
+
+/** Of an inactive link its deletion: a tag that is renamed, or a link that is handed over, comes after it. */
+function lastChangeOf(sql: Sql, { id, version, is_active }: LinkRow) {
+  if (is_active === 0) return findNewestOf(sql, { type: LINK.type, id, throughVersion: version }, "deleted");
+  return listHistory(sql, { type: LINK.type, id }, { afterVersion: version - 1, limit: 1, offset: 0 });
 }
 
 type Verdict = (typeof VERDICTS)[number];
@@ -91,10 +99,11 @@ function timeOf(ms: number | null | undefined): string | null {
 }
 
 const WHY: Readonly<Record<Verdict, (row: LinkRow | undefined, change: Event | undefined) => string>> = {
-  redirects: (row) => `it redirects, with status ${row?.status ?? 302}`,
+  redirects: (row) =>
+    `it redirects, with status ${row?.status ?? 302}${!row || row.forward === "none" ? "" : `, and forwards: ${row.forward}`}`,
   inactive(_, change) {
     const by =
-      change === undefined ? "" : ` since ${change.timestamp}, by ${change.actor_name ?? "somebody who was erased"}`;
+      change === undefined ? "" : ` at ${change.timestamp} by ${change.actor_name ?? "somebody who was erased"}`;
     return `it was deleted${by}${change?.reason ? `: ${change.reason}` : ""}`;
   },
   expired: (row) => `it expired at ${timeOf(row?.expires_at_ms)}`,

@@ -1,17 +1,14 @@
 // Finds the caller's link that is the same already, or makes it: whoever asks twice for a short link gets one.
 
 import { unauthorized } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { checkCommand } from "../model/command.ts";
-import { isSameValue } from "../model/field.ts";
 import { type Link, type LinkCreate, type LinkRow, linkFromRow } from "../model/link.ts";
 import { LINK_TARGETS, targetKey } from "../model/link-sides.ts";
 import { newLinkOf } from "../model/link-subject.ts";
 import { USER } from "../model/user.ts";
-import { listLinksTo } from "../store/queries/links.ts";
+import { findSameLink } from "../store/queries/links.ts";
 import { lockSubjects } from "../store/queries/subjects.ts";
-import type { Tx } from "../store/store.ts";
 import { transact } from "./apply.ts";
 import type { Core, Work } from "./context.ts";
 import { isKeyGood } from "./prepare.ts";
@@ -42,21 +39,7 @@ async function find({ core, caller, tx }: Work, command: LinkCreate): Promise<Li
   if (!(await isKeyGood(tx, caller, core.clock.now()))) throw unauthorized("the key is not valid");
   const { code, reason: _, ...wanted } = newLinkOf(command, caller, core.ownHosts());
   if (wanted.user_id !== null) await lockSubjects(tx, USER, { ids: [wanted.user_id], names: [] });
-  const candidates = await candidatesOf(tx, wanted);
-  return candidates.find(
-    (row) => (code === undefined || row.short_code === code) && isSameLink(row, wanted, core.clock.now()),
-  );
-}
-
-async function candidatesOf(
-  tx: Tx,
-  { original_url, user_id }: Pick<LinkRow, "original_url" | "user_id">,
-): Promise<readonly LinkRow[]> {
   await assertComplete(tx, LINK_TARGETS);
-  return listLinksTo(tx, { targetKey: targetKey(original_url), userId: user_id }, LIMITS.sameTargets);
-}
-
-function isSameLink(row: LinkRow, wanted: Partial<LinkRow>, nowMs: number): boolean {
-  if (row.is_active !== 1 || (row.expires_at_ms !== null && row.expires_at_ms <= nowMs)) return false;
-  return (Object.keys(wanted) as (keyof LinkRow)[]).every((name) => isSameValue(row[name], wanted[name]));
+  const key = targetKey(wanted.original_url);
+  return (await findSameLink(tx, wanted, { targetKey: key, code, nowMs: core.clock.now() }))[0];
 }

@@ -9,7 +9,7 @@ import type { Link, LinkRevert } from "../model/link.ts";
 import { LINK } from "../model/link-subject.ts";
 import { Timestamp } from "../model/schema.ts";
 import { formatTime } from "../model/time.ts";
-import { findEventAsOf, findEventNamed, listHistory } from "../store/queries/events.ts";
+import { findEventAsOf, findEventNamed, findNewestOf, listHistory } from "../store/queries/events.ts";
 import type { Sql } from "../store/store.ts";
 import type { Idempotency } from "./ask.ts";
 import type { Core } from "./context.ts";
@@ -125,11 +125,12 @@ export async function revertLink(
     if (!found) throw notFound(`link "${short_code}" has no recorded state at ${formatTime(atMs as number)}`);
     return { row: found, state: stateAt(found) };
   });
-  if (!state.is_active)
-    throw conflict(
-      `in version ${row.version} the link was deleted`,
-      `revert to version ${row.version - 1}, or delete it`,
-    );
+  if (!state.is_active) {
+    const through = { type: LINK.type, id: row.subject_id, throughVersion: row.version };
+    const [deletion] = await core.store.read((sql) => findNewestOf(sql, through, "deleted"));
+    const hint = deletion ? `revert to version ${deletion.version - 1}, or delete it` : "delete it";
+    throw conflict(`in version ${row.version} the link was deleted`, hint);
+  }
   const { original_url, title, expires_at, tags, starts_at, status, max_age, forward, query_wins } = state;
   const to: LinkRevert["to"] = {
     original_url,

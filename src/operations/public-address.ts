@@ -26,11 +26,12 @@ export function agreeOnPublicAddress(
   nowMs: number,
 ): Promise<PublicAddress & { readonly other?: string }> {
   return store.begin(async (tx) => {
-    const [row] = await findPublicAddress(tx);
-    const known = row && { baseUrl: row.base_url, isSet: row.is_set === 1 };
-    if (known?.isSet && !own.isSet) return known;
-    const isSame = known?.baseUrl === own.baseUrl && known.isSet === own.isSet;
-    if (!isSame) await recordPublicAddress(tx, { base_url: own.baseUrl, is_set: own.isSet ? 1 : 0 }, nowMs);
-    return known?.isSet && known.baseUrl !== own.baseUrl ? { ...own, other: known.baseUrl } : own;
+    const [before] = await findPublicAddress(tx);
+    if (before?.base_url !== own.baseUrl || before.is_set !== (own.isSet ? 1 : 0))
+      await recordPublicAddress(tx, { base_url: own.baseUrl, is_set: own.isSet ? 1 : 0 }, nowMs);
+    // Another process may have come between.
+    const [now] = await findPublicAddress(tx);
+    if (now && !own.isSet) return { baseUrl: now.base_url, isSet: now.is_set === 1 };
+    return before?.is_set === 1 && before.base_url !== own.baseUrl ? { ...own, other: before.base_url } : own;
   });
 }

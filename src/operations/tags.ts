@@ -1,7 +1,7 @@
 // Tags over all links: which there are, and one that takes another's place, link by link, each with an event of its own.
 
 import { type Static, Type } from "@sinclair/typebox";
-import { conflict, DeadletterError, notFound } from "../errors.ts";
+import { badRequest, conflict, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { checkReason } from "../model/event.ts";
@@ -104,11 +104,12 @@ export async function renameTag(
 
 async function countLeft(sql: Sql, from: string, to: string, isMerging: boolean): Promise<number> {
   await assertComplete(sql, LINK_TAGS);
-  const [count] = await countTagged(sql, tagKey(from));
-  if (!count?.links) throw notFound(`no link has the tag ${JSON.stringify(from)}`);
+  if (from === to) throw badRequest("to: is the same tag");
   const isOther = tagKey(from) !== tagKey(to);
+  const [count] = await countTagged(sql, tagKey(from), to);
+  if (!count?.links && (await findTagged(sql, tagKey(from))).length === 0)
+    throw notFound(`no link has the tag ${JSON.stringify(from)}`);
   if (isOther && !isMerging && (await findTagged(sql, tagKey(to))).length > 0)
     throw conflict(`links have the tag ${JSON.stringify(to)} already`, "say merge to put both under it, or to go on");
-  if (from === to) throw new DeadletterError("bad_request", "to: is the same tag");
-  return count.links;
+  return count?.links ?? 0;
 }

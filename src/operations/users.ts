@@ -1,7 +1,7 @@
 // What is asked about users.
 
 import { notFound } from "../errors.ts";
-import type { Viewer } from "../model/caller.ts";
+import { mayKnow, type Viewer } from "../model/caller.ts";
 import { isId } from "../model/code.ts";
 import { type Link, linkFromRow } from "../model/link.ts";
 import { showUser, type UserRow, userFromRow, type VisibleUser } from "../model/user.ts";
@@ -49,9 +49,10 @@ export async function mustFindUser(sql: Sql, id: number): Promise<UserRow> {
   return row;
 }
 
-/** By id, or by name or email in any case. Throws not_found. */
-export async function mustFindUserNamed(sql: Sql, name: string): Promise<UserRow> {
+/** By id, or by name in any case; by email only where the viewer may know it. Throws not_found. */
+export async function mustFindUserNamed(sql: Sql, viewer: Viewer, name: string): Promise<UserRow> {
   const [row] = isId(name) ? await findUser(sql, Number(name)) : await findUserNamed(sql, name);
-  if (!row) throw notFound(`no user ${JSON.stringify(name.slice(0, 100))}`);
+  const isByEmail = name.includes("@");
+  if (!row || (isByEmail && !mayKnow(viewer, row.id))) throw notFound(`no user ${JSON.stringify(name.slice(0, 100))}`);
   return row;
 }

@@ -253,6 +253,7 @@ function transactionTag(raw: postgres.TransactionSql): MigrationTx {
   const tag = sqlTag(raw);
   return Object.assign(tag, {
     forUpdate: fragment(raw, "for no key update"),
+    forUpdateWhole: fragment(raw, "for update"),
     forUpdateSkipLocked: fragment(raw, "for update skip locked"),
     takesWritesInOne: true,
     insertRows: (table: string, columns: readonly Column[], rows: readonly object[]) =>

@@ -66,6 +66,7 @@ export class SqliteConnection {
     };
     return Object.assign(sql, {
       forUpdate: sql`` as Query<unknown>,
+      forUpdateWhole: sql`` as Query<unknown>,
       forUpdateSkipLocked: sql`` as Query<unknown>,
       takesWritesInOne: false,
       insertRows: (table: string, columns: readonly Column[], rows: readonly object[]) => {

@@ -42,6 +42,8 @@ export interface SubjectIds {
 export interface Tx extends Sql {
   /** Locks rows against changes, not against being referred to, where they are locked one by one; nothing where there is one writer. */
   readonly forUpdate: Query<unknown>;
+  /** The same, and nobody may refer to the rows meanwhile. */
+  readonly forUpdateWhole: Query<unknown>;
   /** The same, but rows that somebody else has locked are left out instead of waited for. */
   readonly forUpdateSkipLocked: Query<unknown>;
   /** Whether one statement may hold several that write: then they cost one way there and back. */

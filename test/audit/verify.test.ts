@@ -42,6 +42,13 @@ describe.each([...ENGINES])("verify on %s", (engine) => {
       ({ id }) => `update urls set original_url = 'https://evil.example/' where id = ${id}`,
       "original_url is not what its history says",
     ],
+    ...["not json", "{}", "[1]", "null", '["x"]'].map(
+      (cell): [string, (link: { id: number; where: string }) => string, string] => [
+        `tags that are ${cell}`,
+        ({ id }) => `update urls set tags = '${cell}' where id = ${id}`,
+        "tags is not what its history says",
+      ],
+    ),
     [
       "a link revived without an event",
       ({ id }) => `update urls set is_active = 0 where id = ${id}`,

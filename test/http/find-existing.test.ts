@@ -72,6 +72,23 @@ describeEachEngine("find_existing", (server) => {
     expect((await ask({ original_url: "https://example.com/else", short_code: "found-code" })).status).toBe(409);
   });
 
+  test("finds it behind any number of others, and takes no Idempotency-Key", async () => {
+    const { call } = server();
+    const rows = Array.from({ length: 130 }, (_, at) =>
+      JSON.stringify({ original_url: "https://example.com/many", title: `t${at}` }),
+    );
+    await call("POST", "/urls/bulk", rows.join("\n"), { headers: { "content-type": "application/x-ndjson" } });
+    expect((await ask({ original_url: "https://example.com/many" })).status).toBe(201);
+    expect((await ask({ original_url: "https://example.com/many" })).status).toBe(200);
+    const headers = { "idempotency-key": '"k"' };
+    expect(
+      (await call("POST", "/urls", { original_url: "https://a.b/", find_existing: true }, { headers })).status,
+    ).toBe(400);
+    const moved = { original_url: "https://example.com/moved", status: 301 };
+    await ask(moved);
+    expect((await ask(moved)).json.warnings).toHaveLength(1);
+  });
+
   test("gives those who ask at the same moment one link", async () => {
     const answers = await Promise.all(
       Array.from({ length: 16 }, () => ask({ original_url: "https://example.com/at-once" })),

@@ -209,6 +209,8 @@ test("redirects are limited by client where that is asked for", async () => {
   const statuses: number[] = [];
   for (let time = 0; time < 7; time++) statuses.push((await server.call("GET", "/hot")).status);
   expect(statuses).toEqual([302, 302, 302, 302, 302, 429, 429]);
+  await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "path", forward: "path" });
+  for (const path of ["/path/x", "/r/path/x", "/nobody/x"]) expect((await server.call("GET", path)).status).toBe(429);
   await server.close();
   store.remove();
 });

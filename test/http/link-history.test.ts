@@ -67,6 +67,20 @@ describeEachEngine("a link's past", (server) => {
     expect(await server().verify()).toEqual([]);
   });
 
+  test("a deletion is told as it was, whatever became of the link after it", async () => {
+    const { call } = server();
+    await create({ short_code: "tagged", tags: ["aa"] });
+    await call("DELETE", "/urls/tagged", { reason: "policy_cleanup" });
+    await call("POST", "/api/tags/rename", { from: "aa", to: "bb" });
+    const explained = (await call("GET", "/urls/tagged/explain")).json;
+    expect(explained).toMatchObject({ verdict: "inactive", last_change: { event_type: "deleted", version: 2 } });
+    expect(explained.why).toContain("policy_cleanup");
+    const refused = await call("POST", "/urls/tagged/revert", { to_version: 3 });
+    expect([refused.status, refused.json.detail]).toEqual([409, expect.stringContaining("revert to version 1,")]);
+    await call("GET", "/nobody-knows", undefined, { key: null });
+    expect((await call("GET", "/urls/nobody-knows/explain")).json.cached).toMatchObject({ verdict: "missing" });
+  });
+
   test("revert keeps the owner, and brings back no target that is the server's own by now", async () => {
     const { call } = server();
     const other = (await call("POST", "/users", { username: "heir", email: "heir@a.example" })).json;

@@ -88,6 +88,9 @@ describeEachEngine("a link's options", (server) => {
     [{ forward: "template" }, "place"],
     [{ forward: "template", original_url: "https://{1}.example/" }, "host"],
     [{ forward: "template", original_url: "https://a.example/#{1}" }, "fragment"],
+    [{ forward: "path", original_url: "https://a.example/x\\y" }, "backslash"],
+    [{ status: 303 }, "must be one of 302, 301, 307, 308"],
+    [{ max_age: 3601 }, "must be an integer from 1 to 3600 or null"],
   ])("refuse %j, made or changed, and write no event", async (options, rule) => {
     const { call, store } = server();
     const counted = () => store.query<{ n: number }>("select count(*) as n from events");
@@ -191,6 +194,19 @@ describeEachEngine("a link's options", (server) => {
     }
     const long = await follow(`/climb?q=${"x".repeat(8_200)}`);
     expect([long.status, long.json.error]).toEqual([400, "bad_request"]);
+  });
+
+  test("forwarding: a path of a link that is dead says which it is, one of a link that takes none that nothing is there", async () => {
+    const { call } = server();
+    await create({ short_code: "dying", original_url: "https://a.example/", forward: "path" });
+    expect((await follow("/dying/")).headers.get("location")).toBe("https://a.example/");
+    expect((await follow("/d%79ing/x")).headers.get("location")).toBe("https://a.example/x");
+    await call("DELETE", "/urls/dying");
+    expect((await follow("/dying/x")).json.detail).toBe('link "dying" is inactive');
+    await create({ short_code: "place", original_url: "https://a.example/{1}" });
+    expect((await follow("/place/x")).json.detail).toBe("there is nothing at this path");
+    expect((await call("GET", "/urls/place")).json.warnings).toBeUndefined();
+    expect((await call("PATCH", "/urls/place", { title: "x" })).json.warnings[0]).toContain("forward");
   });
 
   test("forwarding shadows no route: a path is a link's only where nothing else is", async () => {

@@ -1,7 +1,7 @@
 // Owners: what a creator may do with its own links, how a link is handed over, and what becomes of those of a user who leaves.
 
 import { expect, test } from "bun:test";
-import { describeEachEngine } from "../support/harness.ts";
+import { describeEachEngine, until } from "../support/harness.ts";
 
 describeEachEngine("owners", (server) => {
   let made = 0;
@@ -30,7 +30,7 @@ describeEachEngine("owners", (server) => {
         method,
         200,
       ]);
-    for (const [method, path, body] of [...steps.slice(0, 3), ["POST", "/restore", {}] as const]) {
+    for (const [method, path, body] of steps) {
       const answer = await as(ada.key, method, `/urls/${other.short_code}${path}`, body);
       expect([method, path, answer.status, answer.json.error]).toEqual([method, path, 403, "forbidden"]);
     }
@@ -46,13 +46,15 @@ describeEachEngine("owners", (server) => {
     const path = `/urls/${link.short_code}`;
     expect((await as(bob.key, "PATCH", path, { user_id: bob.id })).status).toBe(403);
     expect((await as(editor.key, "PATCH", path, { user_id: editor.id })).status).toBe(403);
+    // Whose it is already is no change.
+    expect((await as(editor.key, "PATCH", path, { user_id: ada.id, title: "edited" })).status).toBe(200);
     expect((await as(ada.key, "PATCH", path, { user_id: 999_999 })).status).toBe(404);
     const given = await as(ada.key, "PATCH", path, { user_id: bob.id, reason: "moving on" });
-    expect(given.json).toMatchObject({ user_id: bob.id, version: 2 });
+    expect(given.json).toMatchObject({ user_id: bob.id, version: 3 });
     expect((await as(ada.key, "PATCH", path, { title: "still mine?" })).status).toBe(403);
     expect((await as(bob.key, "PATCH", path, { title: "mine now" })).status).toBe(200);
     const { events } = (await server().call("GET", path)).json;
-    expect(events[1].details.changes).toEqual({ user_id: { from: ada.id, to: bob.id } });
+    expect(events[2].details.changes).toEqual({ user_id: { from: ada.id, to: bob.id } });
     await server().call("DELETE", `/users/${ada.id}`);
     expect((await server().call("PATCH", path, { user_id: ada.id })).status).toBe(404);
     expect(await server().verify()).toEqual([]);
@@ -85,6 +87,52 @@ describeEachEngine("owners", (server) => {
     });
     const left = await server().call("DELETE", `/users/${ada.id}`, { hand_over_to: bob.id });
     expect(left.json.links).toEqual({ kept: 0, is_more: false, handed_over: 620 });
+  });
+
+  test("what was being made as its maker left goes with the rest; one who left before is cleared up after", async () => {
+    const { call } = server();
+    const [ada, bob] = [await user("creator"), await user("creator")];
+    let isOver = false;
+    const made: string[] = [];
+    const work = Array.from({ length: 8 }, async () => {
+      while (!isOver) {
+        const { status, json } = await as(ada.key, "POST", "/urls", { original_url: "https://example.com/" });
+        if (status === 201) made.push(json.short_code);
+        else isOver = true;
+      }
+    });
+    await until("some are made", () => made.length > 20);
+    const left = await call("DELETE", `/users/${ada.id}`, { hand_over_to: bob.id });
+    isOver = true;
+    await Promise.all(work);
+    expect(left.json.links.kept).toBe(0);
+    const owners = await Promise.all(made.map(async (code) => (await call("GET", `/urls/${code}`)).json.user_id));
+    expect(owners.filter((owner) => owner !== bob.id)).toEqual([]);
+
+    const eve = await user("creator");
+    await create(eve.key);
+    await call("DELETE", `/users/${eve.id}`);
+    expect((await call("DELETE", `/users/${eve.id}`)).status).toBe(409);
+    const after = await call("DELETE", `/users/${eve.id}`, { hand_over_to: bob.id });
+    expect([after.status, after.json.links]).toEqual([200, { kept: 0, is_more: false, handed_over: 1 }]);
+    const nobody = await user("creator");
+    const refused = await call("DELETE", `/users/${nobody.id}`, { hand_over_to: 999_999 });
+    expect([refused.status, refused.json.detail]).toEqual([404, "hand_over_to: there is no active user 999999"]);
+    expect((await call("GET", `/users/${nobody.id}`)).json.is_active).toBe(true);
+    expect(await server().verify()).toEqual([]);
+  });
+
+  test("emails find events for those who may know them, and a key's name imitates no other key", async () => {
+    const { call } = server();
+    const [ada, bob] = [await user("creator"), await user("reader")];
+    await create(ada.key, { short_code: `mail-${ada.id}` });
+    const find = async (key: string) =>
+      (await call("GET", `/events?user=${ada.name}@a.example`, undefined, { key })).status;
+    expect([await find(ada.key), await find(bob.key), await find(server().adminKey)]).toEqual([200, 404, 200]);
+    const forged = (await call("POST", `/users/${ada.id}/keys`, { name: "deploy (key 1)", role: "creator" })).json;
+    await create(forged.key, { short_code: `forged-${ada.id}` });
+    const [event] = (await call("GET", `/events?short_code=forged-${ada.id}`)).json;
+    expect(event.actor_name).toBe(`${ada.name} (deploy (key 1))`);
   });
 
   test("events call things by their names of now, a key's only to whom it is known, the erased as erased", async () => {

@@ -168,6 +168,8 @@ describe("short_url", () => {
     servers.length = 0;
     const unset = await start();
     await unset.deadletter.address.close();
+    const loop = await unset.call("POST", "/urls", { original_url: "https://go.example/s/abc" }, key);
+    expect([loop.status, loop.json.detail]).toEqual([400, expect.stringContaining("own redirect host")]);
     expect((await unset.call("GET", "/urls/abc", undefined, key)).json.short_url).toBe("https://go.example/s/abc");
     await unset.close();
     servers.length = 0;

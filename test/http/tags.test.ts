@@ -83,6 +83,7 @@ describeEachEngine("tags", (server) => {
     // Another case of the same tag is no other tag.
     expect((await rename({ from: "red", to: "Red" })).json).toMatchObject({ changed: 3, left: 0 });
     expect((await call("GET", "/urls/m-1")).json.tags).toEqual(["Red"]);
+    expect((await rename({ from: "red", to: "Red" })).json).toMatchObject({ changed: 0, left: 0 });
     expect((await rename({ from: "Red", to: "Red" })).status).toBe(400);
     expect(await server().verify()).toEqual([]);
   });

@@ -99,6 +99,8 @@ describe("checkOriginalUrl()", () => {
     ["https:/example.com", "absolute"],
     ["https:///example.com", "absolute"],
     ["https://\\example.com", "absolute"],
+    ["https://example.com\\@evil.example/", "backslash"],
+    ["https://x\\", "backslash"],
     ["https://", "absolute"],
     ["https://[::1", "absolute"],
     ["https://example.com:99999/", "absolute"],

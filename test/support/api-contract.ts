@@ -116,7 +116,15 @@ function patternOf(path: string, methods: Readonly<Record<string, Operation>>): 
   const slash = methods.get?.tags.includes("redirects") ? "/+" : "/";
   const parts = path
     .split("/")
-    .map((part) => (part === "{path}" ? ".+" : /^\{/.test(part) ? "[^/]+" : RegExp.escape(part)));
+    .map((part) =>
+      part === "{path}"
+        ? path.endsWith("{code}/{path}")
+          ? ".*"
+          : ".+"
+        : /^\{/.test(part)
+          ? "[^/]+"
+          : RegExp.escape(part),
+    );
   return new RegExp(`^${parts.join(slash)}$`);
 }
 

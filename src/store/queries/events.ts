@@ -103,6 +103,19 @@ export function listHistory(
     order by e.version limit ${page.limit} offset ${page.offset}`;
 }
 
+/** A subject's newest event of a kind, up to a version. */
+export function findNewestOf(
+  sql: Sql,
+  subject: { readonly type: string; readonly id: number; readonly throughVersion: number },
+  op: EventType,
+): Query<EventWithPrevious> {
+  return sql`
+    ${selectWithPrevious(sql)}
+    where e.subject_type = ${subject.type} and e.subject_id = ${subject.id}
+      and e.version <= cast(${subject.throughVersion} as bigint) and e.op = ${op}
+    order by e.version desc limit 1`;
+}
+
 /** A subject's newest event that happened at or before `atMs`. */
 export function findEventAsOf(
   sql: Sql,

@@ -52,15 +52,23 @@ function bear(sql: Sql, keys: readonly string[]): Query<unknown> {
   return keys.map(one).reduce((before, next) => sql`${before} ${next}`, sql``);
 }
 
-/** Of one owner and to one target (link-sides.ts), the oldest first. Texts are for the asker to compare. */
-export function listLinksTo(
+/** The oldest live link that is the same in all of `wanted`, whose target has that key (link-sides.ts); with a code, the one that has it. */
+export function findSameLink(
   sql: Sql,
-  { targetKey, userId }: { readonly targetKey: number; readonly userId: number | null },
-  limit: number,
+  wanted: Partial<LinkRow>,
+  { targetKey, code, nowMs }: { readonly targetKey: number; readonly code: string | undefined; readonly nowMs: number },
 ): Query<LinkRow> {
+  const isSame = ([column, value]: [string, unknown]) =>
+    value === null
+      ? sql`and ${sql.names(column)} is null`
+      : sql`and ${sql.names(column)} = ${value as string | number}`;
   return sql`
     select ${columns(sql)} from urls where id in (select url_id from link_targets where target_key = ${targetKey})
-    ${userId === null ? sql`and user_id is null` : sql`and user_id = ${userId}`} order by id limit ${limit}`;
+    ${Object.entries(wanted)
+      .map(isSame)
+      .reduce((before, next) => sql`${before} ${next}`, sql``)}
+    ${code === undefined ? sql`` : sql`and short_code = ${code}`}
+    and is_active = 1 and (expires_at_ms is null or expires_at_ms > ${nowMs}) order by id limit 1`;
 }
 
 /** Any of those that a user owns, inactive ones included. */

@@ -26,8 +26,9 @@ export function listTagged(
     order by url_id limit ${limit}`;
 }
 
-export function countTagged(sql: Sql, key: string): Query<{ links: number }> {
-  return sql`select count(*) as links from link_tags where tag_key = ${key}`;
+/** Links that bear a tag, but not written as `notAs`. */
+export function countTagged(sql: Sql, key: string, notAs: string): Query<{ links: number }> {
+  return sql`select count(*) as links from link_tags where tag_key = ${key} and tag <> ${notAs}`;
 }
 
 export function findTagged(sql: Sql, key: string): Query<{ url_id: number }> {

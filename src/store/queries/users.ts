@@ -2,7 +2,7 @@
 
 import { columnsOf } from "../../model/subject.ts";
 import { USER, type UserRow } from "../../model/user.ts";
-import type { Query, Sql } from "../store.ts";
+import type { Query, Sql, Tx } from "../store.ts";
 
 export interface UserPage {
   readonly afterId: number;
@@ -19,6 +19,11 @@ export function findUserNamed(sql: Sql, name: string): Query<UserRow> {
   const folded = name.toLowerCase();
   return sql`
     select ${columns(sql)} from users where lower(username) = ${folded} or lower(email) = ${folded} order by id limit 2`;
+}
+
+/** Also against those who only refer to them, as whoever makes a link for one does. */
+export function lockUsersWhole(tx: Tx, ids: readonly number[]): Query<{ id: number }> {
+  return tx`select id from users where id ${tx.among(ids)} order by id ${tx.forUpdateWhole}`;
 }
 
 export function listUsers(sql: Sql, page: UserPage): Query<UserRow> {
