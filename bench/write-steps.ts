@@ -55,7 +55,16 @@ const newEvent = () => ({
 });
 const sealed = { ...sealEvent(key, newEvent(), systemRandom), id: 1 };
 const known = { find: () => undefined, all: () => [] };
-const context = { caller, isKeyLive: true, nowMs: 1, generation: 2, ownHosts, drawn: { id: 1, text: "abcdef" }, known };
+const context = {
+  caller,
+  isKeyLive: true,
+  heldBy: () => undefined,
+  nowMs: 1,
+  generation: 2,
+  ownHosts,
+  drawn: { id: 1, text: "abcdef" },
+  known,
+};
 
 const STEPS: Readonly<Record<string, () => unknown>> = {
   "check the command": () => checkCommand(command, caller, ownHosts),

@@ -5,6 +5,9 @@ export const LIMITS = {
   titleChars: 255,
   reasonChars: 500,
   tagsPerLink: 20,
+  /** Of what an incident matches: codes, and characters of a glob. */
+  incidentCodes: 1_000,
+  globChars: 500,
   tagChars: 40,
   /** Seconds for which a browser may be told to keep a redirect. */
   maxAgeS: 3_600,
@@ -60,7 +63,7 @@ export const LIMITS = {
   bulkBatchRows: { postgres: 250, sqlite: 64 },
   /** Redirects a second past which a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
-  bulkBusyRows: 32,
+  bulkBusyRows: 8,
   bulkRestShare: 2,
   bulkRestMostMs: 1_000,
   /** Bulk requests that one process takes at once. */
@@ -85,6 +88,14 @@ export const LIMITS = {
   addressRetryMs: 10_000,
   /** What is said beside a changed link. */
   warnings: 4,
+  /** Links that one request takes down, or brings back; of a preview: links of each kind, and owners. */
+  incidentRows: 2_000,
+  previewRows: 10,
+  /** Incidents that may hold links at once, and links that a report names. */
+  openHolds: 100,
+  reportLinks: 10_000,
+  /** Of those, in one for people. */
+  reportRows: 500,
   /** Links that one request gives another tag, and other codes that are looked up for one that is unknown. */
   retagRows: 2_000,
   nearCodes: 1_000,

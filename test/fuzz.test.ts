@@ -94,6 +94,13 @@ const ROUTES = [
   ["GET", "/urls/*/qr.png"],
   ["GET", "/api/tags"],
   ["POST", "/api/tags/rename"],
+  ["POST", "/api/incidents"],
+  ["GET", "/api/incidents"],
+  ["GET", "/api/incidents/*"],
+  ["GET", "/api/incidents/*/report"],
+  ["POST", "/api/incidents/*/act"],
+  ["POST", "/api/incidents/*/undo"],
+  ["POST", "/api/incidents/*/close"],
   ["GET", "/"],
   ["GET", "/*+"],
   ["GET", "/*/*"],
@@ -238,6 +245,9 @@ function nearlyRight(pick: <Item>(items: readonly Item[]) => Item, key: string):
     ["POST", "/urls/target/restore"],
     ["POST", "/urls/target/revert"],
     ["POST", "/api/tags/rename"],
+    ["POST", "/api/incidents"],
+    ["POST", "/api/incidents/1/act"],
+    ["POST", "/api/incidents/1/undo"],
   ] as const);
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
   return { path, init: { method, headers, body: path === "/urls" ? body : pick([...EDITS, body]) } };
@@ -251,6 +261,9 @@ const EDITS = [
   '{"from":"a","to":"c","merge":true}',
   '{"hand_over_to":1}',
   '{"user_id":1}',
+  '{"match":{"host":"bad.example"},"reason":"x","hold":true}',
+  '{"match":{"codes":["fresh"],"glob":"*a*"},"reason":"x"}',
+  '{"match":{"host_suffix":"%_!"},"reason":"x","dry_run":true}',
 ];
 
 function mangledBody(random: Random, pick: <Item>(items: readonly Item[]) => Item): string | Uint8Array {

@@ -15,14 +15,16 @@ import type { WorkerPool } from "../http/report.ts";
 import { RedirectLines, type Service } from "../http/service.ts";
 import { Metrics } from "../metrics/registry.ts";
 import type { Caller } from "../model/caller.ts";
+import { INCIDENT } from "../model/incident.ts";
 import { ownHostsOf } from "../model/target.ts";
 import { Ahead } from "../operations/ahead.ts";
 import type { Core } from "../operations/context.ts";
+import { HoldBook } from "../operations/holds.ts";
 import { type Mutations, publishOperations } from "../operations/metrics.ts";
 import { readTotals } from "../operations/totals.ts";
 import { WaitingChanges } from "../operations/waiting.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Logger } from "../runtime/logger.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { Store } from "../store/store.ts";
@@ -125,16 +127,17 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     isDraining: false,
     isStarting: false,
   };
+  const holds = new HoldBook(store);
   const address = new PublicAddress(config, { store, log, clock });
   const core: Core = {
-    ...{ store, logKey, clock, randomBytes, waiting },
+    ...{ store, logKey, clock, randomBytes, waiting, holds },
+    ...{ staleMaxMs: config.cacheStaleMax, ahead: new Ahead() },
     ownHosts: () => address.addTo(state.ownHosts),
-    staleMaxMs: config.cacheStaleMax,
-    ahead: new Ahead(),
     writeRefusal: () => (config.refusedWrites === "deny" ? refusalText(auditLog.isRefused()) : undefined),
     onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };
   feed.follow(followKeys(keys));
+  feed.follow(followHolds(holds, log));
   const service: Service = {
     core,
     metrics: createHttpMetrics(metrics),
@@ -152,8 +155,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     publicAddress: () => address.value,
     version: VERSION,
     startedMs: clock.now(),
-    via,
-    operatorSecret,
+    ...{ via, operatorSecret },
     workers: seat,
     isDraining: () => state.isDraining,
     isStarting: () => state.isStarting,
@@ -271,6 +273,18 @@ function followKeys(keys: KeyMemory): Follower {
       for (const { subject_type, subject_id, op } of entries) keys.heardOf(subject_type, subject_id, op);
     },
     forget: () => keys.forgetAll(),
+  };
+}
+
+/** A hold that cannot be read now is read at the next incident; a takedown looks again until it finds nothing. */
+function followHolds(holds: HoldBook, log: Logger): Follower {
+  const load = () =>
+    void holds.load().catch((error: unknown) => log.warn("holds cannot be read now", describeError(error)));
+  return {
+    onEntries(entries) {
+      if (entries.some(({ subject_type }) => subject_type === INCIDENT.type)) load();
+    },
+    forget: load,
   };
 }
 

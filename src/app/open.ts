@@ -26,6 +26,7 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
       await waitUntilReachable(store, config, clock, log);
     const deadletter = assemble(config, store, await check(), { ...options, outside });
     await deadletter.auditLog.checkHead();
+    await deadletter.core.holds.load();
     return deadletter;
   } catch (error) {
     const key = options.mayServeWarmSet && isUnavailable(error) ? keyForWarmSet(config, outside) : undefined;
@@ -38,6 +39,7 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
     const checkAll = async () => {
       await check();
       await deadletter.auditLog.checkHead();
+      await deadletter.core.holds.load();
     };
     return { ...deadletter, checkLater: () => retryWhileUnavailable(clock, checkAll) };
   }

@@ -13,6 +13,14 @@ import { eventsCommand } from "./events.ts";
 import { followCommand } from "./follow.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
 import { importCommand } from "./import.ts";
+import {
+  incidentsCloseCommand,
+  incidentsListCommand,
+  incidentsShowCommand,
+  takedownCommand,
+  takedownResumeCommand,
+  takedownUndoCommand,
+} from "./incidents.ts";
 import { keysCreateCommand, keysListCommand, keysRevokeCommand } from "./keys.ts";
 import { diffCommand, explainCommand, revertCommand } from "./link-history.ts";
 import {
@@ -60,6 +68,12 @@ export const COMMANDS: readonly Command[] = [
   qrCommand,
   tagsListCommand,
   tagsRenameCommand,
+  takedownCommand,
+  takedownResumeCommand,
+  takedownUndoCommand,
+  incidentsListCommand,
+  incidentsShowCommand,
+  incidentsCloseCommand,
   bulkCommand,
   clicksCommand,
   eventsCommand,

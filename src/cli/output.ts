@@ -38,6 +38,7 @@ export function describeLink(link: ShownLink): string {
     status: ["status", `${link.status}${link.status === 301 || link.status === 308 ? ", which browsers keep" : ""}`],
     max_age: ["max-age", link.max_age === null ? "none" : `${link.max_age} s`],
     forward: ["forwards", link.forward === "none" ? "nothing" : `${link.forward}, ${link.query_wins} wins`],
+    incident_id: ["incident", link.incident_id === null ? "-" : `down for incident ${link.incident_id}`],
     user_id: ["owner", link.user_id === null ? "-" : `user ${link.user_id}`],
     id: ["id", `${link.id}, version ${link.version}`],
     created_at: ["created", link.created_at],
@@ -53,7 +54,7 @@ export function describeHeard(heard: Heard | undefined): string {
   if (heard === undefined) return "";
   if (heard.complete) return `heard by every replica (${heard.replicas})\n`;
   const missing = heard.missing.map(({ replica, state }) => `${printable(replica)} (${state})`);
-  const who = missing.length === 0 ? "it is not in the log yet" : missing.join(", ");
+  const who = missing.length === 0 ? "it is not in the log yet, which a server that runs writes" : missing.join(", ");
   return `${pc.yellow("not heard by every replica")}: ${who}\n`;
 }
 

@@ -212,7 +212,7 @@ export function revokeKey({ api }: Client, userId: string, keyId: string, reason
 }
 
 /** Follows the cursor from page to page until there are `limit` rows or no more. */
-async function collect<Row>(
+export async function collect<Row>(
   limit: number,
   read: (page: { per_page: string; cursor?: string }) => Promise<{ data: Row[]; cursor: string | undefined }>,
 ): Promise<Row[]> {
@@ -238,7 +238,7 @@ function headersOf({ version, waitS }: ChangeOptions) {
 }
 
 /** A name as one path segment, whatever is in it. */
-function segment(name: string): string {
+export function segment(name: string): string {
   if (name === "" || name === "." || name === "..")
     throw badRequest(`${JSON.stringify(name)} is not the name of anything`);
   return encodeURIComponent(name.toWellFormed());

@@ -2,6 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import { Event, LogEntry } from "../model/event.ts";
+import { Incident } from "../model/incident.ts";
 import { Key, KeyWithSecret, NewKey } from "../model/key.ts";
 import { LinkEdit } from "../model/link.ts";
 import { NewUser, User, UserEdit, VisibleUser } from "../model/user.ts";
@@ -10,6 +11,8 @@ import { OwnedLinks } from "../operations/deactivate.ts";
 import { ErasureReport } from "../operations/erase.ts";
 import { Disclosures } from "../operations/events.ts";
 import { Explanation } from "../operations/explain.ts";
+import { IncidentReport } from "../operations/incident-report.ts";
+import { IncidentPreview, IncidentProgress } from "../operations/incidents.ts";
 import { LinkDiff } from "../operations/link-history.ts";
 import { RenamedTag, RenameTag, Tag } from "../operations/tags.ts";
 import { EntriesQuery, LogHealth, logHandlers } from "./audit-log.ts";
@@ -17,7 +20,8 @@ import { createBase } from "./base.ts";
 import { BulkQuery, bulkHandlers, bulkStream } from "./bulk.ts";
 import { bulkAnswers, LINK_ROWS, USER_ROWS } from "./bulk-rows.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
-import { changed } from "./heard.ts";
+import { changed, Heard } from "./heard.ts";
+import { CloseBody, incidentHandlers, NewIncidentBody, ReportQuery } from "./incidents.ts";
 import { DiffQuery, linkHistoryHandlers, RevertBody } from "./link-history.ts";
 import {
   ClicksQuery,
@@ -32,7 +36,7 @@ import {
 import { opsHandlers, Stats } from "./ops.ts";
 import { METRICS, publicRoutes } from "./public-routes.ts";
 import { QrQuery, qrHandlers } from "./qr.ts";
-import { binary, created, createdOrFound, list, needs, ok, page, streaming, text } from "./route.ts";
+import { binary, created, createdOrFound, list, needs, ok, orAs, page, streaming, text } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
 import type { Service } from "./service.ts";
 import { ChangedLink as LinkAsChanged, ShownLink } from "./shown-link.ts";
@@ -47,6 +51,7 @@ export function createApi(service: Service) {
   const past = linkHistoryHandlers(service);
   const tags = tagHandlers(service);
   const qr = qrHandlers(service);
+  const incidents = incidentHandlers(service);
   const users = userHandlers(service);
   const events = eventHandlers(service);
   const ops = opsHandlers(service);
@@ -138,6 +143,33 @@ export function createApi(service: Service) {
         "conflict",
       ),
     })
+    .post("/api/incidents", incidents.open, {
+      body: NewIncidentBody,
+      ...needs("editor", "Take down the links that match; or say which those are", OPENED_OR_PREVIEW, "conflict"),
+    })
+    .get("/api/incidents", incidents.list, {
+      query: PageOnlyQuery,
+      ...needs("reader", "Incidents, the newest first", page(Incident)),
+    })
+    .get("/api/incidents/:incident", incidents.read, needs("reader", "An incident", ok(Incident)))
+    .post(
+      "/api/incidents/:incident/act",
+      incidents.takeDown,
+      needs("editor", "Take down more of what matches", ok(Progress), "conflict"),
+    )
+    .post(
+      "/api/incidents/:incident/undo",
+      incidents.undo,
+      needs("editor", "Bring back what it took down", ok(Progress), "conflict"),
+    )
+    .post("/api/incidents/:incident/close", incidents.close, {
+      body: CloseBody,
+      ...needs("editor", "Close an incident, which ends its hold", ok(changed(Incident)), "conflict"),
+    })
+    .get("/api/incidents/:incident/report", incidents.report, {
+      query: ReportQuery,
+      ...needs("reader", "What happened, in JSON or in Markdown", REPORT),
+    })
     .post("/users", users.create, {
       body: NewUser,
       ...needs("admin", "Create a user", created(ChangedUser, "Location"), ...REPEATABLE),
@@ -208,6 +240,16 @@ export function createApi(service: Service) {
 }
 
 const [ChangedLink, ChangedUser, ChangedKey] = [changed(LinkAsChanged), changed(User), changed(Key)];
+const Progress = Type.Object(
+  { ...IncidentProgress.properties, heard: Type.Optional(Heard) },
+  { $id: "IncidentProgressHeard" },
+);
+const Previewed = Type.Object(
+  { preview: Type.Object({ ...IncidentPreview.properties, newest: Type.Array(ShownLink) }) },
+  { $id: "IncidentPreview" },
+);
+const OPENED_OR_PREVIEW = { ...created(Progress, "Location"), ...ok(Previewed) };
+const REPORT = orAs(ok(IncidentReport), "text/markdown");
 const DeactivatedUser = Type.Object({ ...ChangedUser.properties, links: OwnedLinks }, { $id: "DeactivatedUser" });
 /** How a change of one link fails beside what any request may. */
 const CHANGE = ["conflict", "precondition_failed"] as const;

@@ -1,6 +1,7 @@
 // The API's description as a page for people. No script, no file from anywhere else; every text is escaped.
 
-import type { Json, OpenApi, Operation } from "./openapi.ts";
+import type { OpenApi, Operation } from "./openapi.ts";
+import type { Json } from "./openapi-parameters.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }

@@ -5,9 +5,8 @@ import { Value } from "@sinclair/typebox/value";
 import { ERROR_TABLE, type ErrorCode } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { ErrorAnswer } from "./error.ts";
+import { IDEMPOTENCY_KEY, IF_MATCH, type Json, PATH_PARAMETERS, PREFER } from "./openapi-parameters.ts";
 import { type AnswerHeader, type DeclaredRoute, factsOf, type Reply, type RouteFacts } from "./route.ts";
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [member: string]: Json };
 
 /** https://spec.openapis.org/oas/v3.1.1.html, as far as it is used here. */
 export interface OpenApi {
@@ -108,22 +107,6 @@ function operationIdOf({ method, path }: DeclaredRoute): string {
   return method.toLowerCase() + words.join("");
 }
 
-const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
-  link: { description: "the link's code, or its id", schema: { type: "string" } },
-  code: { description: "the link's code", schema: { type: "string" } },
-  user: { description: "the user's id", schema: { type: "integer", minimum: 1 } },
-  key: { description: "the key's id", schema: { type: "integer", minimum: 1 } },
-  id: {
-    description: "the event's id, or its subject and version as in `url:42@3`, which log lines have",
-    schema: { type: "string", examples: ["42", "url:42@3"] },
-  },
-  epoch: { description: "1 for the log's first rollback", schema: { type: "integer", minimum: 1 } },
-  path: {
-    description: "LEVEL/INDEX[.p/WIDTH] or entries/INDEX[.p/WIDTH], slashes and all (C2SP tlog-tiles)",
-    schema: { type: "string", examples: ["0/000"] },
-  },
-};
-
 function parametersOf({ path, hooks }: DeclaredRoute, { errors, replies }: RouteFacts, schemas: Schemas): Json[] {
   const names = [...path.matchAll(/:(\w+)|\*/g)].map(([, name = "path"]) => name);
   const inPath = names.map((name) => ({ name, in: "path", required: true, ...(PATH_PARAMETERS[name] as object) }));
@@ -144,30 +127,6 @@ function parametersOf({ path, hooks }: DeclaredRoute, { errors, replies }: Route
 function saysWhoHeard(replies: RouteFacts["replies"]): boolean {
   return Object.values(replies).some(({ schema }) => "heard" in ((schema?.properties ?? {}) as object));
 }
-
-const PREFER: Json = {
-  name: "Prefer",
-  in: "header",
-  description: `wait=N (RFC 7240): answers once every process that serves has heard of the change, or after N seconds, at most ${LIMITS.feedWaitS}`,
-  schema: { type: "string", examples: ["wait=5"] },
-};
-
-const IDEMPOTENCY_KEY: Json = {
-  name: "Idempotency-Key",
-  in: "header",
-  description:
-    "a text of the client's own for this one request (draft-ietf-httpapi-idempotency-key-header): sent again within a day " +
-    "with the same body, the request is not carried out again and has the same outcome; with another body 422; 409 while the first is under way",
-  schema: { type: "string", maxLength: LIMITS.idempotencyChars, examples: ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'] },
-};
-
-const IF_MATCH: Json = {
-  name: "If-Match",
-  in: "header",
-  description:
-    "the version the change is meant for, as ETag had it: 412 where the link has another (RFC 9110 section 13.1.1)",
-  schema: { type: "string", examples: ['"3"'] },
-};
 
 /** An empty body reads as `{}`. */
 function bodyOf(body: TSchema, schemas: Schemas): Json {
@@ -204,11 +163,13 @@ function errorsOf({ method, path }: DeclaredRoute, { needs, errors }: RouteFacts
   ];
 }
 
-function replyOf({ description, schema, mediaType = "application/json", headers = [] }: Reply, schemas: Schemas): Json {
+function replyOf(reply: Reply, schemas: Schemas): Json {
+  const { description, schema, mediaType = "application/json", alsoAs, headers = [] } = reply;
+  const other = alsoAs === undefined ? {} : { [alsoAs]: { schema: { type: "string" } } };
   return {
     description,
     headers: headersNamed(["X-Request-Id", ...headers]),
-    ...(schema ? { content: { [mediaType]: { schema: publish(schema, schemas) } } } : {}),
+    ...(schema ? { content: { [mediaType]: { schema: publish(schema, schemas) }, ...other } } : {}),
   };
 }
 

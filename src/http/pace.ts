@@ -1,12 +1,12 @@
 // Work of many changes on one request, beside redirects.
 
 import { LIMITS } from "../limits.ts";
-import { batchRows } from "../operations/bulk.ts";
+import { batchRows, type Pacing } from "../operations/bulk.ts";
 import { sleep } from "../runtime/clock.ts";
 import type { Service } from "./service.ts";
 
 /** Leaves redirects room: while they come a batch is small, and followed by a rest. */
-export class Pace {
+export class Pace implements Pacing {
   readonly #service: Service;
   #found: number;
   #lookedMs: number;

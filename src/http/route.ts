@@ -15,6 +15,8 @@ export interface Reply {
   /** Of a JSON body; with `mediaType`, of another one. Undefined where the body is empty. */
   readonly schema?: TSchema;
   readonly mediaType?: string;
+  /** Another media type that a text may have in its place. */
+  readonly alsoAs?: string;
   readonly headers?: readonly AnswerHeader[];
 }
 
@@ -68,6 +70,11 @@ export function okOr503(schema: TSchema): Replies {
 
 export function created(schema: TSchema, ...headers: AnswerHeader[]): Replies {
   return { 201: { description: "Created", schema, headers } };
+}
+
+/** The same where it is asked for as another media type. */
+export function orAs(replies: Replies, alsoAs: string): Replies {
+  return Object.fromEntries(Object.entries(replies).map(([status, reply]) => [status, { ...reply, alsoAs }]));
 }
 
 export function list(schema: TSchema): Replies {

@@ -30,8 +30,7 @@ export function tagHandlers(service: Service) {
   /** So many links a request that none takes long: who asks repeats it until none is left. */
   function rename({ body, request }: { body: RenameTag; request: Request }) {
     allowIdle(request, Math.ceil(LIMITS.paceMs / 1000) * 2);
-    const pace = new Pace(service);
-    return renameTag(core, callerOf(request), body, (tookMs) => pace.rest(tookMs));
+    return renameTag(core, callerOf(request), body, new Pace(service));
   }
 
   return { list, rename };

@@ -4,6 +4,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { badRequest, DeadletterError, unauthorized } from "../errors.ts";
 import type { Caller } from "./caller.ts";
+import type { IncidentCommand } from "./incident.ts";
 import type { KeyCommand } from "./key.ts";
 import type { LinkCommand } from "./link.ts";
 import type { LogCommand } from "./log.ts";
@@ -14,7 +15,7 @@ import type { CommandRule, Context, Decision, Subject, SubjectRow } from "./subj
 import { SUBJECTS } from "./subjects.ts";
 import type { UserCommand } from "./user.ts";
 
-export type Command = LinkCommand | UserCommand | KeyCommand | LogCommand;
+export type Command = IncidentCommand | LinkCommand | UserCommand | KeyCommand | LogCommand;
 
 const RULES: ReadonlyMap<string, { readonly subject: Subject; readonly rule: CommandRule }> = new Map(
   SUBJECTS.flatMap((subject) =>

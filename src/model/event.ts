@@ -29,7 +29,7 @@ export function parseEventName(text: string): EventKey | undefined {
   return id === undefined ? undefined : { subject_type, subject_id: Number(id), version: Number(version) };
 }
 
-export const DELETE_REASONS = ["user_requested", "policy_cleanup", "duplicate", "expired"] as const;
+export const DELETE_REASONS = ["user_requested", "policy_cleanup", "duplicate", "expired", "incident"] as const;
 export type DeleteReason = (typeof DELETE_REASONS)[number];
 
 /** Who did it, through what, and why. A disclosure: it can be erased without breaking a proof. */

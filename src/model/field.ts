@@ -95,6 +95,22 @@ export function readTexts(cell: string): string[] {
   }
 }
 
+/** A value of a schema in a state, the same as JSON in its column, as it was first written. */
+export function json<Schema extends TSchema>(schema: Schema, options: FieldOptions = {}) {
+  const read = (cell: string): Static<Schema> => readJson(cell) as Static<Schema>;
+  const write = (value: Static<Schema>): string => JSON.stringify(value);
+  return { ...options, schema, suffix: "", type: "text", read, write } as const;
+}
+
+/** Total: what is no JSON reads as null, which does not write back to it. */
+function readJson(cell: string): unknown {
+  try {
+    return JSON.parse(cell);
+  } catch {
+    return null;
+  }
+}
+
 /** True or false in a state, 1 or 0 in its column. */
 export function flag(options: FieldOptions = {}) {
   const read = (cell: number) => cell === 1;

@@ -11,7 +11,10 @@ export type LinkOptions = Partial<
   Pick<typeof NewLink.static, "tags" | "starts_at" | "status" | "max_age" | "forward" | "query_wins">
 >;
 
-type OptionColumns = Pick<LinkRow, "tags" | "starts_at_ms" | "status" | "max_age" | "forward" | "query_wins">;
+type OptionColumns = Pick<
+  LinkRow,
+  "tags" | "starts_at_ms" | "status" | "max_age" | "forward" | "query_wins" | "incident_id"
+>;
 
 /** A link that says nothing of them. */
 export const DEFAULT_OPTIONS: OptionColumns = {
@@ -21,6 +24,7 @@ export const DEFAULT_OPTIONS: OptionColumns = {
   max_age: null,
   forward: "none" satisfies Forward,
   query_wins: "target" satisfies QueryWinner,
+  incident_id: null,
 };
 
 const NONE: Partial<OptionColumns> = {};

@@ -46,6 +46,8 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
     "link.restore": { schema: LINK_COMMANDS.LinkRestore, needs: "creator" },
     "link.revert": { schema: LINK_COMMANDS.LinkRevert, needs: "creator" },
     "link.retag": { schema: LINK_COMMANDS.LinkRetag, needs: "editor" },
+    "link.take_down": { schema: LINK_COMMANDS.LinkTakeDown, needs: "editor" },
+    "link.bring_back": { schema: LINK_COMMANDS.LinkBringBack, needs: "editor" },
     "link.hand_over": { schema: LINK_COMMANDS.LinkHandOver, needs: "admin" },
     "link.import": { schema: LINK_COMMANDS.LinkImport, needs: "admin", makes: "own" },
   },
@@ -92,9 +94,16 @@ function decideLink(row: LinkRow | null, command: LinkCommand, context: Context)
   const next = nextVersion(row, changes, context);
   if (command.type === "link.restore") {
     if (row.is_active === 1) throw conflict(`link "${row.short_code}" is active already`);
+    checkHolds(next, context);
     return { op: "restored", next, reason };
   }
-  if (command.type === "link.delete") {
+  if (command.type === "link.bring_back") {
+    if (row.incident_id !== command.incident_id)
+      throw conflict(`link "${row.short_code}" is not down for incident ${command.incident_id}`);
+    checkHolds(next, context, command.incident_id);
+    return { op: "restored", next, reason };
+  }
+  if (command.type === "link.delete" || command.type === "link.take_down") {
     if (row.is_active === 0) throw conflict(`link "${row.short_code}" is inactive already`);
     return { op: "deleted", next, reason };
   }
@@ -111,7 +120,15 @@ function decideLink(row: LinkRow | null, command: LinkCommand, context: Context)
   if (command.user_id !== undefined) checkNextOwner(row, { user_id: command.user_id }, context);
   if (isSameContent(row, changes)) return null;
   checkLinkRow(next);
+  if (next.original_url !== row.original_url) checkHolds(next, context);
   return { op: changes.is_active === 0 ? "deleted" : "updated", next, reason };
+}
+
+/** Throws conflict for a link that an open incident holds down; `but` is one that is not asked. */
+function checkHolds(next: LinkRow, { heldBy, caller }: Context, but?: number): void {
+  const incident = heldBy(next, caller.keyId, but);
+  if (incident !== undefined)
+    throw conflict(`link "${next.short_code}": incident ${incident} holds what it matches`, "until it is closed");
 }
 
 /** Throws forbidden where a creator would change what is another's. */
@@ -137,12 +154,15 @@ function isSameContent(row: LinkRow, changes: Partial<LinkRow>): boolean {
 /** What a command wants changed, whichever link it is about. Throws bad_request for what no link can be. */
 export function checkLinkChange(command: LinkChange, ownHosts: ReadonlySet<string>) {
   const changes = changesOf(command, ownHosts);
-  return { changes, reason: changes.is_active === 0 ? checkDeleteReason(command.reason) : checkReason(command.reason) };
+  if (command.type === "link.take_down") return { changes, reason: "incident" };
+  const reason = "reason" in command ? command.reason : undefined;
+  return { changes, reason: changes.is_active === 0 ? checkDeleteReason(reason) : checkReason(reason) };
 }
 
 function changesOf(command: LinkChange, ownHosts: ReadonlySet<string>): Partial<LinkRow> {
-  if (command.type === "link.restore") return { is_active: 1 };
+  if (command.type === "link.restore" || command.type === "link.bring_back") return { is_active: 1, incident_id: null };
   if (command.type === "link.delete") return { is_active: 0 };
+  if (command.type === "link.take_down") return { is_active: 0, incident_id: command.incident_id };
   if (command.type === "link.hand_over") return { user_id: command.user_id };
   if (command.type !== "link.update") return {};
   const { type: _, id: __, if_version: ___, reason: ____, original_url, title, expires_at, ...rest } = command;
@@ -175,6 +195,7 @@ function revert(row: LinkRow, command: LinkRevert, context: Context): Decision<L
   if (row.is_active === 1 && isSameContent(row, content)) return null;
   const next = nextVersion(row, { ...content, is_active: 1 }, context);
   checkLinkRow(next);
+  checkHolds(next, context);
   const op = row.is_active === 1 ? "updated" : "restored";
   return { op, next, reason: checkReason(command.reason), beside: { reverted_to: command.to_version } };
 }
@@ -186,7 +207,9 @@ function create(command: LinkCreate, context: Context): Decision<LinkRow> {
   const owner = fields.user_id;
   if (owner !== null && owner !== caller.userId && knownUser(context, owner)?.is_active !== 1)
     throw notFound(`user_id: there is no active user ${owner}`);
-  return { op: "created", next: born({ ...fields, short_code: code ?? drawn.text }, context), reason };
+  const next = born({ ...fields, short_code: code ?? drawn.text }, context);
+  checkHolds(next, context);
+  return { op: "created", next, reason };
 }
 
 /**
@@ -224,6 +247,7 @@ function bringIn(command: LinkImport, context: Context): Decision<LinkRow> {
     version: 1,
     ...DEFAULT_OPTIONS,
   };
+  if (is_active) checkHolds(next, context);
   return { op: "imported", next, reason: null, beside: { legacy_history } };
 }
 

@@ -48,6 +48,8 @@ export const LINK_FIELDS = {
   max_age: optionalInteger(gained(null)),
   forward: word(FORWARDS, gained("none")),
   query_wins: word(QUERY_WINNERS, gained("target")),
+  /** That took it down, as long as it is down for that. */
+  incident_id: optionalInteger(gained(null)),
 };
 
 export const Link = schemaOf("Link", LINK_FIELDS, {
@@ -67,6 +69,7 @@ export const Link = schemaOf("Link", LINK_FIELDS, {
   max_age: null,
   forward: "none",
   query_wins: "target",
+  incident_id: null,
 });
 export type Link = Static<typeof Link>;
 export type LinkRow = RowOf<typeof LINK_FIELDS>;
@@ -164,6 +167,10 @@ const LinkHandOver = Type.Object(
   { type: Type.Literal("link.hand_over"), ...subject, user_id: Id, reason: Reason },
   strict,
 );
+const incident = { incident_id: Id };
+const LinkTakeDown = Type.Object({ type: Type.Literal("link.take_down"), ...subject, ...incident }, strict);
+/** Restores what that incident took down, where it is down for that still. */
+const LinkBringBack = Type.Object({ type: Type.Literal("link.bring_back"), ...subject, ...incident }, strict);
 /** A link as another program had it. Its old history is kept verbatim beside its state. */
 const LinkImport = Type.Object(
   {
@@ -190,6 +197,8 @@ export const LINK_COMMANDS = {
   LinkRevert,
   LinkRetag,
   LinkHandOver,
+  LinkTakeDown,
+  LinkBringBack,
   LinkImport,
 };
 
@@ -206,5 +215,7 @@ export type LinkChange =
   | Static<typeof LinkRestore>
   | LinkRevert
   | LinkRetag
-  | LinkHandOver;
+  | LinkHandOver
+  | Static<typeof LinkTakeDown>
+  | Static<typeof LinkBringBack>;
 export type LinkCommand = LinkCreate | LinkChange | LinkImport;

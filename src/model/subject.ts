@@ -54,6 +54,8 @@ export interface Context {
   readonly ownHosts: ReadonlySet<string>;
   readonly drawn: Drawn;
   readonly known: Known;
+  /** Which open incident holds a link down, as far as this process has heard; `but` is one that is not asked. */
+  heldBy(link: SubjectRow, keyId: number | null, but?: number): number | undefined;
 }
 
 /** What is drawn for a command before it is decided, so that deciding is pure. */

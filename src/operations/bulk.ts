@@ -34,6 +34,14 @@ async function applySingly(core: Core, ask: Ask, isDryRun: boolean): Promise<Res
   }
 }
 
+/** How much at once whoever changes many things may do, beside whatever else the process does. */
+export interface Pacing {
+  /** Rows of the next transaction. */
+  readonly size: number;
+  /** After each, and how long it took. */
+  rest(tookMs: number): Promise<void>;
+}
+
 /** How many rows go into one transaction: on the embedded store redirects wait for each. */
 export function batchRows({ store }: Core): number {
   return LIMITS.bulkBatchRows[store.engine];

@@ -104,6 +104,7 @@ async function decideAll(
   const { worths, nowMs, known, taken, isUnasked } = prepared;
   if (!isUnasked) progress.worths = worths;
   const ownHosts = core.ownHosts();
+  const { heldBy } = core.holds;
   const changes: Change[] = [];
   const decideOne = (ask: Ask, at: number): Outcome => {
     const { caller, command, name } = ask;
@@ -121,7 +122,7 @@ async function decideAll(
     }
     const before = rule.makes === undefined ? known.find(subject.type, drawn.id) : undefined;
     const { generation } = worths;
-    const context = { caller, isKeyLive, nowMs, generation, ownHosts, drawn, known };
+    const context = { caller, isKeyLive, nowMs, generation, ownHosts, drawn, known, heldBy };
     const decision = decide(before ?? null, command, context);
     // Only what is there can be so already.
     if (decision === null) {

@@ -10,6 +10,7 @@ import type { RandomBytes } from "../runtime/random.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Ahead } from "./ahead.ts";
 import type { Outcome } from "./ask.ts";
+import type { HoldBook } from "./holds.ts";
 import type { WaitingChanges } from "./waiting.ts";
 
 export interface Core {
@@ -19,6 +20,8 @@ export interface Core {
   readonly randomBytes: RandomBytes;
   /** Hosts (with port, where it is not the scheme's own) that answer redirects: a link to one of them is refused. */
   readonly ownHosts: () => ReadonlySet<string>;
+  /** What open incidents hold down. */
+  readonly holds: HoldBook;
   /** Why no change is taken now, where none is: the stored log was refused. */
   readonly writeRefusal: () => string | undefined;
   /** Past this silence of the log the store is asked instead of a redirect cache. */

@@ -10,7 +10,7 @@ import { strict } from "../model/schema.ts";
 import { checkTag, tagKey } from "../model/tags.ts";
 import { countTagged, findTagged, listTagged, listTags } from "../store/queries/tags.ts";
 import type { Sql } from "../store/store.ts";
-import { applyBatch, batchRows } from "./bulk.ts";
+import { applyBatch, type Pacing } from "./bulk.ts";
 import type { Core } from "./context.ts";
 import { pageOf } from "./page.ts";
 import { assertComplete } from "./side-tables.ts";
@@ -68,15 +68,10 @@ export type RenamedTag = Static<typeof RenamedTag>;
 
 /**
  * Renames a tag on at most LIMITS.retagRows links, a batch a transaction: what is left is what still bears the old one, so that it
- * is resumed by asking again. `rest` is called after each batch. Throws not_found for a tag that no link has, conflict where links
+ * is resumed by asking again. Throws not_found for a tag that no link has, conflict where links
  * have the other already and it is not to be merged.
  */
-export async function renameTag(
-  core: Core,
-  caller: Caller,
-  wanted: RenameTag,
-  rest: (tookMs: number) => Promise<void>,
-): Promise<RenamedTag> {
+export async function renameTag(core: Core, caller: Caller, wanted: RenameTag, pace: Pacing): Promise<RenamedTag> {
   const [from, to] = [checkTag(wanted.from), checkTag(wanted.to)];
   const reason = checkReason(wanted.reason) ?? `tag ${from} renamed to ${to}`;
   const left = await core.store.scan((sql) => countLeft(sql, from, to, wanted.merge ?? false));
@@ -84,7 +79,7 @@ export async function renameTag(
   let changed = 0;
   for (let afterId = 0; changed < LIMITS.retagRows; ) {
     const beganMs = core.clock.monotonic();
-    const limit = Math.min(batchRows(core), LIMITS.retagRows - changed);
+    const limit = Math.min(pace.size, LIMITS.retagRows - changed);
     const rows = await core.store.read((sql) => listTagged(sql, { key: tagKey(from), notAs: to, afterId }, limit));
     const asks = rows.map(({ url_id }) => ({
       caller,
@@ -97,7 +92,7 @@ export async function renameTag(
       if (result.outcome.isChanged) changed += 1;
     }
     afterId = rows.at(-1)?.url_id ?? afterId;
-    await rest(core.clock.monotonic() - beganMs);
+    await pace.rest(core.clock.monotonic() - beganMs);
   }
   return { from, to, changed, left: Math.max(0, left - changed) };
 }

@@ -10,6 +10,7 @@ import postgres0006 from "../../migrations/postgres/0006_followers.sql" with { t
 import postgres0007 from "../../migrations/postgres/0007_grouped_writes.sql" with { type: "text" };
 import postgres0008 from "../../migrations/postgres/0008_idempotency_keys.sql" with { type: "text" };
 import postgres0009 from "../../migrations/postgres/0009_link_options.sql" with { type: "text" };
+import postgres0010 from "../../migrations/postgres/0010_incidents.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_subjects_and_events.sql" with { type: "text" };
 import sqlite0002 from "../../migrations/sqlite/0002_signed_log.sql" with { type: "text" };
 import sqlite0003 from "../../migrations/sqlite/0003_click_hours.sql" with { type: "text" };
@@ -19,6 +20,7 @@ import sqlite0006 from "../../migrations/sqlite/0006_followers.sql" with { type:
 import sqlite0007 from "../../migrations/sqlite/0007_grouped_writes.sql" with { type: "text" };
 import sqlite0008 from "../../migrations/sqlite/0008_idempotency_keys.sql" with { type: "text" };
 import sqlite0009 from "../../migrations/sqlite/0009_link_options.sql" with { type: "text" };
+import sqlite0010 from "../../migrations/sqlite/0010_incidents.sql" with { type: "text" };
 import type { Store } from "./store.ts";
 
 export interface Migration {
@@ -47,4 +49,5 @@ const MIGRATIONS = [
   { name: "grouped_writes", postgres: postgres0007, sqlite: sqlite0007 },
   { name: "idempotency_keys", postgres: postgres0008, sqlite: sqlite0008 },
   { name: "link_options", postgres: postgres0009, sqlite: sqlite0009 },
+  { name: "incidents", postgres: postgres0010, sqlite: sqlite0010 },
 ] as const;

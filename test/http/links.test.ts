@@ -41,6 +41,7 @@ describeEachEngine("links", (server, engine) => {
       "max_age",
       "forward",
       "query_wins",
+      "incident_id",
     ]);
     expect(link).toMatchObject({
       short_code: "first-1",

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { compileErrors, validate } from "@readme/openapi-parser";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
-import type { Json, OpenApi } from "../../src/http/openapi.ts";
+import type { OpenApi } from "../../src/http/openapi.ts";
+import type { Json } from "../../src/http/openapi-parameters.ts";
 import { ApiContract } from "../support/api-contract.ts";
 import { describeEachEngine } from "../support/harness.ts";
 

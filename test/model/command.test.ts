@@ -37,6 +37,7 @@ const row = {
 const context = (role: Role, more: Partial<Context> = {}): Context => ({
   caller: { userId: 1, keyId: 1, role, via: "test", requestId: null },
   isKeyLive: true,
+  heldBy: () => undefined,
   nowMs: 10,
   generation: GENERATION,
   ownHosts: new Set(),

@@ -70,7 +70,9 @@ export class ApiContract {
     for (const name of Object.keys(reply.headers ?? {}))
       if (!SOMETIMES.has(name) && !headers.has(name)) return `without ${name}`;
     if (method === "HEAD") return undefined;
-    const [described] = Object.entries(reply.content ?? {});
+    const sentAs = (headers.get("content-type") ?? "").split(";")[0];
+    const contents = Object.entries(reply.content ?? {});
+    const described = contents.find(([type]) => type.split(";")[0] === sentAs) ?? contents[0];
     if (!described) return text === "" ? undefined : "with a body";
     const [mediaType, { schema }] = described;
     const sent = headers.get("content-type") ?? "";

@@ -10,6 +10,7 @@ import * as eventQueries from "../../src/store/queries/events.ts";
 import * as followerQueries from "../../src/store/queries/followers.ts";
 import * as hotLinkQueries from "../../src/store/queries/hot-links.ts";
 import * as idempotencyQueries from "../../src/store/queries/idempotency.ts";
+import * as incidentQueries from "../../src/store/queries/incidents.ts";
 import * as keyQueries from "../../src/store/queries/keys.ts";
 import * as urlQueries from "../../src/store/queries/links.ts";
 import * as logQueries from "../../src/store/queries/log.ts";
@@ -48,7 +49,28 @@ const row = {
   revoked_at_ms: null,
   epoch: 1,
   statement: "s",
+  match: "{}",
+  reason: "r",
+  hold: 0,
+  is_open: 1,
+  taken: 0,
+  undone: 0,
 };
+const MATCHES = [
+  { host: "a.b" },
+  { tag: "t" },
+  { codes: ["abc", "abd"] },
+  {
+    host: "a.b",
+    host_suffix: "b",
+    owner: 1,
+    key: 1,
+    tag: "t",
+    created_between: ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"],
+    codes: ["abc"],
+    glob: "*x?",
+  },
+];
 const event = {
   subject_type: "url",
   subject_id: 1,
@@ -89,6 +111,17 @@ export const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]
   listOwned: (tx) => urlQueries.listOwned(tx, 1, 1),
   countOwned: (tx) => urlQueries.countOwned(tx, 1, 1),
   listCodes: (tx) => urlQueries.listCodes(tx, ["abc", "abd"], 1),
+  findIncident: (tx) => incidentQueries.findIncident(tx, 1),
+  listIncidents: (tx) => incidentQueries.listIncidents(tx, { beforeId: 9, limit: 1, offset: 0 }),
+  listHolding: (tx) => incidentQueries.listHolding(tx),
+  listMatching: (tx) => MATCHES.map((match) => incidentQueries.listMatching(tx, match, 0, 1)),
+  countMatching: (tx) => MATCHES.map((match) => incidentQueries.countMatching(tx, match)),
+  listNewestMatching: (tx) => MATCHES.map((match) => incidentQueries.listNewestMatching(tx, match, 1)),
+  listMostClicked: (tx) => MATCHES.map((match) => incidentQueries.listMostClicked(tx, match, 1)),
+  listOwners: (tx) => MATCHES.map((match) => incidentQueries.listOwners(tx, match, 1)),
+  listTakenBy: (tx) => incidentQueries.listTakenBy(tx, 1, 0, 1),
+  countTakenBy: (tx) => incidentQueries.countTakenBy(tx, 1),
+  sumClicksOf: (tx) => incidentQueries.sumClicksOf(tx, [1, 2], { fromHour: 0, toHour: 1 }),
   listTags: (tx) => tagQueries.listTags(tx, "a", 1),
   listTagged: (tx) => tagQueries.listTagged(tx, { key: "a", notAs: "A", afterId: 0 }, 1),
   countTagged: (tx) => tagQueries.countTagged(tx, "a", "A"),

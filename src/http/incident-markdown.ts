@@ -1,0 +1,49 @@
+// An incident's report as Markdown, for people who are handed it. Everything from outside stands in code spans or is escaped.
+
+import { LIMITS } from "../limits.ts";
+import type { IncidentReport } from "../operations/incident-report.ts";
+
+/** `address` is where the public reaches this server. */
+export function markdownOf(report: IncidentReport, address: string): string {
+  const { incident, at, window, timeline, links, clicks, is_more, still_followed } = report;
+  const state = `${incident.is_open ? "open" : "closed"}${incident.hold && incident.is_open ? ", holding" : ""}`;
+  const rows = links.slice(0, LIMITS.reportRows);
+  return `# Incident ${incident.id}: ${plain(incident.reason)}
+
+${state}, as of ${at}. It matches ${code(JSON.stringify(incident.match))}; links taken down: ${incident.taken},
+brought back: ${incident.undone}. Clicks of people on the links below: ${clicks}, from ${window.from} to ${window.to}.
+
+## What happened
+
+| when | what | links | who | event |
+|---|---|---|---|---|
+${timeline.map((line) => `| ${line.at} | ${line.what} | ${line.links} | ${plain(line.who)} | ${code(line.event)} |`).join("\n")}
+
+## Links
+
+| code | leads to | state | clicks |
+|---|---|---|---|
+${rows.map((link) => `| ${code(link.short_code)} | ${code(link.original_url)} | ${link.is_active ? "active" : link.down_for_it ? "down for this" : "inactive"} | ${link.clicks} |`).join("\n")}
+${links.length > rows.length || is_more ? "\nMore were taken down: the report in JSON, and the incident's events, name them.\n" : ""}
+## What browsers may still follow
+
+${still_followed.length === 0 ? "Nothing: none of these links lets a browser keep its redirect." : still_followed.map(({ short_code, why }) => `- ${code(short_code)}: ${why}`).join("\n")}
+
+## Proof
+
+Each event above is in the signed log: ${code(`${address}/events/EVENT/proof`)} proves it against ${code(`${address}/log/checkpoint`)},
+with ${code("deadletter log vkey")} for the key. Events that take links down name them in their state.
+`;
+}
+
+/** In a table's cell: no markup, no new line. */
+function plain(text: string): string {
+  return text.replace(/[\\`*_{}[\]()#+!|<>~]/g, "\\$&").replace(/\s+/g, " ");
+}
+
+/** A code span that its own text cannot end (CommonMark section 6.1). */
+function code(text: string): string {
+  const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map((ticks) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence} ${text.replace(/\s+/g, " ").replaceAll("|", "\\|")} ${fence}`;
+}
