@@ -88,6 +88,12 @@ export const LIMITS = {
   addressRetryMs: 10_000,
   /** What is said beside a changed link. */
   warnings: 4,
+  /** Rows that an export reads at a time; events carry two states each. */
+  exportRows: 1_000,
+  exportEventRows: 200,
+  exportsAtOnce: 2,
+  /** Seconds for which whoever reads an export may do nothing. */
+  exportIdleS: 120,
   /** Links that one request takes down, or brings back; of a preview: links of each kind, and owners. */
   incidentRows: 2_000,
   previewRows: 10,
@@ -199,6 +205,12 @@ export const LIMITS = {
   importBatchRows: 1_000,
   importRowChars: 16 * 2 ** 20,
   importMs: 600_000,
+  /** Of another product's API: pages, bytes of one, and how long one may take. */
+  importPages: 100_000,
+  importPageBytes: 16 * 2 ** 20,
+  importPageMs: 30_000,
+  /** What is said on a terminal of links that were not imported whole. */
+  importRemarks: 20,
   /** Of a probe: how long one request may take, and how long it waits before it looks again. */
   probeRequestMs: 5_000,
   probePauseMs: 20,

@@ -20,6 +20,8 @@ export interface Client {
   readonly notice?: string;
   /** A plain request, for what is not JSON. */
   readonly get: (path: string) => Promise<Response>;
+  /** The same for an answer that is read as it comes: no limit on how long that takes. */
+  readonly stream: (path: string) => Promise<Response>;
   /** The same with a body that is sent as it comes, for an answer that is read as it comes: no limit on how long that takes. */
   readonly send: (path: string, body: ReadableStream<Uint8Array>, headers: Record<string, string>) => Promise<Response>;
   readonly close: () => Promise<void>;
@@ -49,18 +51,18 @@ function connectRemote(config: Config, server: string, { isPublic = false }: Con
     ...(config.baseUrl === undefined
       ? {}
       : { notice: "the server says where its links are reached: --base-url is not used" }),
-    get: (path) =>
-      fetcher(server + path, { headers }).catch((error: unknown) => {
-        throw unavailable("the server cannot be reached", { cause: error });
-      }),
+    get: (path) => fetcher(server + path, { headers }).catch(unreachable),
+    stream: (path) => fetch(server + path, { headers, redirect: "manual" }).catch(unreachable),
     send: (path, body, more) =>
       fetch(server + path, { method: "POST", body, headers: { ...headers, ...more }, redirect: "manual" }).catch(
-        (error: unknown) => {
-          throw unavailable("the server cannot be reached", { cause: error });
-        },
+        unreachable,
       ),
     close: () => Promise.resolve(),
   };
+}
+
+function unreachable(error: unknown): never {
+  throw unavailable("the server cannot be reached", { cause: error });
 }
 
 async function connectLocal(config: Config, { mayCreate = false }: ConnectOptions): Promise<Client> {
@@ -77,10 +79,12 @@ async function connectLocal(config: Config, { mayCreate = false }: ConnectOption
     await deadletter.close();
     throw error;
   });
+  const ask = async (path: string) => deadletter.api.handle(new Request(`http://localhost${path}`, { headers }));
   return {
     api: treaty(deadletter.api, { headers, parseDate: false }),
     ...(elsewhere === undefined ? {} : { notice: noticeOf(deadletter.address.value, elsewhere) }),
-    get: async (path) => deadletter.api.handle(new Request(`http://localhost${path}`, { headers })),
+    get: ask,
+    stream: ask,
     send: async (path, body, more) =>
       deadletter.api.handle(
         new Request(`http://localhost${path}`, { method: "POST", body, headers: { ...headers, ...more } }),

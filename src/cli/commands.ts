@@ -10,9 +10,11 @@ import { createCompletionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { drillRestoreCommand } from "./drill.ts";
 import { eventsCommand } from "./events.ts";
+import { exportRowsCommand } from "./export.ts";
 import { followCommand } from "./follow.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
 import { importCommand } from "./import.ts";
+import { importCommands } from "./import-links.ts";
 import {
   incidentsCloseCommand,
   incidentsListCommand,
@@ -91,7 +93,9 @@ export const COMMANDS: readonly Command[] = [
   reindexCommand,
   backupCommand,
   drillRestoreCommand,
+  exportRowsCommand,
   importCommand,
+  ...importCommands,
   statusCommand,
   followCommand,
   exportCommand,

@@ -280,6 +280,11 @@ export const clicksCommand: Command = {
         ...[clicks, bots, prefetches, heads].map(String),
       ]);
       const header = [report.by.toUpperCase(), "CLICKS", "BOTS", "PREFETCHES", "HEADS"];
-      print(io, input.isJson, report, () => (rows.length === 0 ? "no clicks\n" : table(header, rows)));
+      print(io, input.isJson, report, () =>
+        [
+          rows.length === 0 ? "no clicks\n" : table(header, rows),
+          ...(report.imported === 0 ? [] : [`imported with the link: ${report.imported} clicks\n`]),
+        ].join(""),
+      );
     }),
 };

@@ -85,6 +85,7 @@ export interface Config {
   readonly alertCooldown: number;
   readonly server: string | undefined;
   readonly key: string | undefined;
+  readonly importKey: string | undefined;
 }
 
 export type SettingName = keyof Config;
@@ -489,6 +490,14 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_SERVER",
     read: readBaseUrl,
     help: "URL of a running deadletter; without it, the configured store directly",
+  },
+  {
+    name: "importKey",
+    env: "DEADLETTER_IMPORT_KEY",
+    fileEnv: "DEADLETTER_IMPORT_KEY_FILE",
+    isSecret: true,
+    read: (text) => text,
+    help: "another product's API key, or signature, for an import from its server",
   },
   {
     name: "key",

@@ -20,6 +20,7 @@ import { createBase } from "./base.ts";
 import { BulkQuery, bulkHandlers, bulkStream } from "./bulk.ts";
 import { bulkAnswers, LINK_ROWS, USER_ROWS } from "./bulk-rows.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
+import { EXPORTED, ExportQuery, exportHandlers } from "./export.ts";
 import { changed, Heard } from "./heard.ts";
 import { CloseBody, incidentHandlers, NewIncidentBody, ReportQuery } from "./incidents.ts";
 import { DiffQuery, linkHistoryHandlers, RevertBody } from "./link-history.ts";
@@ -52,6 +53,7 @@ export function createApi(service: Service) {
   const tags = tagHandlers(service);
   const qr = qrHandlers(service);
   const incidents = incidentHandlers(service);
+  const exports = exportHandlers(service);
   const users = userHandlers(service);
   const events = eventHandlers(service);
   const ops = opsHandlers(service);
@@ -169,6 +171,18 @@ export function createApi(service: Service) {
     .get("/api/incidents/:incident/report", incidents.report, {
       query: ReportQuery,
       ...needs("reader", "What happened, in JSON or in Markdown", REPORT),
+    })
+    .get("/api/export/links", exports.links, {
+      query: ExportQuery,
+      ...needs("reader", "All links, as CSV or NDJSON", EXPORTED, "too_many_requests"),
+    })
+    .get("/api/export/clicks", exports.clicks, {
+      query: ExportQuery,
+      ...needs("reader", "All clicks by hour that are kept, as CSV or NDJSON", EXPORTED, "too_many_requests"),
+    })
+    .get("/api/export/events", exports.events, {
+      query: ExportQuery,
+      ...needs("reader", "All events as they are shown, as CSV or NDJSON", EXPORTED, "too_many_requests"),
     })
     .post("/users", users.create, {
       body: NewUser,

@@ -26,6 +26,7 @@ import { Pace } from "./pace.ts";
 import { readFlag, spelled } from "./page.ts";
 import { MEDIA_TYPES, ROW_FORMATS, type Row, type RowFormat, readRows } from "./rows.ts";
 import type { Service } from "./service.ts";
+import { streamOf } from "./stream.ts";
 
 export const BulkQuery = Type.Object(
   {
@@ -81,32 +82,6 @@ function formatOf(headers: Headers): RowFormat {
   if (format !== undefined && !headers.has("content-encoding")) return format;
   const types = Object.values(MEDIA_TYPES).join(", ");
   throw new DeadletterError("unsupported_media_type", `the body must be one of ${types}, without a content encoding`);
-}
-
-/** Produces an answer only when the client reads one, so a client that does not read is not read from. */
-function streamOf(first: IteratorResult<string>, answers: AsyncGenerator<string>, end: () => void): ReadableStream {
-  const encoder = new TextEncoder();
-  let next: IteratorResult<string> | undefined = first;
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = next ?? (await answers.next());
-          next = undefined;
-          if (!done) return controller.enqueue(encoder.encode(value));
-          controller.close();
-        } catch (error) {
-          controller.error(error);
-        }
-        end();
-      },
-      async cancel() {
-        end();
-        await answers.return(undefined);
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }
 
 async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGenerator<string> {

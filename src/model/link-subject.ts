@@ -1,6 +1,6 @@
 // The link as a subject: what its commands need, what follows from it, and how each command is decided. Pure.
 
-import { conflict, DeadletterError, notFound } from "../errors.ts";
+import { badRequest, conflict, DeadletterError, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "./caller.ts";
 import { checkCode, generateCode } from "./code.ts";
@@ -9,6 +9,7 @@ import { isSameValue, readTexts } from "./field.ts";
 import {
   LINK_COMMANDS,
   LINK_FIELDS,
+  type LinkAdopt,
   type LinkChange,
   type LinkCommand,
   type LinkCreate,
@@ -36,7 +37,7 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
   table: "urls",
   fields: LINK_FIELDS,
   events: ["created", "updated", "deleted", "restored", "imported"],
-  beside: ["legacy_history", "reverted_to"],
+  beside: ["legacy_history", "reverted_to", "imported_from"],
   sides: [LINK_HOSTS, LINK_TAGS, LINK_TARGETS],
   commands: {
     "link.create": { schema: LINK_COMMANDS.LinkCreate, needs: "creator", makes: "drawn" },
@@ -50,6 +51,7 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
     "link.bring_back": { schema: LINK_COMMANDS.LinkBringBack, needs: "editor" },
     "link.hand_over": { schema: LINK_COMMANDS.LinkHandOver, needs: "admin" },
     "link.import": { schema: LINK_COMMANDS.LinkImport, needs: "admin", makes: "own" },
+    "link.adopt": { schema: LINK_COMMANDS.LinkAdopt, needs: "admin", makes: "drawn" },
   },
   uniques: {
     urls_short_code_key: {
@@ -79,6 +81,7 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
     command.type === "link.create" && command.short_code === undefined ? generateCode(randomBytes) : "",
   check(command, caller, ownHosts) {
     if (command.type === "link.create") newLinkOf(command, caller, ownHosts);
+    else if (command.type === "link.adopt") newLinkOf(withoutPast(command), caller, ownHosts);
     else if (command.type !== "link.import") checkLinkChange(command, ownHosts);
   },
   decide: decideLink,
@@ -87,6 +90,7 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
 function decideLink(row: LinkRow | null, command: LinkCommand, context: Context): Decision<LinkRow> | null {
   if (command.type === "link.create") return create(command, context);
   if (command.type === "link.import") return bringIn(command, context);
+  if (command.type === "link.adopt") return adopt(command, context);
   const { changes, reason } = checkLinkChange(command, context.ownHosts);
   if (row === null) throw notFound(`no link ${command.id}`);
   checkOwner(row, context.caller);
@@ -204,12 +208,15 @@ function revert(row: LinkRow, command: LinkRevert, context: Context): Decision<L
 function create(command: LinkCreate, context: Context): Decision<LinkRow> {
   const { caller, ownHosts, drawn } = context;
   const { code, reason, ...fields } = newLinkOf(command, caller, ownHosts);
-  const owner = fields.user_id;
-  if (owner !== null && owner !== caller.userId && knownUser(context, owner)?.is_active !== 1)
-    throw notFound(`user_id: there is no active user ${owner}`);
+  checkNewOwner(fields.user_id, context);
   const next = born({ ...fields, short_code: code ?? drawn.text }, context);
   checkHolds(next, context);
   return { op: "created", next, reason };
+}
+
+function checkNewOwner(owner: number | null, context: Context): void {
+  if (owner !== null && owner !== context.caller.userId && knownUser(context, owner)?.is_active !== 1)
+    throw notFound(`user_id: there is no active user ${owner}`);
 }
 
 /**
@@ -232,6 +239,28 @@ export function newLinkOf(command: LinkCreate, caller: Caller, ownHosts: Readonl
     throw new DeadletterError("forbidden", "user_id: only an admin may create a link for another user");
   const reason = checkReason(said);
   return { ...fields, reason, code: short_code === undefined ? undefined : checkCode(short_code) };
+}
+
+function withoutPast({ is_active, created_at, updated_at, imported_from, ...link }: LinkAdopt): LinkCreate {
+  for (const time of [created_at, updated_at]) parseTime("created_at", time);
+  return { ...link, type: "link.create" };
+}
+
+/** By the rules for a new link, but for what has been: when it was made, and that it is inactive. */
+function adopt(command: LinkAdopt, context: Context): Decision<LinkRow> {
+  requireGeneration(OPTIONS_GENERATION, context.generation, "would not know where a link comes from");
+  const { is_active, created_at, updated_at, imported_from } = command;
+  const { code, reason, ...fields } = newLinkOf(withoutPast(command), context.caller, context.ownHosts);
+  checkNewOwner(fields.user_id, context);
+  const next = {
+    ...born({ ...fields, short_code: code ?? "", is_active: is_active ? 1 : 0 }, context),
+    created_at_ms: parseTime("created_at", created_at),
+    updated_at_ms: parseTime("updated_at", updated_at),
+  };
+  if (next.created_at_ms > context.nowMs) throw badRequest("created_at: lies in the future");
+  if (next.updated_at_ms > context.nowMs) throw badRequest("updated_at: lies in the future");
+  if (is_active) checkHolds(next, context);
+  return { op: "imported", next, reason, beside: { imported_from } };
 }
 
 /** The rules for its fields are the importer's: what another program allowed is kept as it is. */

@@ -188,6 +188,27 @@ const LinkImport = Type.Object(
   strict,
 );
 
+/** A link as another product had it, by the rules of links here and under an id of their own; when it was made stays. */
+const { reason: _, ...ownMembers } = NewLink.properties;
+const LinkAdopt = Type.Object(
+  {
+    type: Type.Literal("link.adopt"),
+    ...ownMembers,
+    short_code: Type.String(),
+    is_active: Type.Boolean(),
+    created_at: Type.String(),
+    updated_at: Type.String(),
+    imported_from: Type.Object(
+      {
+        product: Type.String({ minLength: 1, maxLength: 20 }),
+        clicks: Type.Integer({ minimum: 0, description: "that it had counted" }),
+      },
+      strict,
+    ),
+  },
+  strict,
+);
+
 /** In the order of the file. */
 export const LINK_COMMANDS = {
   LinkCreate,
@@ -200,6 +221,7 @@ export const LINK_COMMANDS = {
   LinkTakeDown,
   LinkBringBack,
   LinkImport,
+  LinkAdopt,
 };
 
 export type LinkCreate = Static<typeof LinkCreate>;
@@ -208,6 +230,7 @@ export type LinkRevert = Static<typeof LinkRevert>;
 export type LinkRetag = Static<typeof LinkRetag>;
 export type LinkHandOver = Static<typeof LinkHandOver>;
 export type LinkImport = Static<typeof LinkImport>;
+export type LinkAdopt = Static<typeof LinkAdopt>;
 /** The commands that change a link that is there. */
 export type LinkChange =
   | LinkUpdate
@@ -218,4 +241,4 @@ export type LinkChange =
   | LinkHandOver
   | Static<typeof LinkTakeDown>
   | Static<typeof LinkBringBack>;
-export type LinkCommand = LinkCreate | LinkChange | LinkImport;
+export type LinkCommand = LinkCreate | LinkChange | LinkImport | LinkAdopt;

@@ -5,7 +5,7 @@ import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { Timestamp, wordOf } from "../model/schema.ts";
 import { formatTime, parseTime } from "../model/time.ts";
-import { sumClicksByLabel, sumClicksByTime } from "../store/queries/clicks.ts";
+import { findImportedClicks, sumClicksByLabel, sumClicksByTime } from "../store/queries/clicks.ts";
 import type { Core } from "./context.ts";
 import { findLink } from "./links.ts";
 
@@ -25,6 +25,7 @@ export const ClickReport = Type.Object(
     by: wordOf(CLICK_GROUPS),
     from: Timestamp,
     to: Timestamp,
+    imported: Type.Integer({ description: "that another product had counted before the link was imported, ever" }),
     rows: Type.Array(
       Type.Object({
         key: Type.String({
@@ -75,6 +76,7 @@ export async function countClicks(core: Core, codeOrId: string, query: ClickQuer
       by,
       from: formatTime(fromHour * HOUR_MS),
       to: formatTime(toHour * HOUR_MS),
+      imported: (await findImportedClicks(sql, link.id))[0]?.clicks ?? 0,
       rows,
     };
   });

@@ -198,7 +198,7 @@ function detailsOf(
     return { erased: { actors: actors.length, states: states.length } };
   }
   if (op !== "created" && op !== "imported") return { changes, ...revertedTo(after) };
-  const { legacy_history, ...visible } = withoutHidden(subject, wholeState(subject, after));
+  const { legacy_history, imported_from, ...visible } = withoutHidden(subject, wholeState(subject, after));
   if (subject.type !== LINK.type) return { changes, [subject.type]: visible };
   return {
     short_code: visible.short_code,
@@ -206,6 +206,7 @@ function detailsOf(
     changes,
     link: visible,
     ...(legacy_history === undefined ? {} : { legacy_history }),
+    ...(imported_from === undefined ? {} : { imported_from }),
   };
 }
 

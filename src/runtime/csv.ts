@@ -1,4 +1,4 @@
-// CSV (RFC 4180) as it comes, a chunk at a time: csv-parse's, with its errors in our words.
+// CSV (RFC 4180): read as it comes, a chunk at a time, by csv-parse, with its errors in our words; and written.
 
 import { CsvError, type Parser, parse } from "csv-parse";
 import { badRequest } from "../errors.ts";
@@ -64,4 +64,23 @@ export class CsvReader {
     if (error) throw error;
     return records;
   }
+}
+
+/** What spreadsheets take for a formula, and what was escaped because of that. */
+const FORMULA = /^'*[=+\-@\t\r]/;
+
+/**
+ * A record, its line end included. A cell that a spreadsheet would run as a formula gets a quote before it (OWASP, CSV injection),
+ * and so does one that looks as if it had got one: unescapeCell() gives back exactly what it was.
+ */
+export function csvLine(cells: readonly string[]): string {
+  return `${cells.map((cell) => quoted(FORMULA.test(cell) ? `'${cell}` : cell)).join(",")}\r\n`;
+}
+
+export function unescapeCell(cell: string): string {
+  return cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell;
+}
+
+function quoted(cell: string): string {
+  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }

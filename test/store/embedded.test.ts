@@ -1,7 +1,7 @@
 // What only the embedded store can run into: a write-ahead log that is never let rest, a file that is taken away, reads that scan.
 
 import { describe, expect, test } from "bun:test";
-import { renameSync, statSync } from "node:fs";
+import { linkSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
@@ -87,8 +87,11 @@ describe("a file that is taken away while it is served", () => {
     expect((await call("POST", "/urls", link)).status).toBe(201);
     expect((await call("GET", "/known")).status).toBe(302);
     const file = join(store.config.dataDir, "deadletter.db");
-    renameSync(file, `${file}.moved`);
-    if (how === "replaced") await Bun.write(file, "");
+    if (how === "replaced") {
+      linkSync(file, `${file}.moved`);
+      await Bun.write(`${file}.new`, "");
+      renameSync(`${file}.new`, file);
+    } else renameSync(file, `${file}.moved`);
     await until("it is not ready", async () => (await call("GET", "/readyz")).status === 503, 2_000);
     const ready = (await (await call("GET", "/readyz")).json()) as { checks: object };
     expect(ready.checks).toMatchObject({ storage: { ok: false } });

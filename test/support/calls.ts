@@ -7,6 +7,7 @@ import { SUBJECTS } from "../../src/model/subjects.ts";
 import * as changeQueries from "../../src/store/queries/changes.ts";
 import * as clickQueries from "../../src/store/queries/clicks.ts";
 import * as eventQueries from "../../src/store/queries/events.ts";
+import * as exportQueries from "../../src/store/queries/exports.ts";
 import * as followerQueries from "../../src/store/queries/followers.ts";
 import * as hotLinkQueries from "../../src/store/queries/hot-links.ts";
 import * as idempotencyQueries from "../../src/store/queries/idempotency.ts";
@@ -182,6 +183,8 @@ export const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]
   addClickHours: (tx) =>
     clickQueries.addClickHours(tx, [{ url_id: 1, hour: 1, kind: "click", device: "d", referrer: "", clicks: 1 }]),
   addClickTotals: (tx) => clickQueries.addClickTotals(tx, [{ url_id: 1, clicks: 1 }]),
+  addImportedClicks: (tx) => clickQueries.addImportedClicks(tx, [{ url_id: 1, clicks: 1 }]),
+  findImportedClicks: (tx) => clickQueries.findImportedClicks(tx, 1),
   addToClickSum: (tx) => clickQueries.addToClickSum(tx, 1),
   sumClicksByTime: (tx) => [
     clickQueries.sumClicksByTime(tx, clickRange, 24),
@@ -191,6 +194,10 @@ export const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]
     clickQueries.sumClicksByLabel(tx, clickRange, "referrer"),
     clickQueries.sumClicksByLabel(tx, clickRange, "device"),
   ],
+  listLinksAfter: (tx) => exportQueries.listLinksAfter(tx, 1, 1, 1),
+  listClickHoursAfter: (tx) =>
+    exportQueries.listClickHoursAfter(tx, { url_id: 1, hour: 1, kind: "click", device: "d", referrer: "" }, 1, 1),
+  listEventsAfter: (tx) => eventQueries.listEventsAfter(tx, 1, 1, 1),
   deleteOldHours: (tx) => clickQueries.deleteOldHours(tx, 1, 1),
   listHotLinks: (tx) => hotLinkQueries.listHotLinks(tx, 1),
   nameHotLinks: (tx) => hotLinkQueries.nameHotLinks(tx, [{ url_id: 1, used_at_ms: 1 }], 1),

@@ -47,12 +47,13 @@ export function judge(
     const later = versions.filter(
       ({ version, toldMs }) => version > seen.version && (toldMs ?? Infinity) < read.sentMs,
     );
-    // One that was stopped is not waited for; started in an outage it serves what it knew (docs/operations.md).
-    const isKnown = (each: Written) => read.hasLooked === false && isAcross(outages, each, read);
+    // One that was stopped is not waited for; started in an outage, or asked as one begins before it could look, it serves what it
+    // knew (docs/operations.md).
+    const isKnown = (each: Written) => read.hasLooked === false && isAcross(outages, each, { sentMs: read.answeredMs });
     const heard = later.find((each) => each.isHeard && !isKnown(each));
     if (heard)
       return [`${where} was of version ${seen.version}, ${age(heard, read)} after all had heard of ${heard.version}`];
-    const old = later.find((each) => isLate(each, read, boundMs) && !isAcross(outages, each, read));
+    const old = later.find((each) => isLate(each, read, boundMs) && !isAcross(outages, each, read) && !isKnown(each));
     return old ? [`${where} was of version ${seen.version}, ${age(old, read)} after ${old.version} was made`] : [];
   });
 }
@@ -61,7 +62,11 @@ function isLate({ toldMs = Infinity }: Written, { sentMs }: Read, boundMs: numbe
   return sentMs - toldMs > boundMs;
 }
 
-function isAcross(outages: readonly Outage[], { toldMs = Infinity }: Written, { sentMs }: Read): boolean {
+function isAcross(
+  outages: readonly Outage[],
+  { toldMs = Infinity }: Written,
+  { sentMs }: Pick<Read, "sentMs">,
+): boolean {
   return outages.some(({ fromMs, untilMs }) => fromMs < sentMs && untilMs > toldMs);
 }
 

@@ -44,6 +44,18 @@ export function addClickTotals(
     on conflict (url_id) do update set clicks = click_totals.clicks + excluded.clicks`;
 }
 
+/** Of links that have none yet. */
+export function addImportedClicks(
+  tx: Tx,
+  rows: readonly { readonly url_id: number; readonly clicks: number }[],
+): Query<unknown> {
+  return tx`insert into imported_clicks ${tx(rows, "url_id", "clicks")}`;
+}
+
+export function findImportedClicks(sql: Sql, urlId: number): Query<{ clicks: number }> {
+  return sql`select clicks from imported_clicks where url_id = ${urlId}`;
+}
+
 /** The sum of all click totals, maintained so that it need not be computed. */
 export function addToClickSum(tx: Tx, clicks: number): Query<unknown> {
   return tx`

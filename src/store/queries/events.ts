@@ -82,6 +82,11 @@ export function listEvents(sql: Sql, page: EventPage): Query<EventWithPrevious> 
     limit ${page.limit} offset ${page.offset}`;
 }
 
+/** In the order in which they were written, from the one after `afterId`. */
+export function listEventsAfter(sql: Sql, afterId: number, sinceMs: number, limit: number): Query<EventWithPrevious> {
+  return sql`${selectWithPrevious(sql)} where e.id > ${afterId} and e.at_ms >= ${sinceMs} order by e.id limit ${limit}`;
+}
+
 export function findEvent(sql: Sql, id: number): Query<EventWithPrevious> {
   return sql`${selectWithPrevious(sql)} where e.id = ${id}`;
 }

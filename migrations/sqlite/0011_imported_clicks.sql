@@ -1,0 +1,6 @@
+-- What other products had counted before their links were imported. Kept apart: nobody can tell people from programs in it.
+
+create table imported_clicks (
+  url_id integer primary key references urls (id),
+  clicks integer not null check (clicks > 0)
+) strict;
