@@ -91,7 +91,9 @@ export function matchesLink(match: IncidentMatch, link: Asked, keyId?: number | 
 }
 
 /** In time of the product of both lengths at the most, whatever is in them: no regular expression. */
-export function matchesGlob(glob: string, text: string): boolean {
+export function matchesGlob(pattern: string, value: string): boolean {
+  // A character is a code point, as it is to both databases.
+  const [glob, text] = [[...pattern], [...value]];
   let [at, star, mark] = [0, -1, 0];
   for (let index = 0; index < text.length; ) {
     const char = glob[at];

@@ -114,17 +114,21 @@ function decideLink(row: LinkRow | null, command: LinkCommand, context: Context)
   if (command.type === "link.revert") return revert(row, command, context);
   if (command.type === "link.retag") {
     const tags = JSON.stringify(replaceTag(readTexts(row.tags), command.from, command.to));
-    return tags === row.tags ? null : { op: "updated", next: { ...next, tags }, reason };
+    if (tags === row.tags) return null;
+    checkTurned(row, { ...next, tags }, context);
+    return { op: "updated", next: { ...next, tags }, reason };
   }
   if (command.type === "link.hand_over") {
     checkNextOwner(row, command, context);
+    checkTurned(row, next, context);
     return row.user_id === command.user_id ? null : { op: "updated", next, reason };
   }
   if (row.is_active === 0) throw notFound(`link "${row.short_code}" is inactive`, "restore it first");
   if (command.user_id !== undefined) checkNextOwner(row, { user_id: command.user_id }, context);
   if (isSameContent(row, changes)) return null;
   checkLinkRow(next);
-  if (next.original_url !== row.original_url) checkHolds(next, context);
+  if (next.original_url === row.original_url) checkTurned(row, next, context);
+  else checkHolds(next, context);
   return { op: changes.is_active === 0 ? "deleted" : "updated", next, reason };
 }
 
@@ -133,6 +137,14 @@ function checkHolds(next: LinkRow, { heldBy, caller }: Context, but?: number): v
   const incident = heldBy(next, caller.keyId, but);
   if (incident !== undefined)
     throw conflict(`link "${next.short_code}": incident ${incident} holds what it matches`, "until it is closed");
+}
+
+/** The same for one that comes to match by what is changed of it: its tags, or its owner. */
+function checkTurned(row: LinkRow, next: LinkRow, context: Context): void {
+  const isSame = next.tags === row.tags && next.user_id === row.user_id;
+  if (isSame || next.is_active === 0) return;
+  if (context.heldBy(next, context.caller.keyId) !== context.heldBy(row, context.caller.keyId))
+    checkHolds(next, context);
 }
 
 /** Throws forbidden where a creator would change what is another's. */

@@ -18,6 +18,10 @@ export class HoldBook {
     this.#store = store;
   }
 
+  get count(): number {
+    return this.#holds.length;
+  }
+
   /** Which incident holds the link down, but for `but`; undefined where none does. */
   readonly heldBy = (link: SubjectRow, keyId: number | null, but?: number): number | undefined =>
     this.#holds.find(({ id, match }) => id !== but && matchesLink(match, link as LinkRow, keyId))?.id;

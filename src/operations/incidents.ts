@@ -84,6 +84,8 @@ async function assertSearchable(sql: Sql, { host, host_suffix, tag }: IncidentMa
 /** Opens an incident, which from now on holds what it is to hold in this process; others hear of it by the log. */
 export async function openIncident(core: Core, caller: Caller, asked: Static<typeof NewIncident>): Promise<Incident> {
   await core.store.read((sql) => assertSearchable(sql, checkMatch(asked.match)));
+  if (asked.hold && core.holds.count >= LIMITS.openHolds)
+    throw conflict(`${LIMITS.openHolds} incidents hold links already`, "close one: deadletter incidents list");
   const incident = (await applyOne(core, caller, { ...asked, type: "incident.open" })) as Incident;
   await core.holds.load();
   return incident;
@@ -119,29 +121,28 @@ export async function readIncidents(
 
 /**
  * Takes down up to LIMITS.incidentRows links that match. What is left is what still matches, so that whoever was interrupted asks
- * again. With a hold it has settled once a look finds nothing that began later than the longest transaction and than every replica
- * has heard of the hold. Throws conflict for an incident that is closed.
+ * again. With a hold it has settled once a whole look has begun later than the longest transaction and than every replica has heard
+ * of the hold. Throws conflict for an incident that is closed.
  */
 export async function takeDown(core: Core, caller: Caller, id: number, pace: Pacing): Promise<IncidentProgress> {
   const incident = await readIncident(core, id);
   if (!incident.is_open) throw conflict(`incident ${id} is closed`, "open another one");
   const { match } = incident;
-  const find = (afterId: number, limit: number) => core.store.scan((sql) => listMatching(sql, match, afterId, limit));
-  const changed = await inBatches(core, { find, pace }, (ids) =>
-    transact(core, caller, (work) => takeBatch(work, { ...incident, match }, ids), { isBulk: true }),
-  );
-  const [count] = await core.store.scan((sql) => countMatching(sql, match));
-  const left = count?.links ?? 0;
   const settlesAtMs = Date.parse(incident.created_at) + settlingMs(core);
   const againMs = incident.hold ? Math.max(0, settlesAtMs - core.clock.now()) : 0;
-  const settled = left === 0 && againMs === 0;
+  const find = (afterId: number, limit: number) => core.store.scan((sql) => listMatching(sql, match, afterId, limit));
+  const { changed, isAll } = await inBatches(core, { find, pace }, (ids) =>
+    transact(core, caller, (work) => takeBatch(work, incident, ids), { isBulk: true }),
+  );
+  const count = () => core.store.scan((sql) => countMatching(sql, match));
+  const left = isAll ? 0 : Math.max(1, (await count())[0]?.links ?? 0);
   return {
     incident: await readIncident(core, id),
     changed,
     skipped: 0,
     left,
-    settled,
-    again_ms: settled ? 0 : againMs,
+    settled: isAll && againMs === 0,
+    again_ms: againMs,
   };
 }
 
@@ -155,14 +156,14 @@ export async function undoTakeDown(core: Core, caller: Caller, id: number, pace:
   await readIncident(core, id);
   let skipped = 0;
   const find = (afterId: number, limit: number) => core.store.read((sql) => listTakenBy(sql, id, afterId, limit));
-  const changed = await inBatches(core, { find, pace }, async (ids) => {
+  const { changed, isAll } = await inBatches(core, { find, pace }, async (ids) => {
     const part = await transact(core, caller, (work) => bringBackBatch(work, id, ids), { isBulk: true });
     skipped += part.skipped;
     return part.changed;
   });
-  const [count] = await core.store.read((sql) => countTakenBy(sql, id));
-  const left = Math.max(0, (count?.links ?? 0) - skipped);
-  return { incident: await readIncident(core, id), changed, skipped, left, settled: left === 0, again_ms: 0 };
+  const count = () => core.store.read((sql) => countTakenBy(sql, id));
+  const left = isAll ? 0 : Math.max(1, ((await count())[0]?.links ?? 0) - skipped);
+  return { incident: await readIncident(core, id), changed, skipped, left, settled: isAll, again_ms: 0 };
 }
 
 interface Batches {
@@ -170,23 +171,23 @@ interface Batches {
   readonly pace: Pacing;
 }
 
-/** How many links `change` has changed, at most LIMITS.incidentRows. */
+/** How many links `change` has changed, about LIMITS.incidentRows at the most, and whether it was asked of all. */
 async function inBatches(
   core: Core,
   { find, pace }: Batches,
   change: (ids: readonly number[]) => Promise<number>,
-): Promise<number> {
+): Promise<{ readonly changed: number; readonly isAll: boolean }> {
   let [changed, afterId] = [0, 0];
   while (changed < LIMITS.incidentRows) {
     const ids = (await find(afterId, Math.min(pace.size, LIMITS.applyRows - 1))).map(({ id }) => id);
-    if (ids.length === 0) break;
+    if (ids.length === 0) return { changed, isAll: true };
     await keepPace(core);
     const beganMs = core.clock.monotonic();
     changed += await change(ids);
     afterId = ids.at(-1) ?? afterId;
     await pace.rest(core.clock.monotonic() - beganMs);
   }
-  return changed;
+  return { changed, isAll: false };
 }
 
 /** Those that match still, once they are locked. */

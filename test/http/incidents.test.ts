@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { LIMITS } from "../../src/limits.ts";
 import { type IncidentMatch, matchesGlob } from "../../src/model/incident-match.ts";
 import { createStore, describeEachEngine, startServer, until } from "../support/harness.ts";
 
@@ -113,6 +114,36 @@ describeEachEngine("incidents", (server) => {
       (await call("POST", "/urls", { original_url: "https://held.example/", short_code: "held-new" })).status,
     ).toBe(201);
     expect(await server().verify()).toEqual([]);
+  });
+
+  test("a hold by tag or owner refuses what comes to match by a change of those, and renaming into the tag", async () => {
+    const { call, adminId } = server();
+    await create("turn-tag", "https://turn.example/");
+    await create("turn-both", "https://turn.example/", { tags: ["other"] });
+    const tagged = (await open({ tag: "Bad" }, { hold: true })).json.incident;
+    const owned = (await open({ owner: adminId, host: "turn.example" }, { hold: true, dry_run: true })).json;
+    expect(owned.preview.links).toBe(2);
+    expect((await call("PATCH", "/urls/turn-tag", { tags: ["bad"] })).status).toBe(409);
+    expect((await call("PATCH", "/urls/turn-tag", { tags: ["good"] })).status).toBe(200);
+    expect((await call("POST", "/api/tags/rename", { from: "other", to: "bad" })).status).toBe(409);
+    await post(tagged.id, "close");
+    expect((await call("PATCH", "/urls/turn-tag", { tags: ["bad"] })).status).toBe(200);
+  });
+
+  test("so many may hold at once, and no more", async () => {
+    const ids: number[] = [];
+    for (let at = 0; at < LIMITS.openHolds; at++)
+      ids.push((await open({ host: `h${at}.limit.example` }, { hold: true })).json.incident.id);
+    const refused = await open({ host: "more.limit.example" }, { hold: true });
+    expect([refused.status, refused.json.detail]).toEqual([409, expect.stringContaining("hold links already")]);
+    expect((await open({ host: "more.limit.example" })).status).toBe(201);
+    for (const id of ids) await post(id, "close");
+  });
+
+  test("what a character is, both sides agree on, so that a takedown comes to its end", async () => {
+    await create("emoji", "https://emoji.example/a\u{1f600}b");
+    const { json } = await open({ glob: "https://emoji.example/a?b" });
+    expect(json).toMatchObject({ changed: 1, left: 0, settled: true });
   });
 
   test("with a hold is not settled before what began earlier has ended", async () => {
@@ -306,6 +337,7 @@ describe("matchesGlob()", () => {
     ["?", "", false],
     ["a.c", "abc", false],
     ["(a+)+$", "aaaa", false],
+    ["a?b", "a\u{1f600}b", true],
     ["**", "x", true],
   ])("%s against %s is %p", (glob, text, expected) => {
     expect(matchesGlob(glob, text)).toBe(expected);
