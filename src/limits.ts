@@ -89,7 +89,7 @@ export const LIMITS = {
   /** What is said beside a changed link. */
   warnings: 4,
   /** Rows that an export reads at a time; events carry two states each. */
-  exportRows: 1_000,
+  exportRows: 250,
   exportEventRows: 200,
   exportsAtOnce: 2,
   /** Seconds for which whoever reads an export may do nothing. */
@@ -98,7 +98,11 @@ export const LIMITS = {
   incidentRows: 2_000,
   previewRows: 10,
   /** Incidents that may hold links at once, and links that a report names. */
+  /** When it is worth asking again where the store could not take anything down. */
+  incidentAgainMs: 2_000,
   openHolds: 100,
+  /** How much two replicas' clocks may differ before a hold counts as settled too early. */
+  holdSkewMs: 3_000,
   reportLinks: 10_000,
   /** Of those, in one for people. */
   reportRows: 500,

@@ -5,19 +5,31 @@ import { runCommand } from "./cli/run.ts";
 const stdout = Bun.stdout.writer();
 const stderr = Bun.stderr.writer();
 
+/** Of text that was too long to be kept until flush(): it says by itself whether it was written. */
+let written: Promise<unknown> = Promise.resolve();
+
 const exitCode = await runCommand(process.argv.slice(2), {
-  out: (text) => void stdout.write(text),
+  out: (text) => {
+    const writing = stdout.write(text);
+    if (typeof writing === "number") return;
+    written = Promise.all([written, writing]);
+    written.catch(() => {});
+  },
   err: (text) => {
     void stderr.write(text);
     void stderr.flush();
   },
-  flush: async () => void (await stdout.flush()),
+  flush: async () => {
+    await written;
+    await stdout.flush();
+  },
   isInteractive: process.stdin.isTTY === true && process.stdout.isTTY === true,
   isErrTerminal: process.stderr.isTTY === true,
   environment: process.env,
 });
 // Exiting before a slow pipe has taken everything would cut the output short. A reader that has seen enough is no failure.
 try {
+  await written;
   await stdout.flush();
   await stderr.flush();
 } catch (error) {

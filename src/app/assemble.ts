@@ -127,7 +127,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     isDraining: false,
     isStarting: false,
   };
-  const holds = new HoldBook(store);
+  const holds = new HoldBook({ store, clock, heardMs: () => feed.heardMs, staleMaxMs: config.cacheStaleMax });
   const address = new PublicAddress(config, { store, log, clock });
   const core: Core = {
     ...{ store, logKey, clock, randomBytes, waiting, holds },
@@ -138,6 +138,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   };
   feed.follow(followKeys(keys));
   feed.follow(followHolds(holds, log));
+  feed.onFirstLook(() => holds.expire());
   const service: Service = {
     core,
     metrics: createHttpMetrics(metrics),
@@ -174,6 +175,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     redirects,
     start() {
       state.isStarting = true;
+      holds.expire();
       ensureDataDir(config.dataDir);
       return parts.start();
     },
@@ -276,7 +278,7 @@ function followKeys(keys: KeyMemory): Follower {
   };
 }
 
-/** A hold that cannot be read now is read at the next incident; a takedown looks again until it finds nothing. */
+/** A hold that cannot be read now is asked for again before the next change. */
 function followHolds(holds: HoldBook, log: Logger): Follower {
   const load = () =>
     void holds.load().catch((error: unknown) => log.warn("holds cannot be read now", describeError(error)));

@@ -35,8 +35,15 @@ export const exportRowsCommand: Command = {
           throw unavailable("the server's answer broke off: what was written is not all", { cause: error });
         });
         io.out(decoder.decode(value, { stream: !done }));
-        await io.flush();
-        if (done) return;
+        const isRead = await io.flush().then(
+          () => true,
+          (error: unknown) => {
+            if ((error as { code?: string }).code === "EPIPE") return false;
+            throw unavailable("the output was lost", { cause: error });
+          },
+        );
+        if (!isRead) await reader.cancel();
+        if (done || !isRead) return;
       }
     }),
 };

@@ -1,11 +1,11 @@
 // import PRODUCT: links that another product had, out of a file it exports or its own API, into the configured store.
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { localOperator, open } from "../app/open.ts";
 import { hasStore } from "../app/open-store.ts";
-import { badRequest } from "../errors.ts";
+import { badRequest, messageOf } from "../errors.ts";
 import { fetchPages } from "../importers/fetch-pages.ts";
 import { type ImportLinksReport, importLinks, type Remark } from "../importers/import-links.ts";
 import type { Product } from "../importers/product.ts";
@@ -54,6 +54,7 @@ async function run(product: Product, input: Input, io: Io): Promise<number> {
   const reads = readsOf(product, from, input);
   const named = /^https?:/i.test(from) ? `${product.name}.import.ndjson` : `${from}.import.ndjson`;
   const job = { product, input, io, report: input.value("report") ?? (isDryRun ? undefined : named) };
+  checkReport(job.report, from);
   // Where there is no store yet, a dry run is made on one that is gone afterwards.
   const scratch = isDryRun && !hasStore(input.config) ? mkdtempSync(join(tmpdir(), "deadletter-dry-run-")) : undefined;
   const config = scratch === undefined ? input.config : { ...input.config, dataDir: scratch };
@@ -64,10 +65,22 @@ async function run(product: Product, input: Input, io: Io): Promise<number> {
   }
 }
 
+/** Before anything is read: what is to be said must have a place, and not that of what is read. */
+function checkReport(report: string | undefined, from: string): void {
+  if (report === undefined) return;
+  if (existsSync(report) && existsSync(from) && realpathSync(report) === realpathSync(from))
+    throw badRequest("--report: is the file that is read");
+  try {
+    systemFiles.append(report, "");
+  } catch (error) {
+    throw badRequest(`cannot write ${report}: ${messageOf(error)}`, "name another file with --report");
+  }
+}
+
 function readsOf(product: Product, from: string, input: Input): AsyncGenerator<Read> {
   if (/^https?:/i.test(from)) {
     if (product.pages === undefined) throw badRequest(`${product.title} is not asked over the network`, "name a file");
-    return fetchPages(from, product.pages, input.config.importKey ?? "");
+    return fetchPages(from, product.pages, input.config.importKey);
   }
   if (!existsSync(from)) throw badRequest(`cannot read ${from}: there is no such file`);
   return product.read(from, { map: readMap(input) });
@@ -91,6 +104,8 @@ async function importInto(config: Input["config"], job: Job, reads: AsyncGenerat
   const meters = { read: progress(io, "read"), checked: progress(io, "checked"), imported: progress(io, "imported") };
   const remarks = new Remarks(job);
   try {
+    // Links to the server that serves this store are refused, as they are wherever a link is made.
+    await deadletter.address.learn();
     const report = await importLinks(deadletter.core, deadletter.self, reads, {
       product: product.name,
       isDryRun,

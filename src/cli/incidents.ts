@@ -1,11 +1,11 @@
 // Incidents in a terminal: links that do harm are shown, taken down, brought back, and told of.
 
 import pc from "picocolors";
-import { badRequest, conflict } from "../errors.ts";
+import { badRequest, conflict, notFound } from "../errors.ts";
 import type { Incident } from "../model/incident.ts";
 import type { IncidentMatch } from "../model/incident-match.ts";
 import { sleep, systemClock } from "../runtime/clock.ts";
-import { withClient } from "./client.ts";
+import { type Client, withClient } from "./client.ts";
 import {
   CLIENT_SETTINGS,
   type Command,
@@ -70,7 +70,14 @@ export const takedownCommand: Command = {
           "see what it would touch with --dry-run",
         );
       const preview = await previewIncident(client, { match, reason: reason ?? "dry run" });
+      const below = await countBelow(client, match, preview);
+      if (below > 0)
+        io.err(
+          `${countOf(below, "more active ")} lead to hosts below ${match.host}: --host-suffix ${match.host} takes them too\n`,
+        );
       if (isDryRun) return print(io, input.isJson, preview, () => describePreview(preview));
+      if (preview.links === 0 && !input.isOn("hold"))
+        throw notFound("no active link matches: nothing was opened", "with --hold none can be made either");
       if (!input.isOn("yes")) await ask(io, preview);
       const opened = await openIncident(client, { match, reason: reason ?? "", hold: input.isOn("hold") });
       const more = () => takeDownMore(client, String(opened.incident.id));
@@ -106,12 +113,17 @@ export const takedownUndoCommand: Command = {
       const id = input.args[0] ?? "";
       const more = () => undoTakeDown(client, id);
       const done = await repeat(io, "takedown undo", await more(), more);
+      const { hold, is_open } = done.incident;
       const held = done.skipped === 0 ? "" : `; ${done.skipped} stay down, which another incident holds`;
-      print(
-        io,
-        input.isJson,
-        done,
-        () => `incident ${id}: brought back ${countOf(done.changed)}${held}\n${describeHeard(done.heard)}`,
+      print(io, input.isJson, done, () =>
+        [
+          `incident ${id}: brought back ${countOf(done.changed)}${held}\n`,
+          describeHeard(done.heard),
+          ...(is_open && hold
+            ? [`it still holds what it matches; end that with: deadletter incidents close ${id}\n`]
+            : []),
+          ...(is_open && !hold ? [`it is open still; close it with: deadletter incidents close ${id}\n`] : []),
+        ].join(""),
       );
     }),
 };
@@ -202,7 +214,7 @@ async function repeat(io: Io, again: string, first: Progress, more: () => Promis
     io.err(`incident ${first.incident.id}; if this is interrupted, run: deadletter ${again} ${first.incident.id}\n`);
   shown.update(changed, changed + last.left);
   while (!last.settled) {
-    if (last.left === 0 && last.again_ms > 0) {
+    if (last.again_ms > 0 && (last.left === 0 || last.changed === 0)) {
       io.err(`looking once more in ${Math.ceil(last.again_ms / 1_000)} s, when what began before the hold has ended\n`);
       await sleep(systemClock, last.again_ms);
     }
@@ -212,6 +224,13 @@ async function repeat(io: Io, again: string, first: Progress, more: () => Promis
   }
   shown.end();
   return { ...last, changed };
+}
+
+/** How many more there would be with the hosts below the one that was named. */
+async function countBelow(client: Client, { host, ...rest }: IncidentMatch, { links }: Preview): Promise<number> {
+  if (host === undefined) return 0;
+  const wide = await previewIncident(client, { match: { ...rest, host_suffix: host }, reason: "dry run" });
+  return Math.max(0, wide.links - links);
 }
 
 async function ask(io: Io, preview: Preview): Promise<void> {

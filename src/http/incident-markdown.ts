@@ -15,9 +15,9 @@ brought back: ${incident.undone}. Clicks of people on the links below: ${clicks}
 
 ## What happened
 
-| when | what | links | who | event |
+| when | what | links | who | events |
 |---|---|---|---|---|
-${timeline.map((line) => `| ${line.at} | ${line.what} | ${line.links} | ${plain(line.who)} | ${code(line.event)} |`).join("\n")}
+${timeline.map((line) => `| ${line.at} | ${line.what} | ${line.links} | ${plain(line.who)} | ${code(line.event)}${line.through === line.event ? "" : ` to ${code(line.through)}`} |`).join("\n")}
 
 ## Links
 

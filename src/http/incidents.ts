@@ -1,7 +1,7 @@
 // Incidents over HTTP.
 
 import { type Static, Type } from "@sinclair/typebox";
-import { badRequest, notFound } from "../errors.ts";
+import { badRequest, DeadletterError, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isId } from "../model/code.ts";
 import { INCIDENT, NewIncident } from "../model/incident.ts";
@@ -55,7 +55,17 @@ export function incidentHandlers(service: Service) {
     const incident = await openIncident(core, callerOf(request), asked);
     set.status = 201;
     set.headers.location = `/api/incidents/${incident.id}`;
-    return progress({ request, set }, await act(request, incident.id, takeDown));
+    return progress({ request, set }, await beginWith(request, incident));
+  }
+
+  /** The incident is there, and whoever opened it must be told, also where nothing can be taken down at the moment. */
+  async function beginWith(request: Request, incident: IncidentProgress["incident"]): Promise<IncidentProgress> {
+    try {
+      return await act(request, incident.id, takeDown);
+    } catch (error) {
+      if (!(error instanceof DeadletterError) || error.code !== "unavailable") throw error;
+      return { incident, changed: 0, skipped: 0, left: 1, settled: false, again_ms: LIMITS.incidentAgainMs };
+    }
   }
 
   function act(request: Request, id: number, run: typeof takeDown): Promise<IncidentProgress> {

@@ -10,6 +10,8 @@ import type { Read, SourceLink } from "./source-link.ts";
 export interface Pages {
   /** The member of an answer that holds links (read-json.ts). */
   readonly list: string;
+  /** The member of an answer that has none of it (read-json.ts). */
+  readonly emptyWith?: string;
   map(members: Members): SourceLink;
   /** From page 1 on. With a body it is a POST. */
   request(
@@ -23,18 +25,23 @@ export interface Pages {
 }
 
 /** Throws bad_request for an address that answers otherwise, or not in time. */
-export async function* fetchPages(base: string, pages: Pages, key: string): AsyncGenerator<Read> {
+export async function* fetchPages(base: string, pages: Pages, key: string | undefined): AsyncGenerator<Read> {
+  if (key === undefined)
+    throw badRequest(
+      "a key of the other product is needed",
+      "put it in the file that DEADLETTER_IMPORT_KEY_FILE names",
+    );
+  const { username, password } = new URL(base);
+  if (username + password !== "") throw badRequest("the URL must hold no user and no password");
+  let before = "";
   for (let page = 1; page <= LIMITS.importPages; page++) {
-    let count = 0;
-    for await (const read of readJson(
-      textsOf(await fetchPage(base, pages.request(page, key)), base),
-      pages.list,
-      pages.map,
-    )) {
-      count += 1;
-      yield { ...read, place: `page ${page}, ${read.place}` };
-    }
-    if (count === 0) return;
+    const answer = await fetchPage(base, pages.request(page, key));
+    const reads = await Array.fromAsync(readJson(textsOf(answer, base), pages.list, pages.map, pages.emptyWith));
+    if (reads.length === 0) return;
+    const codes = JSON.stringify(reads.map(({ link }) => link?.short_code));
+    if (codes === before) throw badRequest(`${base} answers the same page again`, "import an export of it");
+    before = codes;
+    for (const read of reads) yield { ...read, place: `page ${page}, ${read.place}` };
   }
   throw badRequest(`${base} has more than ${LIMITS.importPages} pages`, "import an export of it");
 }
@@ -66,11 +73,16 @@ async function fetchPage(
 async function* textsOf(stream: ReadableStream<Uint8Array>, base: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8");
   let bytes = 0;
-  for await (const chunk of stream) {
-    bytes += chunk.length;
-    if (bytes > LIMITS.importPageBytes)
-      throw badRequest(`an answer of ${base} has more than ${LIMITS.importPageBytes} bytes`);
-    yield decoder.decode(chunk, { stream: true });
+  try {
+    for await (const chunk of stream) {
+      bytes += chunk.length;
+      if (bytes > LIMITS.importPageBytes) break;
+      yield decoder.decode(chunk, { stream: true });
+    }
+  } catch (error) {
+    throw badRequest(`an answer of ${base} broke off: ${messageOf(error)}`);
   }
+  if (bytes > LIMITS.importPageBytes)
+    throw badRequest(`an answer of ${base} has more than ${LIMITS.importPageBytes} bytes`);
   yield decoder.decode();
 }

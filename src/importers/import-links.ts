@@ -1,14 +1,14 @@
 // An import of another product's links: all of it read and held against the rules, then against the store, then written, a batch a
 // transaction. Each link that could not be brought, or not whole, is told with its place and why.
 
-import { DeadletterError } from "../errors.ts";
+import { badRequest, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import { checkCode } from "../model/code.ts";
 import { checkCommand } from "../model/command.ts";
 import type { LinkAdopt } from "../model/link.ts";
 import { formatTime } from "../model/time.ts";
-import { type Adoptable, type Adopted, adoptLinks, checkAdoptable } from "../operations/adopt.ts";
+import { type Adoptable, type Adopted, adoptLinks } from "../operations/adopt.ts";
 import type { Core } from "../operations/context.ts";
 import { proposeCode, type Read, type SourceLink } from "./source-link.ts";
 import { Spool } from "./spool.ts";
@@ -79,6 +79,7 @@ export async function importLinks(
       take(core, caller, read, { ...options, spool, remark });
       if (report.read % LIMITS.importBatchRows === 0) onProgress("read", report.read, report.read);
     }
+    if (report.read === 0) throw badRequest("there is no link in it", "is it the export that was meant?");
     const walk = async (step: "checked" | "imported", run: (part: readonly Adoptable[]) => Promise<void>) => {
       let done = 0;
       for (const part of spool.batches(LIMITS.importBatchRows)) {
@@ -88,19 +89,19 @@ export async function importLinks(
       }
     };
     if (isDryRun) {
-      await walk("checked", async (part) => tell(await checkAdoptable(core, caller, part), report, remark));
+      await walk("checked", async (part) => tell(await adoptLinks(core, caller, part, { isDryRun }), report, remark));
       return report;
     }
     if (isAllOrNothing) {
       const refusalsAlone = (said: Remark) => {
         if (said.refused !== undefined) remark(said);
       };
-      await walk("checked", async (part) =>
-        tell(await checkAdoptable(core, caller, part), { ...report }, refusalsAlone),
-      );
+      const check = async (part: readonly Adoptable[]) =>
+        tell(await adoptLinks(core, caller, part, { isDryRun: true }), { ...report }, refusalsAlone);
+      await walk("checked", check);
       if (report.refused > 0) return report;
     }
-    await walk("imported", async (part) => tell(await adoptLinks(core, caller, part), report, remark));
+    await walk("imported", async (part) => tell(await adoptLinks(core, caller, part, { isDryRun }), report, remark));
     return report;
   } finally {
     spool.close();

@@ -20,16 +20,19 @@ export function countOf(name: string, value: unknown): number {
   return count;
 }
 
-/** Undefined for what is empty. `2025-06-09 11:24:49` is UTC; an offset may come without its colon, and a date without a time. */
+const TIME = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
+
+/**
+ * Undefined for what is empty, and for what MySQL writes where there is no time. Seconds, a zone and the time itself may be missing:
+ * without a zone it is UTC.
+ */
 export function timeOf(name: string, text: string): string | undefined {
   const trimmed = text.trim();
-  if (trimmed === "") return undefined;
-  const written = /^\d{4}-\d{2}-\d{2}$/.test(trimmed)
-    ? `${trimmed}T00:00:00Z`
-    : trimmed
-        .replace(/^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?)$/, "$1T$2Z")
-        .replace(/([+-]\d{2})(\d{2})$/, "$1:$2");
-  return new Date(parseTime(name, written)).toISOString();
+  if (trimmed === "" || trimmed.startsWith("0000-00-00")) return undefined;
+  const [, day, minutes = "00:00", seconds = ":00", zone = "Z"] = TIME.exec(trimmed) ?? [];
+  if (day === undefined) return new Date(parseTime(name, trimmed)).toISOString();
+  const offset = zone.replace(/^([+-]\d{2}):?(\d{2})?$/, (_, hours: string, rest = "00") => `${hours}:${rest}`);
+  return new Date(parseTime(name, `${day}T${minutes}${seconds}${offset.toUpperCase()}`)).toISOString();
 }
 
 /** The code in a short URL; its host where that is to be told. */

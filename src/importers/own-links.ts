@@ -19,7 +19,7 @@ export const CSV: Product = {
   read: (path, { map }) =>
     readCsv(
       path,
-      csvMapping(map, (cell) => cell),
+      csvMapping(map, (cell) => cell, /[,|]/),
     ),
 };
 
@@ -29,7 +29,8 @@ export const LINKS: Product = {
   title: "deadletter",
   takes: "what deadletter export links wrote, as CSV or NDJSON",
   examples: ["deadletter export links --format csv > links.csv", "deadletter import links links.csv --dry-run"],
-  read: (path, { map }) => (/\.csv$/i.test(path) ? readCsv(path, csvMapping(map, unescapeCell)) : readJsonLines(path)),
+  read: (path, { map }) =>
+    /\.csv$/i.test(path) ? readCsv(path, csvMapping(map, unescapeCell, ",")) : readJsonLines(path),
 };
 
 const MEMBERS = [
@@ -40,7 +41,11 @@ const MEMBERS = [
 /** `target` and `code` are short for the two that every file must have. */
 const SHORT_NAMES: Readonly<Record<string, string>> = { target: "original_url", code: "short_code" };
 
-function csvMapping(map: Readonly<Record<string, string>>, textIn: (cell: string) => string): CsvMapping {
+function csvMapping(
+  map: Readonly<Record<string, string>>,
+  textIn: (cell: string) => string,
+  separator: string | RegExp,
+): CsvMapping {
   return (columns) => {
     const columnOf = new Map(MEMBERS.filter((name) => columns.includes(name)).map((name) => [name, name]));
     for (const [name, column] of Object.entries(map)) {
@@ -56,23 +61,24 @@ function csvMapping(map: Readonly<Record<string, string>>, textIn: (cell: string
       ownLink(
         Object.fromEntries([...columnOf].map(([name, column]) => [name, textIn(textOf(members, column))])),
         members.user_id,
+        separator,
       );
   };
 }
 
 async function* readJsonLines(path: string): AsyncGenerator<Read> {
-  yield* readLines(path, (members) => ownLink(members, members.user_id));
+  yield* readLines(path, (members) => ownLink(members, members.user_id, ","));
 }
 
 /** Members as the API names them, as JSON or as a CSV's cells. */
-function ownLink(members: Members, owner: unknown): SourceLink {
+function ownLink(members: Members, owner: unknown, separator: string | RegExp): SourceLink {
   const text = (name: string) => textOf(members, name);
   const tags = members.tags;
   return {
     short_code: text("short_code"),
     original_url: text("original_url"),
     title: text("title"),
-    tags: Array.isArray(tags) ? textsOf("tags", tags) : separated(text("tags"), /[,|]/),
+    tags: Array.isArray(tags) ? textsOf("tags", tags) : separated(text("tags"), separator),
     is_active: flagOf("is_active", text("is_active")),
     ...times(members, { created_at: "created_at", updated_at: "updated_at" }),
     starts_at: timeOf("starts_at", text("starts_at")) ?? null,

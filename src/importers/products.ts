@@ -84,6 +84,7 @@ const YOURLS: Product = {
     /\.sql$/i.test(path) ? readYourlsDump(readTexts(path), yourlsRow) : readJson(readTexts(path), "links", yourlsLink),
   pages: {
     list: "links",
+    emptyWith: "stats",
     map: yourlsLink,
     request: (page, key) => ({
       path: "",

@@ -9,13 +9,15 @@ import type { Read, SourceLink } from "./source-link.ts";
 
 /**
  * `list` names the member that holds them: objects of an array, or of an object by name. A file may also be an array itself.
+ * `emptyWith` names a member that an answer without a list has, where a product leaves an empty one out.
  */
 export async function* readJson(
   texts: AsyncIterable<string>,
   list: string,
   map: (members: Members) => SourceLink,
+  emptyWith?: string,
 ): AsyncGenerator<Read> {
-  const splitter = new ElementSplitter(list);
+  const splitter = new ElementSplitter(list, emptyWith);
   let count = 0;
   for await (const text of texts)
     for (const element of splitter.push(text)) {
@@ -23,6 +25,7 @@ export async function* readJson(
       yield readElement(`element ${count}`, element, map);
     }
   splitter.end();
+  if (!splitter.hasList) throw badRequest(`there is no list called ${list} in it`, "is it what that product exports?");
 }
 
 export function readElement(place: string, text: string, map: (members: Members) => SourceLink): Read {
@@ -38,6 +41,8 @@ export function readElement(place: string, text: string, map: (members: Members)
 /** Finds where the objects of the list begin and end; what each of them is, JSON.parse says. */
 class ElementSplitter {
   readonly #list: string;
+  readonly #emptyWith: string | undefined;
+  hasList = false;
   /** Of what is open: `{` or `[`, and whether its objects are elements. */
   readonly #open: { readonly isObject: boolean; readonly isList: boolean }[] = [];
   #element: string | undefined;
@@ -47,8 +52,9 @@ class ElementSplitter {
   #lastString = "";
   #key = "";
 
-  constructor(list: string) {
+  constructor(list: string, emptyWith: string | undefined) {
     this.#list = list;
+    this.#emptyWith = emptyWith;
   }
 
   *push(text: string): Generator<string> {
@@ -60,8 +66,10 @@ class ElementSplitter {
         continue;
       }
       if (char === '"') this.#string = "";
-      else if (char === ":") this.#key = this.#lastString;
-      else if (char === "{" || char === "[") {
+      else if (char === ":") {
+        this.#key = this.#lastString;
+        this.hasList ||= this.#emptyWith !== undefined && this.#open.length === 1 && this.#key === this.#emptyWith;
+      } else if (char === "{" || char === "[") {
         if (this.#element === undefined && char === "{" && this.#beginsElement()) {
           this.#element = "";
           this.#elementDepth = this.#open.length;
@@ -102,7 +110,9 @@ class ElementSplitter {
 
   #isList(char: string): boolean {
     if (this.#element !== undefined) return false;
-    return this.#open.length === 0 ? char === "[" : this.#key === this.#list;
+    const isList = this.#open.length === 0 ? char === "[" : this.#key === this.#list;
+    this.hasList ||= isList;
+    return isList;
   }
 
   #beginsElement(): boolean {

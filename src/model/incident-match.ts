@@ -36,6 +36,9 @@ export const IncidentMatch = Type.Object(
 );
 export type IncidentMatch = Static<typeof IncidentMatch>;
 
+/** What matches all of these matches everything. */
+const EVERYTHING = ["https://a.example/", "http://b.invalid/c?d=e", "https://xn--f-0ga.test:8080/%20"];
+
 /** In the one spelling by which links are held against it. Throws bad_request for what matches nothing, or everything. */
 export function checkMatch(match: IncidentMatch): IncidentMatch {
   const { host, host_suffix, tag, created_between, codes, glob, ...same } = match;
@@ -46,7 +49,8 @@ export function checkMatch(match: IncidentMatch): IncidentMatch {
     );
   if (Object.keys(match).join() === "created_between")
     throw badRequest("match: created_between alone is every link of that time", "say what else they have in common");
-  if (glob !== undefined && /^[*?]*$/.test(glob)) throw badRequest("match.glob: is every link's target");
+  if (glob !== undefined && EVERYTHING.every((target) => matchesGlob(glob.toLowerCase(), target)))
+    throw badRequest("match.glob: is every link's target");
   const times = created_between?.map((text) => parseTime("match.created_between", text)) ?? [];
   if (times.length === 2 && (times[0] as number) >= (times[1] as number))
     throw badRequest("match.created_between: must end after it begins");
@@ -73,41 +77,82 @@ function checkHost(field: string, text: string): string {
   return host;
 }
 
-type Asked = Pick<LinkRow, "original_url" | "short_code" | "user_id" | "tags" | "created_at_ms">;
+type Asked = Pick<LinkRow, "original_url" | "short_code" | "user_id" | "tags" | "created_at_ms"> & {
+  readonly incident_id?: number | null;
+};
 
-/** `keyId`: of the key that makes or changes the link; undefined where that was looked up before. */
-export function matchesLink(match: IncidentMatch, link: Asked, keyId?: number | null): boolean {
+/** Of the match that is asked, where it says which key a link was made with. */
+export interface MatchOptions {
+  readonly incidentId?: number;
+  /** With which a link is made now. Without it the link is there: it was made so if that incident took it down. */
+  readonly keyId?: number | null | undefined;
+  /** Whether that was looked up before. */
+  readonly isOfKey?: boolean;
+}
+
+export function matchesLink(
+  match: IncidentMatch,
+  link: Asked,
+  { incidentId, keyId, isOfKey }: MatchOptions = {},
+): boolean {
   const { host, host_suffix, owner, key, tag, created_between, codes, glob } = match;
   const own = host === undefined && host_suffix === undefined ? null : hostOf(link.original_url);
   if (host !== undefined && own !== host) return false;
   if (host_suffix !== undefined && !(own === host_suffix || own?.endsWith(`.${host_suffix}`))) return false;
   if (owner !== undefined && link.user_id !== owner) return false;
-  if (key !== undefined && keyId !== undefined && keyId !== key) return false;
+  if (key !== undefined && isOfKey !== true && (keyId === undefined ? link.incident_id !== incidentId : keyId !== key))
+    return false;
   if (tag !== undefined && !readTexts(link.tags).some((each) => tagKey(each) === tagKey(tag))) return false;
   const [from = 0, until = Number.POSITIVE_INFINITY] = created_between?.map(Date.parse) ?? [];
   if (link.created_at_ms < from || link.created_at_ms >= until) return false;
   if (codes !== undefined && !codes.includes(link.short_code)) return false;
-  return glob === undefined || matchesGlob(glob.toLowerCase(), link.original_url.toLowerCase());
+  return glob === undefined || matchesGlob(foldAscii(glob), foldAscii(link.original_url));
 }
 
-/** In time of the product of both lengths at the most, whatever is in them: no regular expression. */
-export function matchesGlob(pattern: string, value: string): boolean {
-  // A character is a code point, as it is to both databases.
-  const [glob, text] = [[...pattern], [...value]];
-  let [at, star, mark] = [0, -1, 0];
-  for (let index = 0; index < text.length; ) {
-    const char = glob[at];
-    if (char === "*") {
-      star = at++;
-      mark = index;
-    } else if (char !== undefined && (char === "?" || char === text[index])) {
-      at += 1;
-      index += 1;
-    } else if (star !== -1) {
-      at = star + 1;
-      index = ++mark;
-    } else return false;
+/** Letters of other alphabets keep their case: databases do not agree on theirs. */
+export function foldAscii(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+/**
+ * `*` is any text, `?` one code point, as both databases count. No regular expression: what stands between two stars is looked for
+ * once, from left to right.
+ */
+export function matchesGlob(glob: string, text: string): boolean {
+  const [first = "", ...rest] = glob.split(/\*+/);
+  let at = endOfPart(first, text, 0);
+  const last = rest.pop();
+  if (last === undefined) return at === text.length;
+  for (const part of rest) {
+    if (at === -1) return false;
+    at = findPart(part, text, at);
   }
-  while (glob[at] === "*") at += 1;
-  return at === glob.length;
+  if (at === -1) return false;
+  for (let start = text.length - last.length * 2; start <= text.length; start++)
+    if (start >= at && endOfPart(last, text, start) === text.length) return true;
+  return false;
+}
+
+/** Behind the first place from `from` on where the part, which has no star, is; -1 where it is nowhere. */
+function findPart(part: string, text: string, from: number): number {
+  if (!part.includes("?")) {
+    const found = text.indexOf(part, from);
+    return found === -1 ? -1 : found + part.length;
+  }
+  for (let start = from; start <= text.length; start++) {
+    const end = endOfPart(part, text, start);
+    if (end !== -1) return end;
+  }
+  return -1;
+}
+
+/** Behind the part, which has no star, at that very place; -1 where it is not there. */
+function endOfPart(part: string, text: string, start: number): number {
+  let at = start;
+  for (const char of part) {
+    const found = text.codePointAt(at);
+    if (found === undefined || (char !== "?" && found !== char.codePointAt(0))) return -1;
+    at += found > 0xffff ? 2 : 1;
+  }
+  return at;
 }

@@ -116,6 +116,8 @@ function decide(row: IncidentRow | null, command: IncidentCommand, context: Cont
   }
   const { taken = [], undone = [] } = command;
   if (taken.length > 0 && row.is_open === 0) throw conflict(`incident ${row.id} is closed`, "open another one");
+  // Or whoever undoes it and whoever goes on with it would take turns.
+  if (taken.length > 0 && row.undone > 0) throw conflict(`incident ${row.id} was undone`, "open another one");
   const next = nextVersion(row, { taken: row.taken + taken.length, undone: row.undone + undone.length }, context);
   return { op: "updated", next, reason: null, beside: { links: taken.length > 0 ? { taken } : { undone } } };
 }

@@ -98,13 +98,14 @@ function decideLink(row: LinkRow | null, command: LinkCommand, context: Context)
   const next = nextVersion(row, changes, context);
   if (command.type === "link.restore") {
     if (row.is_active === 1) throw conflict(`link "${row.short_code}" is active already`);
-    checkHolds(next, context);
+    // That an incident took it down says more than what it looks like.
+    checkHolds({ ...next, incident_id: row.incident_id }, context);
     return { op: "restored", next, reason };
   }
   if (command.type === "link.bring_back") {
     if (row.incident_id !== command.incident_id)
       throw conflict(`link "${row.short_code}" is not down for incident ${command.incident_id}`);
-    checkHolds(next, context, command.incident_id);
+    checkHolds(next, context, { but: command.incident_id });
     return { op: "restored", next, reason };
   }
   if (command.type === "link.delete" || command.type === "link.take_down") {
@@ -133,8 +134,8 @@ function decideLink(row: LinkRow | null, command: LinkCommand, context: Context)
 }
 
 /** Throws conflict for a link that an open incident holds down; `but` is one that is not asked. */
-function checkHolds(next: LinkRow, { heldBy, caller }: Context, but?: number): void {
-  const incident = heldBy(next, caller.keyId, but);
+function checkHolds(next: LinkRow, { heldBy }: Context, options: Parameters<Context["heldBy"]>[1] = {}): void {
+  const incident = heldBy(next, options);
   if (incident !== undefined)
     throw conflict(`link "${next.short_code}": incident ${incident} holds what it matches`, "until it is closed");
 }
@@ -143,8 +144,7 @@ function checkHolds(next: LinkRow, { heldBy, caller }: Context, but?: number): v
 function checkTurned(row: LinkRow, next: LinkRow, context: Context): void {
   const isSame = next.tags === row.tags && next.user_id === row.user_id;
   if (isSame || next.is_active === 0) return;
-  if (context.heldBy(next, context.caller.keyId) !== context.heldBy(row, context.caller.keyId))
-    checkHolds(next, context);
+  if (context.heldBy(next) !== context.heldBy(row)) checkHolds(next, context);
 }
 
 /** Throws forbidden where a creator would change what is another's. */
@@ -211,7 +211,7 @@ function revert(row: LinkRow, command: LinkRevert, context: Context): Decision<L
   if (row.is_active === 1 && isSameContent(row, content)) return null;
   const next = nextVersion(row, { ...content, is_active: 1 }, context);
   checkLinkRow(next);
-  checkHolds(next, context);
+  checkHolds({ ...next, incident_id: row.incident_id }, context);
   const op = row.is_active === 1 ? "updated" : "restored";
   return { op, next, reason: checkReason(command.reason), beside: { reverted_to: command.to_version } };
 }
@@ -222,7 +222,7 @@ function create(command: LinkCreate, context: Context): Decision<LinkRow> {
   const { code, reason, ...fields } = newLinkOf(command, caller, ownHosts);
   checkNewOwner(fields.user_id, context);
   const next = born({ ...fields, short_code: code ?? drawn.text }, context);
-  checkHolds(next, context);
+  checkHolds(next, context, { keyId: caller.keyId });
   return { op: "created", next, reason };
 }
 
@@ -271,7 +271,7 @@ function adopt(command: LinkAdopt, context: Context): Decision<LinkRow> {
   };
   if (next.created_at_ms > context.nowMs) throw badRequest("created_at: lies in the future");
   if (next.updated_at_ms > context.nowMs) throw badRequest("updated_at: lies in the future");
-  if (is_active) checkHolds(next, context);
+  if (is_active) checkHolds(next, context, { keyId: context.caller.keyId });
   return { op: "imported", next, reason, beside: { imported_from } };
 }
 
@@ -288,7 +288,7 @@ function bringIn(command: LinkImport, context: Context): Decision<LinkRow> {
     version: 1,
     ...DEFAULT_OPTIONS,
   };
-  if (is_active) checkHolds(next, context);
+  if (is_active) checkHolds(next, context, { keyId: context.caller.keyId });
   return { op: "imported", next, reason: null, beside: { legacy_history } };
 }
 

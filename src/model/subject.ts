@@ -42,6 +42,12 @@ export interface Decision<Row extends SubjectRow = SubjectRow> {
   readonly beside?: State;
 }
 
+/** Which incident holds a link down, but for `but`; `keyId` is that of the key with which one is made that is not there yet. */
+export type HeldBy = (
+  link: SubjectRow,
+  options?: { readonly keyId?: number | null | undefined; readonly but?: number | undefined },
+) => number | undefined;
+
 /** All that a decision may look at beside the row and the command. */
 export interface Context {
   readonly caller: Caller;
@@ -55,7 +61,7 @@ export interface Context {
   readonly drawn: Drawn;
   readonly known: Known;
   /** Which open incident holds a link down, as far as this process has heard; `but` is one that is not asked. */
-  heldBy(link: SubjectRow, keyId: number | null, but?: number): number | undefined;
+  readonly heldBy: HeldBy;
 }
 
 /** What is drawn for a command before it is decided, so that deciding is pure. */

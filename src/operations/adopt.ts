@@ -3,11 +3,9 @@
 
 import { stateOf } from "../audit/event.ts";
 import { DeadletterError } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
 import type { Link, LinkAdopt } from "../model/link.ts";
 import { LINK } from "../model/link-subject.ts";
-import { parseTime } from "../model/time.ts";
 import { addImportedClicks } from "../store/queries/clicks.ts";
 import { listFirstEvents } from "../store/queries/events.ts";
 import { listTaken } from "../store/queries/subjects.ts";
@@ -29,28 +27,37 @@ export interface Adopted {
   readonly outcome: "imported" | "unchanged" | { readonly refusal: string };
 }
 
-/** Says what would become of links, with a look at the store and none at each other. */
-export async function checkAdoptable(core: Core, caller: Caller, part: readonly Adoptable[]): Promise<Adopted[]> {
-  const known = await core.store.read((sql) => readKnown(sql, part));
-  return part.map((link) => ({ link, outcome: known.get(link) ?? checkHeld(core, caller, link) ?? "imported" }));
-}
-
-/** At most LIMITS.importBatchRows in one transaction; where one of them is refused, each in one of its own. */
-export async function adoptLinks(core: Core, caller: Caller, part: readonly Adoptable[]): Promise<Adopted[]> {
-  await keepPace(core);
+/**
+ * At most LIMITS.importBatchRows in one transaction. Where one of them is refused, it is found by halves, and the others are brought
+ * in all the same. A dry run meets every rule, and leaves nothing.
+ */
+export async function adoptLinks(
+  core: Core,
+  caller: Caller,
+  part: readonly Adoptable[],
+  options: { readonly isDryRun: boolean },
+): Promise<Adopted[]> {
+  if (!options.isDryRun) await keepPace(core);
   try {
-    return await adoptTogether(core, caller, part);
+    return await adoptTogether(core, caller, part, options);
   } catch (error) {
     if (!(error instanceof DeadletterError) || error.code === "unavailable") throw error;
     const [only] = part;
     if (part.length === 1 && only) return [{ link: only, outcome: { refusal: error.message } }];
-    const adopted: Adopted[] = [];
-    for (const link of part) adopted.push(...(await adoptLinks(core, caller, [link])));
-    return adopted;
+    const middle = Math.ceil(part.length / 2);
+    return [
+      ...(await adoptLinks(core, caller, part.slice(0, middle), options)),
+      ...(await adoptLinks(core, caller, part.slice(middle), options)),
+    ];
   }
 }
 
-function adoptTogether(core: Core, caller: Caller, part: readonly Adoptable[]): Promise<Adopted[]> {
+function adoptTogether(
+  core: Core,
+  caller: Caller,
+  part: readonly Adoptable[],
+  { isDryRun }: { readonly isDryRun: boolean },
+): Promise<Adopted[]> {
   return transact(
     core,
     caller,
@@ -66,7 +73,7 @@ function adoptTogether(core: Core, caller: Caller, part: readonly Adoptable[]): 
       if (clicks.length > 0) await addImportedClicks(tx, clicks);
       return part.map((link) => ({ link, outcome: known.get(link) ?? "imported" }));
     },
-    { deadlineMs: LIMITS.importMs, isBulk: true },
+    { isBulk: true, isDryRun },
   );
 }
 
@@ -99,14 +106,4 @@ async function readKnown(sql: Sql, part: readonly Adoptable[]): Promise<Map<Adop
       return [[link, isOurs && first?.original_url === original_url ? "unchanged" : { refusal }] as const];
     }),
   );
-}
-
-function checkHeld({ holds }: Core, { keyId }: Caller, { command }: Adoptable): { refusal: string } | undefined {
-  const row = {
-    ...{ id: 0, version: 1, head: new Uint8Array(), updated_at_ms: 0 },
-    ...{ short_code: command.short_code, original_url: command.original_url, user_id: command.user_id ?? null },
-    ...{ tags: JSON.stringify(command.tags ?? []), created_at_ms: parseTime("created_at", command.created_at) },
-  };
-  const incident = command.is_active ? holds.heldBy(row, keyId) : undefined;
-  return incident === undefined ? undefined : { refusal: `incident ${incident} holds what it matches` };
 }

@@ -132,6 +132,8 @@ async function runOnce<T>(
     return result;
   };
   try {
+    const asking = core.holds.refresh();
+    if (asking) await asking;
     const result = await core.store.begin(once, options);
     if (progress.committed.length > 0) core.onCommit(progress.committed, isBulk);
     return result;

@@ -35,6 +35,7 @@ export const IncidentReport = Type.Object(
         who: Type.String(),
         links: Type.Integer(),
         event: Type.String({ description: "as GET /events/{id} and /events/{id}/proof take it" }),
+        through: Type.String({ description: "the last of the events that are told as one line" }),
       }),
     ),
     links: Type.Array(
@@ -118,8 +119,8 @@ async function readHistory(sql: Sql, viewer: Viewer, { id }: Incident) {
       const last = timeline.at(-1);
       const event = eventNameOf(row);
       if (last && last.what === what && last.who === who && row.op === "updated")
-        Object.assign(last, { links: last.links + count, event });
-      else timeline.push({ at: formatTime(row.at_ms), what, who, links: count, event });
+        Object.assign(last, { links: last.links + count, through: event });
+      else timeline.push({ at: formatTime(row.at_ms), what, who, links: count, event, through: event });
     }
     if (rows.length < LIMITS.pageSizeMax) return { timeline, taken: [...taken].sort((a, b) => a - b), isMore };
     afterVersion = rows.at(-1)?.version ?? afterVersion;

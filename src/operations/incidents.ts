@@ -148,7 +148,7 @@ export async function takeDown(core: Core, caller: Caller, id: number, pace: Pac
 
 /** What a process may have begun before it heard of a hold, and not ended. */
 function settlingMs({ store, staleMaxMs }: Core): number {
-  return store.deadlineMs + staleMaxMs;
+  return store.deadlineMs + staleMaxMs + LIMITS.holdSkewMs;
 }
 
 /** The same for what it took down, where that is down for it still: whatever was deleted for another reason stays so. */
@@ -193,7 +193,7 @@ async function inBatches(
 /** Those that match still, once they are locked. */
 async function takeBatch({ tx, apply }: Work, incident: Incident, ids: readonly number[]): Promise<number> {
   const links = (await lockLinks(tx, ids))
-    .filter((row) => row.is_active === 1 && matchesLink(incident.match, row))
+    .filter((row) => row.is_active === 1 && matchesLink(incident.match, row, { isOfKey: true }))
     .map(({ id }) => id);
   if (links.length === 0) return 0;
   const downs = links.map((id): Command => ({ type: "link.take_down", id, incident_id: incident.id }));
@@ -201,10 +201,10 @@ async function takeBatch({ tx, apply }: Work, incident: Incident, ids: readonly 
   return links.length;
 }
 
-async function bringBackBatch({ core, caller, tx, apply }: Work, incidentId: number, ids: readonly number[]) {
+async function bringBackBatch({ core, tx, apply }: Work, incidentId: number, ids: readonly number[]) {
   const rows = await lockLinks(tx, ids);
   const down = rows.filter(({ incident_id }) => incident_id === incidentId);
-  const free = down.filter((row) => core.holds.heldBy(row, caller.keyId, incidentId) === undefined);
+  const free = down.filter((row) => core.holds.heldBy(row, { but: incidentId }) === undefined);
   const links = free.map(({ id }) => id);
   const ups = links.map((id): Command => ({ type: "link.bring_back", id, incident_id: incidentId }));
   if (links.length > 0) await apply([...ups, { type: "incident.act", id: incidentId, undone: links }]);

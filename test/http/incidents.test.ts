@@ -130,6 +130,43 @@ describeEachEngine("incidents", (server) => {
     expect((await call("PATCH", "/urls/turn-tag", { tags: ["bad"] })).status).toBe(200);
   });
 
+  test("a hold on a key goes by the key that a link was made with", async () => {
+    const { call, adminId } = server();
+    const { id: keyId, key } = (await call("POST", `/users/${adminId}/keys`, { name: "stolen", role: "editor" })).json;
+    await call("POST", "/urls", { original_url: "https://kh.example/", short_code: "kh-1" }, { key });
+    await create("kh-2", "https://kh.example/");
+    const { id } = (await open({ key: keyId }, { hold: true })).json.incident;
+    expect([await isActive("kh-1"), await isActive("kh-2")]).toEqual([false, true]);
+    expect((await call("POST", "/urls/kh-1/restore", {})).status).toBe(409);
+    expect((await call("PATCH", "/urls/kh-2", { original_url: "https://kh.example/2" }, { key })).status).toBe(200);
+    await post(id, "close");
+    expect((await call("POST", "/urls/kh-1/restore", {})).status).toBe(200);
+  });
+
+  test("one that was undone takes nothing more", async () => {
+    await create("undone-1", "https://undone.example/");
+    const { id } = (await open({ host: "undone.example" })).json.incident;
+    await post(id, "undo");
+    const again = await post(id, "act");
+    expect([again.status, again.json.detail]).toEqual([409, expect.stringContaining("was undone")]);
+    expect(await isActive("undone-1")).toBe(true);
+  });
+
+  test.each(["/😀x", "/İx", "/ΣΑΣ", "/CAFÉ", "/café", "/Kelvin"])(
+    "globs of other alphabets come to an end at %s, and what is left is told right",
+    async (path) => {
+      const code = `glob-${Bun.hash(path).toString(36)}`;
+      const host = `${code.toLowerCase()}.example`;
+      await create(code, `https://${host}${path}`);
+      for (const glob of ["*/?x", "*Σ", "*/café", "*/CAFÉ", "*/k*n"]) {
+        const { json } = await open({ glob, host });
+        expect([json.left, json.settled]).toEqual([0, true]);
+        expect(await isActive(code)).toBe(json.changed === 0);
+        await post(json.incident.id, "undo");
+      }
+    },
+  );
+
   test("so many may hold at once, and no more", async () => {
     const ids: number[] = [];
     for (let at = 0; at < LIMITS.openHolds; at++)
@@ -327,6 +364,25 @@ describe.each(["sqlite", "postgres"] as const)("on two replicas, %s", (engine) =
   }, 60_000);
 });
 
+test("a process that follows no log asks before it decides, and one that starts asks once more", async () => {
+  const store = await createStore("sqlite");
+  const [one, two] = [await startServer(store), await startServer(store)];
+  // Neither was started: nobody sequences, and nobody hears.
+  const key = { key: one.adminKey };
+  await two.call("POST", "/urls", { original_url: "https://fine.example/" }, key);
+  const opened = await one.call(
+    "POST",
+    "/api/incidents",
+    { match: { host: "far.example" }, reason: "x", hold: true },
+    key,
+  );
+  expect(opened.status).toBe(201);
+  await Bun.sleep(two.deadletter.config.cacheStaleMax + 50);
+  expect((await two.call("POST", "/urls", { original_url: "https://far.example/" }, key)).status).toBe(409);
+  for (const each of [one, two]) await each.close();
+  store.remove();
+}, 30_000);
+
 describe("matchesGlob()", () => {
   test.each([
     ["*", "", true],
@@ -348,7 +404,7 @@ describe("matchesGlob()", () => {
     const text = fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 12 });
     fc.assert(
       fc.property(pieces, text, (glob, value) => {
-        const pattern = new RegExp(`^${glob.replace(/\*+/g, ".*").replaceAll("?", ".")}$`);
+        const pattern = new RegExp(`^${glob.replace(/\*+/g, ".*").replaceAll("?", ".")}$`, "u");
         expect(matchesGlob(glob, value)).toBe(pattern.test(value));
       }),
       { numRuns: 5_000 },

@@ -7,7 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fetchPages } from "../../src/importers/fetch-pages.ts";
 import { type ImportLinksOptions, importLinks, type Remark } from "../../src/importers/import-links.ts";
+import { timeOf } from "../../src/importers/members.ts";
 import { PRODUCTS } from "../../src/importers/products.ts";
+import { readYourlsDump } from "../../src/importers/read-yourls-dump.ts";
 import { proposeCode, type Read } from "../../src/importers/source-link.ts";
 import { describeEachEngine, type TestServer } from "../support/harness.ts";
 
@@ -353,6 +355,22 @@ describeEachEngine("imports", (server) => {
     expect((await bring(server(), read())).imported).toBe(1);
   });
 
+  test("are refused whole, before and not while they are written, for what the store alone knows", async () => {
+    const path = join(folder, `${server().store.engine}-future.csv`);
+    writeFileSync(
+      path,
+      "short_code,original_url,created_at\nfut-1,https://example.com/,2099-01-01\nfut-2,https://example.com/,\n",
+    );
+    const read = () => productNamed("csv").read(path, { map: {} });
+    const dry = await bring(server(), read(), { isDryRun: true });
+    expect([dry.imported, dry.refused, dry.remarks[0]?.refused]).toEqual([1, 1, "created_at: lies in the future"]);
+    expect((await bring(server(), read(), { isAllOrNothing: true })).imported).toBe(0);
+    expect((await bring(server(), read(), { owner: 999, isDryRun: true })).refused).toBe(2);
+    expect((await server().call("GET", "/urls/fut-2")).status).toBe(404);
+    writeFileSync(path, "short_code,original_url\n");
+    expect(bring(server(), read())).rejects.toThrow("no link in it");
+  });
+
   test("obey holds, and the owner that is named", async () => {
     const { call, adminId } = server();
     const opened = await call("POST", "/api/incidents", { match: { host: "held.example" }, reason: "x", hold: true });
@@ -373,7 +391,7 @@ describeEachEngine("imports", (server) => {
       original_url: "https://example.com/{1}",
       short_code: "-whole",
       title: '\'=x, "y" ü',
-      tags: ["A b", "c"],
+      tags: ["A|b", "c"],
       forward: "template",
       status: 307,
       max_age: 60,
@@ -413,9 +431,15 @@ describe("an import from a server", () => {
         return Response.json({ total: 3, data: searchParams.get("skip") === "0" ? links.map(kuttLink) : [] });
       if (pathname === "/moved/rest/v3/short-urls") return Response.redirect("http://127.0.0.1:1/", 302);
       if (pathname === "/closed/rest/v3/short-urls") return new Response("", { status: 401 });
+      if (pathname === "/odd/rest/v3/short-urls") return Response.json({ error: "rate limited" });
+      if (pathname === "/same/rest/v3/short-urls") return Response.json({ data: links.map(shlinkUrl) });
+      if (pathname === "/cut/rest/v3/short-urls") return new Response('{"data":[{"shortCode":"a');
       const isFirst = new URLSearchParams(body).get("start") === "0";
       return Response.json({
-        links: isFirst ? { link_1: { shorturl: "https://y.test/net-0", url: "https://example.com/", clicks: 1 } } : {},
+        ...(isFirst
+          ? { links: { link_1: { shorturl: "https://y.test/n0", url: "https://example.com/", clicks: 1 } } }
+          : {}),
+        stats: { total_links: "1" },
       });
     },
   });
@@ -439,6 +463,19 @@ describe("an import from a server", () => {
     for (const { key, body } of asked) expect(key ?? new URLSearchParams(body).get("signature")).toBe("the key");
   });
 
+  test("does not take an error, a page that comes again, or an answer that breaks off for the end", async () => {
+    expect(read("shlink", "/odd")).rejects.toThrow("there is no list called data");
+    expect(read("shlink", "/same")).rejects.toThrow("the same page again");
+    expect(read("shlink", "/cut")).rejects.toThrow("does not end");
+    const { pages } = productNamed("kutt");
+    if (!pages) throw new Error("kutt");
+    expect(Array.fromAsync(fetchPages("http://u:secret@127.0.0.1:1", pages, "k"))).rejects.toThrow("no user");
+    expect(Array.fromAsync(fetchPages("http://127.0.0.1:1", pages, undefined))).rejects.toThrow("key");
+    expect(Array.fromAsync(fetchPages("http://127.0.0.1:1", pages, "k"))).rejects.toThrow(
+      "cannot read http://127.0.0.1:1",
+    );
+  });
+
   test("does not follow redirects, and says what a refused key wants", async () => {
     expect(read("shlink", "/moved")).rejects.toThrow("answers 302");
     expect(read("shlink", "/closed")).rejects.toThrow("does not take the key");
@@ -457,12 +494,64 @@ describe("readers", () => {
     ["yourls", "cut.sql", "INSERT INTO `yourls_url` VALUES ('abc','https://e", "does not end"],
     ["kutt", "bent.json", '{"data":[{]}', "not JSON"],
     ["csv", "empty.csv", "", "empty"],
+    ["kutt", "empty.json", "", "no list called data"],
+    ["shlink", "odd.json", '{"items":[]}', "no list called data"],
+    ["yourls", "other.sql", "select 1;", "no INSERT"],
     ["csv", "other.csv", "a,b\n1,2\n", "no column is called short_code"],
     ["csv", "twice.csv", "short_code,short_code,original_url\n", "twice"],
     ["bitly", "other-bitly.csv", "a,b\n1,2\n", "names no column"],
     ["shlink", "other-shlink.csv", "a,b\n1,2\n", "no column shortUrl"],
   ])("of %s refuse %s, which is cut off or something else", (name, file, text, why) => {
     expect(read(name, file, text)).rejects.toThrow(why);
+  });
+
+  test("of a dump know comments, other tables, quotes and what dumps write, in chunks of any size", async () => {
+    const text = [
+      "# dump; of Bob's",
+      "/* it's */ -- it's; too",
+      "INSERT INTO `log` VALUES ('x','INSERT INTO `yourls_url` VALUES (1);','it\\'s');",
+      "INSERT INTO `a_url` (`id`,`path`) VALUES (1,'p');",
+      "INSERT IGNORE INTO `my`.`yourls_url` (`keyword`, `url`, `clicks`) VALUES ( 'one' , 'https://e.example/1' , 3 ),",
+      "(0x74776f, _binary 'https://e.example/it''s', X'34') ON DUPLICATE KEY UPDATE clicks = VALUES(clicks);",
+      `REPLACE INTO "yourls_url" VALUES ('three','https://e.example/3','a;\\'b','0000-00-00 00:00:00','ip',5)`,
+    ].join("\n");
+    const links = [
+      ["one", "https://e.example/1", 3],
+      ["two", "https://e.example/it's", 4],
+      ["three", "https://e.example/3", 5],
+    ];
+    for (const size of [1, 2, 7, text.length]) {
+      const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, at) =>
+        text.slice(at * size, (at + 1) * size),
+      );
+      const texts = (async function* () {
+        yield* chunks;
+      })();
+      const reads = await Array.fromAsync(
+        readYourlsDump(texts, (members) => ({
+          short_code: String(members.keyword),
+          original_url: String(members.url),
+          clicks: Number(members.clicks),
+        })),
+      );
+      expect(reads.map(({ link, refusal }) => refusal ?? [link?.short_code, link?.original_url, link?.clicks])).toEqual(
+        links,
+      );
+    }
+  });
+
+  test.each([
+    ["2025-06-09 11:24:49", "2025-06-09T11:24:49.000Z"],
+    ["2025-06-09T11:24:49", "2025-06-09T11:24:49.000Z"],
+    ["2025-06-09 11:24:49+00:00", "2025-06-09T11:24:49.000Z"],
+    ["2025-06-09T11:24:49.5+0200", "2025-06-09T09:24:49.500Z"],
+    ["2025-06-09 11:24", "2025-06-09T11:24:00.000Z"],
+    ["2025-06-09", "2025-06-09T00:00:00.000Z"],
+    ["0000-00-00 00:00:00", undefined],
+    ["", undefined],
+  ])("read the time %j as %p", (text, time) => {
+    expect(timeOf("created_at", text)).toBe(time);
+    expect(() => timeOf("created_at", "June 9")).toThrow("created_at");
   });
 
   test("say what cannot be carried, and refuse what would be open though it was not", async () => {

@@ -1,8 +1,7 @@
 // Every statement about incidents: which there are, which links they match, which they took down.
 
-import { LIMITS } from "../../limits.ts";
 import { INCIDENT, type IncidentRow } from "../../model/incident.ts";
-import type { IncidentMatch } from "../../model/incident-match.ts";
+import { foldAscii, type IncidentMatch } from "../../model/incident-match.ts";
 import type { LinkRow } from "../../model/link.ts";
 import { LINK } from "../../model/link-subject.ts";
 import { columnsOf } from "../../model/subject.ts";
@@ -25,7 +24,7 @@ export function listIncidents(
 /** Open, and holding what they match. */
 export function listHolding(sql: Sql): Query<IncidentRow> {
   return sql`
-    select ${columns(sql)} from incidents where is_open = 1 and hold = 1 order by id limit ${LIMITS.openHolds}`;
+    select ${columns(sql)} from incidents where is_open = 1 and hold = 1 order by id`;
 }
 
 /** Active links that match, by id from the one after `afterId`; whoever locks them asks them once more. */
@@ -97,7 +96,6 @@ function matching(sql: Sql, match: IncidentMatch): { readonly from: Query<unknow
       : sql`join link_hosts h on h.url_id = u.id ${host === undefined ? sql`` : sql`and h.host = ${host}`}
             ${host_suffix === undefined ? sql`` : sql`and (h.host = ${host_suffix} or h.host like ${`%.${escaped(host_suffix)}`} escape '!')`}`;
   const [from, until] = created_between?.map(Date.parse) ?? [];
-  const [folded, asciiFolded] = [patternOf((glob ?? "").toLowerCase()), patternOf(foldAscii(glob ?? ""))];
   return {
     id: host !== undefined ? sql`h.url_id` : tag !== undefined ? sql`t.url_id` : sql`u.id`,
     from: sql`
@@ -106,18 +104,17 @@ function matching(sql: Sql, match: IncidentMatch): { readonly from: Query<unknow
       ${owner === undefined ? sql`` : sql`and u.user_id = ${owner}`}
       ${from === undefined || until === undefined ? sql`` : sql`and u.created_at_ms >= ${from} and u.created_at_ms < ${until}`}
       ${codes === undefined ? sql`` : sql`and u.short_code ${sql.among(codes)}`}
-      ${glob === undefined ? sql`` : sql`and (lower(u.original_url) like ${folded} escape '!' or lower(u.original_url) like ${asciiFolded} escape '!')`}
+      ${glob === undefined ? sql`` : sql`and lower(u.original_url) like ${patternOf(glob)} escape '!'`}
       ${key === undefined ? sql`` : madeWith(sql, key)}`,
   };
 }
 
-/** Its first event says which key it came with; whose key it is narrows that by an index. */
+/** Its first event says which key it came with. */
 function madeWith(sql: Sql, key: number): Query<unknown> {
   const member = `"key_id":${key},`;
   return sql`
-    and u.id in (
-      select e.subject_id from events e
-      where e.user_id = (select user_id from keys where id = ${key}) and e.subject_type = 'url' and e.version = 1
+    and exists (
+      select 1 from events e where e.subject_type = 'url' and e.subject_id = u.id and e.version = 1
         and replace(e.actor, ${member}, '') <> e.actor)`;
 }
 
@@ -125,13 +122,12 @@ function escaped(text: string): string {
   return text.replace(/[!%_]/g, "!$&");
 }
 
+/** Whatever matches the glob matches this, and perhaps more: databases do not agree on the case of letters that are not ASCII. */
 function patternOf(glob: string): string {
-  return escaped(glob).replaceAll("*", "%").replaceAll("?", "_");
-}
-
-/** As SQLite's own `lower` does, and some of PostgreSQL's locales. */
-function foldAscii(text: string): string {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return escaped(foldAscii(glob))
+    .replaceAll("*", "%")
+    .replaceAll("?", "_")
+    .replace(/[^\x20-\x7e]+/g, "%");
 }
 
 function columns(sql: Sql): Query<unknown> {
