@@ -136,8 +136,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     writeRefusal: () => (config.refusedWrites === "deny" ? refusalText(auditLog.isRefused()) : undefined),
     onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };
-  feed.follow(followKeys(keys));
-  feed.follow(followHolds(holds, log));
+  for (const follower of [followKeys(keys), followHolds(holds, log)]) feed.follow(follower);
   feed.onFirstLook(() => holds.expire());
   const service: Service = {
     core,
