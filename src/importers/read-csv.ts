@@ -18,6 +18,8 @@ export async function* readCsv(path: string, mapping: CsvMapping): AsyncGenerato
     for (const { cells, line } of records)
       if (map === undefined) {
         columns = cells.map((cell) => cell.trim());
+        if (columns.length === 1 && /[;\t]/.test(columns[0] ?? ""))
+          throw badRequest("line 1: cells must be separated by commas", "save it as CSV with commas");
         if (new Set(columns).size < columns.length) throw badRequest("line 1: names a column twice");
         map = mapping(columns);
       } else yield readRow(`line ${line}`, columns, cells, map);

@@ -1,5 +1,5 @@
-// Links that were read and wait to be imported: in a SQLite file of their own, which is gone when it is closed, so that any number of
-// them takes no memory and each code is told from all others.
+// Links that were read and wait to be imported: in a SQLite file of their own, so that any number of them takes no memory and each
+// code is told from all others. The file has no name from the first moment on, so that nothing is left however the process ends.
 
 import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,16 +8,16 @@ import { join } from "node:path";
 import type { Adoptable } from "../operations/adopt.ts";
 
 export class Spool {
-  readonly #folder = mkdtempSync(join(tmpdir(), "deadletter-import-"));
   readonly #database: Database;
   count = 0;
 
   constructor() {
-    this.#database = new Database(join(this.#folder, "spool.db"), { strict: true });
-    // It is nobody's but this run's: what a crash leaves is of no use.
+    const folder = mkdtempSync(join(tmpdir(), "deadletter-import-"));
+    this.#database = new Database(join(folder, "spool.db"), { strict: true });
     for (const pragma of ["journal_mode = off", "synchronous = off", "locking_mode = exclusive", "cache_size = -16384"])
       this.#database.run(`pragma ${pragma}`);
     this.#database.run("create table links (id integer primary key, code unique, place, link)");
+    rmSync(folder, { recursive: true, force: true });
     this.#database.run("begin");
   }
 
@@ -46,6 +46,5 @@ export class Spool {
 
   close(): void {
     this.#database.close();
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -97,6 +97,7 @@ describe("readers", () => {
     ["shlink", "odd.json", '{"items":[]}', "no list called data"],
     ["yourls", "other.sql", "select 1;", "no INSERT"],
     ["csv", "other.csv", "a,b\n1,2\n", "no column is called short_code"],
+    ["csv", "semicolons.csv", "short_code;original_url\n", "separated by commas"],
     ["csv", "twice.csv", "short_code,short_code,original_url\n", "twice"],
     ["bitly", "other-bitly.csv", "a,b\n1,2\n", "names no column"],
     ["shlink", "other-shlink.csv", "a,b\n1,2\n", "no column shortUrl"],
