@@ -3,6 +3,7 @@
 // accepted + found = recorded + spooled + waiting + dropped{reason} at every moment.
 
 import { LIMITS } from "../limits.ts";
+import { HOUR_MS } from "../model/time.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Outside } from "../runtime/outside.ts";
 import { deleteOldHours } from "../store/queries/clicks.ts";
@@ -25,8 +26,6 @@ export interface ClicksOptions {
   readonly outside: Outside;
   readonly onError: (error: unknown) => void;
 }
-
-const HOUR_MS = 3_600_000;
 
 export class Clicks {
   readonly #options: ClicksOptions;

@@ -20,13 +20,13 @@ import {
   USER_ROWS,
 } from "./bulk-rows.ts";
 import { logUnexpected } from "./error.ts";
-import { allowIdle, callerOf, exchangeOf } from "./exchange.ts";
+import { callerOf, exchangeOf } from "./exchange.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
 import { Pace } from "./pace.ts";
 import { readFlag, spelled } from "./page.ts";
 import { MEDIA_TYPES, ROW_FORMATS, type Row, type RowFormat, readRows } from "./rows.ts";
 import type { Service } from "./service.ts";
-import { streamOf } from "./stream.ts";
+import { TextStreams } from "./stream.ts";
 
 export const BulkQuery = Type.Object(
   {
@@ -39,7 +39,7 @@ export const BulkQuery = Type.Object(
 );
 
 export function bulkHandlers(service: Service) {
-  let running = 0;
+  const streams = new TextStreams(LIMITS.bulksAtOnce, "bulk requests");
 
   function handle(kind: BulkKind) {
     return async ({ request, query }: { request: Request; query: Static<typeof BulkQuery> }): Promise<Response> => {
@@ -47,29 +47,11 @@ export function bulkHandlers(service: Service) {
       const isDryRun = readFlag("dry_run", query.dry_run) ?? false;
       const format = formatOf(request.headers);
       const bulk = { service, request, kind, isDryRun, caller: callerOf(request), key: readIdempotencyKey(request) };
-      if (running >= LIMITS.bulksAtOnce)
-        throw new DeadletterError("too_many_requests", "other bulk requests are under way", {
-          headers: { "retry-after": "5" },
-        });
-      running += 1;
-      let isOver = false;
-      const end = () => {
-        if (!isOver) running -= 1;
-        isOver = true;
-      };
-      try {
-        allowIdle(request, Math.ceil(LIMITS.paceMs / 1000) * 2);
-        // Whoever goes away before the answer has begun neither reads nor cancels it.
-        request.signal.addEventListener("abort", end, { once: true });
-        const rows = readRows(request, format, isAtomic ? LIMITS.bulkAtomicBytes : LIMITS.bulkBytes);
-        const answers = isAtomic ? answerAtOnce(bulk, rows) : answerRows(bulk, rows);
-        // What is wrong with the request as a whole is answered as always, as long as nothing else was.
-        const first = await answers.next();
-        return new Response(streamOf(first, answers, end), { headers: { "content-type": "application/x-ndjson" } });
-      } catch (error) {
-        end();
-        throw error;
-      }
+      const rows = readRows(request, format, isAtomic ? LIMITS.bulkAtomicBytes : LIMITS.bulkBytes);
+      return streams.respond(request, isAtomic ? answerAtOnce(bulk, rows) : answerRows(bulk, rows), {
+        idleS: Math.ceil(LIMITS.paceMs / 1000) * 2,
+        contentType: "application/x-ndjson",
+      });
     };
   }
 

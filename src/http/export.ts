@@ -1,17 +1,17 @@
 // Exports over HTTP: everything of one kind, streamed as CSV or NDJSON, in columns that stay what they are.
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { badRequest, DeadletterError } from "../errors.ts";
+import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { strict, wordOf } from "../model/schema.ts";
 import { parseTime } from "../model/time.ts";
 import { exportClicks, exportEvents, exportLinks } from "../operations/export.ts";
 import { csvLine } from "../runtime/csv.ts";
-import { allowIdle, callerOf } from "./exchange.ts";
+import { callerOf } from "./exchange.ts";
 import { dateTime, spelled } from "./page.ts";
 import type { Replies } from "./route.ts";
 import type { Service } from "./service.ts";
-import { streamOf } from "./stream.ts";
+import { TextStreams } from "./stream.ts";
 
 export const EXPORT_FORMATS = ["csv", "ndjson"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
@@ -55,33 +55,18 @@ interface Asked {
 }
 
 export function exportHandlers(service: Service) {
-  let running = 0;
+  const streams = new TextStreams(LIMITS.exportsAtOnce, "exports");
 
   function handle(name: ExportName) {
     return async ({ request, query }: Asked): Promise<Response> => {
       const format = (query.format ?? "ndjson") as ExportFormat;
       if (!EXPORT_FORMATS.includes(format)) throw badRequest(`format: must be one of ${EXPORT_FORMATS.join(", ")}`);
       const sinceMs = query.since === undefined ? 0 : parseTime("since", query.since);
-      if (running >= LIMITS.exportsAtOnce)
-        throw new DeadletterError("too_many_requests", "other exports are under way", {
-          headers: { "retry-after": "5" },
-        });
-      running += 1;
-      let isOver = false;
-      const end = () => {
-        if (!isOver) running -= 1;
-        isOver = true;
-      };
-      try {
-        allowIdle(request, LIMITS.exportIdleS);
-        request.signal.addEventListener("abort", end, { once: true });
-        const texts = linesOf(rowsOf(service, request, name, sinceMs), format, COLUMNS[name]);
-        const type = format === "csv" ? "text/csv; charset=utf-8; header=present" : "application/x-ndjson";
-        return new Response(streamOf(await texts.next(), texts, end), { headers: { "content-type": type } });
-      } catch (error) {
-        end();
-        throw error;
-      }
+      const texts = linesOf(rowsOf(service, request, name, sinceMs), format, COLUMNS[name]);
+      return streams.respond(request, texts, {
+        idleS: LIMITS.exportIdleS,
+        contentType: format === "csv" ? "text/csv; charset=utf-8; header=present" : "application/x-ndjson",
+      });
     };
   }
 

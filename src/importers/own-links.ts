@@ -8,7 +8,7 @@ import { chosen, countOf, flagOf, type Members, separated, textOf, textsOf, time
 import type { Product } from "./product.ts";
 import { type CsvMapping, readCsv } from "./read-csv.ts";
 import { readLines } from "./read-lines.ts";
-import type { Read, SourceLink } from "./source-link.ts";
+import type { SourceLink } from "./source-link.ts";
 
 /** Any CSV: columns named as links' members are, or as `map` says. */
 export const CSV: Product = {
@@ -30,7 +30,9 @@ export const LINKS: Product = {
   takes: "what deadletter export links wrote, as CSV or NDJSON",
   examples: ["deadletter export links --format csv > links.csv", "deadletter import links links.csv --dry-run"],
   read: (path, { map }) =>
-    /\.csv$/i.test(path) ? readCsv(path, csvMapping(map, unescapeCell, ",")) : readJsonLines(path),
+    /\.csv$/i.test(path)
+      ? readCsv(path, csvMapping(map, unescapeCell, ","))
+      : readLines(path, (members) => ownLink(members, members.user_id, ",")),
 };
 
 const MEMBERS = [
@@ -64,10 +66,6 @@ function csvMapping(
         separator,
       );
   };
-}
-
-async function* readJsonLines(path: string): AsyncGenerator<Read> {
-  yield* readLines(path, (members) => ownLink(members, members.user_id, ","));
 }
 
 /** Members as the API names them, as JSON or as a CSV's cells. */

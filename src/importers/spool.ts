@@ -1,25 +1,11 @@
-// Links that were read and wait to be imported: in a SQLite file of their own, so that any number of them takes no memory and each
-// code is told from all others. The file has no name from the first moment on, so that nothing is left however the process ends.
+// Links that were read and wait to be imported, in a file of their own (scratch.ts), where each code is told from all others.
 
-import { Database } from "bun:sqlite";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Adoptable } from "../operations/adopt.ts";
+import { openScratch } from "./scratch.ts";
 
 export class Spool {
-  readonly #database: Database;
+  readonly #database = openScratch("create table links (id integer primary key, code unique, place, link)");
   count = 0;
-
-  constructor() {
-    const folder = mkdtempSync(join(tmpdir(), "deadletter-import-"));
-    this.#database = new Database(join(folder, "spool.db"), { strict: true });
-    for (const pragma of ["journal_mode = off", "synchronous = off", "locking_mode = exclusive", "cache_size = -16384"])
-      this.#database.run(`pragma ${pragma}`);
-    this.#database.run("create table links (id integer primary key, code unique, place, link)");
-    rmSync(folder, { recursive: true, force: true });
-    this.#database.run("begin");
-  }
 
   /** Where a link with the same code stood that was added before; undefined where there was none, and it is added. */
   add(link: Adoptable): string | undefined {

@@ -1,12 +1,8 @@
-// Records that were read and wait to be imported: in a SQLite file of their own, which is gone when it is closed, so that any number
-// of them takes no memory, and each link finds its history.
+// Records that were read and wait to be imported, in a file of their own (scratch.ts), where each link finds its history.
 
-import { Database } from "bun:sqlite";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { badRequest } from "../errors.ts";
 import type { LegacyEvent, LegacyLink, LegacyUser } from "./records.ts";
+import { openScratch } from "./scratch.ts";
 
 export interface StagedEvent {
   readonly line: number;
@@ -27,18 +23,8 @@ const TABLES = `
 `;
 
 export class Staging {
-  readonly #folder = mkdtempSync(join(tmpdir(), "deadletter-import-"));
-  readonly #database: Database;
+  readonly #database = openScratch(TABLES);
   #isIndexed = false;
-
-  constructor() {
-    this.#database = new Database(join(this.#folder, "staging.db"), { strict: true });
-    // It is nobody's but this run's: what a crash leaves is of no use.
-    for (const pragma of ["journal_mode = off", "synchronous = off", "locking_mode = exclusive", "cache_size = -16384"])
-      this.#database.run(`pragma ${pragma}`);
-    this.#database.run(TABLES);
-    this.#database.run("begin");
-  }
 
   /** Throws bad_request where an id, a name or an address stands on an earlier line. */
   addUser({ line, id, username, email, createdAtMs }: LegacyUser): void {
@@ -129,7 +115,6 @@ export class Staging {
 
   close(): void {
     this.#database.close();
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   *#batches<Row extends { readonly id: number }>(table: string, size: number): Generator<readonly Row[]> {

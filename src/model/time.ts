@@ -6,6 +6,8 @@ const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9
 /** 9999-12-31T23:59:59.999Z: the last instant that has a four-digit year. */
 const LAST_MS = 253_402_300_799_999;
 
+export const HOUR_MS = 3_600_000;
+
 /** Total: a stored time that no check let in reads as what it is, so that whoever looks for such things can name it. */
 export function formatTime(ms: number): string {
   return Math.abs(ms) <= LAST_MS ? new Date(ms).toISOString() : `not a time: ${ms}`;

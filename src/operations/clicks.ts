@@ -4,7 +4,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { badRequest } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { Timestamp, wordOf } from "../model/schema.ts";
-import { formatTime, parseTime } from "../model/time.ts";
+import { formatTime, HOUR_MS, parseTime } from "../model/time.ts";
 import { findImportedClicks, sumClicksByLabel, sumClicksByTime } from "../store/queries/clicks.ts";
 import type { Core } from "./context.ts";
 import { findLink } from "./links.ts";
@@ -43,7 +43,6 @@ export const ClickReport = Type.Object(
 );
 export type ClickReport = Static<typeof ClickReport>;
 
-const HOUR_MS = 3_600_000;
 const DEFAULT_HOURS = 30 * 24;
 
 /**

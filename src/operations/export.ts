@@ -5,7 +5,7 @@ import { LIMITS } from "../limits.ts";
 import type { Viewer } from "../model/caller.ts";
 import type { Event } from "../model/event.ts";
 import { type Link, linkFromRow } from "../model/link.ts";
-import { formatTime } from "../model/time.ts";
+import { formatTime, HOUR_MS } from "../model/time.ts";
 import type { ClickKind } from "../store/queries/clicks.ts";
 import { listEventsAfter } from "../store/queries/events.ts";
 import { listClickHoursAfter, listLinksAfter } from "../store/queries/exports.ts";
@@ -28,8 +28,6 @@ export interface ExportedClicks {
   readonly referrer: string;
   readonly clicks: number;
 }
-
-const HOUR_MS = 3_600_000;
 
 /** Those that were made or changed since, in the order of ids. */
 export async function* exportLinks({ store }: Core, sinceMs: number): AsyncGenerator<ExportedLink[]> {

@@ -11,7 +11,7 @@ import type { LinkRow } from "../model/link.ts";
 import { LINK } from "../model/link-subject.ts";
 import { Timestamp } from "../model/schema.ts";
 import type { SubjectRow } from "../model/subject.ts";
-import { formatTime } from "../model/time.ts";
+import { formatTime, HOUR_MS } from "../model/time.ts";
 import { type EventWithPrevious, listHistory } from "../store/queries/events.ts";
 import { sumClicksOf } from "../store/queries/incidents.ts";
 import { findSubjects } from "../store/queries/subjects.ts";
@@ -58,7 +58,6 @@ export const IncidentReport = Type.Object(
 );
 export type IncidentReport = Static<typeof IncidentReport>;
 
-const HOUR_MS = 3_600_000;
 const WEEK_HOURS = 7 * 24;
 
 /** Throws not_found. */
