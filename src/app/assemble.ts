@@ -24,7 +24,7 @@ import { type Mutations, publishOperations } from "../operations/metrics.ts";
 import { readTotals } from "../operations/totals.ts";
 import { WaitingChanges } from "../operations/waiting.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { describeError, type Logger } from "../runtime/logger.ts";
+import type { Logger } from "../runtime/logger.ts";
 import { type Outside, SYSTEM } from "../runtime/outside.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { Store } from "../store/store.ts";
@@ -136,7 +136,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
     writeRefusal: () => (config.refusedWrites === "deny" ? refusalText(auditLog.isRefused()) : undefined),
     onCommit: tellOwn(redirects, auditLog, keys, mutations),
   };
-  for (const follower of [followKeys(keys), followHolds(holds, log)]) feed.follow(follower);
+  for (const follower of [followKeys(keys), followHolds(holds)]) feed.follow(follower);
   feed.onFirstLook(() => holds.expire());
   const service: Service = {
     core,
@@ -277,15 +277,13 @@ function followKeys(keys: KeyMemory): Follower {
   };
 }
 
-/** A hold that cannot be read now is asked for again before the next change. */
-function followHolds(holds: HoldBook, log: Logger): Follower {
-  const load = () =>
-    void holds.load().catch((error: unknown) => log.warn("holds cannot be read now", describeError(error)));
+/** What is held is asked for again before the next change. */
+function followHolds(holds: HoldBook): Follower {
   return {
     onEntries(entries) {
-      if (entries.some(({ subject_type }) => subject_type === INCIDENT.type)) load();
+      if (entries.some(({ subject_type }) => subject_type === INCIDENT.type)) holds.expire();
     },
-    forget: load,
+    forget: () => holds.expire(),
   };
 }
 

@@ -26,7 +26,6 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
       await waitUntilReachable(store, config, clock, log);
     const deadletter = assemble(config, store, await check(), { ...options, outside });
     await deadletter.auditLog.checkHead();
-    await deadletter.core.holds.load();
     return deadletter;
   } catch (error) {
     const key = options.mayServeWarmSet && isUnavailable(error) ? keyForWarmSet(config, outside) : undefined;
@@ -39,7 +38,6 @@ export async function open(config: Config, options: OpenOptions): Promise<Deadle
     const checkAll = async () => {
       await check();
       await deadletter.auditLog.checkHead();
-      await deadletter.core.holds.load();
     };
     return { ...deadletter, checkLater: () => retryWhileUnavailable(clock, checkAll) };
   }

@@ -49,7 +49,7 @@ export function checkMatch(match: IncidentMatch): IncidentMatch {
     );
   if (Object.keys(match).join() === "created_between")
     throw badRequest("match: created_between alone is every link of that time", "say what else they have in common");
-  if (glob !== undefined && EVERYTHING.every((target) => matchesGlob(glob.toLowerCase(), target)))
+  if (glob !== undefined && EVERYTHING.every((target) => matchesGlob(foldAscii(glob), target)))
     throw badRequest("match.glob: is every link's target");
   const times = created_between?.map((text) => parseTime("match.created_between", text)) ?? [];
   if (times.length === 2 && (times[0] as number) >= (times[1] as number))

@@ -81,8 +81,11 @@ export const LINK: Subject<LinkRow, LinkCommand> = {
     command.type === "link.create" && command.short_code === undefined ? generateCode(randomBytes) : "",
   check(command, caller, ownHosts) {
     if (command.type === "link.create") newLinkOf(command, caller, ownHosts);
-    else if (command.type === "link.adopt") newLinkOf(withoutPast(command), caller, ownHosts);
-    else if (command.type !== "link.import") checkLinkChange(command, ownHosts);
+    else if (command.type === "link.adopt") {
+      newLinkOf(withoutPast(command), caller, ownHosts);
+      parseTime("created_at", command.created_at);
+      parseTime("updated_at", command.updated_at);
+    } else if (command.type !== "link.import") checkLinkChange(command, ownHosts);
   },
   decide: decideLink,
 };
@@ -254,7 +257,6 @@ export function newLinkOf(command: LinkCreate, caller: Caller, ownHosts: Readonl
 }
 
 function withoutPast({ is_active, created_at, updated_at, imported_from, ...link }: LinkAdopt): LinkCreate {
-  for (const time of [created_at, updated_at]) parseTime("created_at", time);
   return { ...link, type: "link.create" };
 }
 

@@ -46,15 +46,13 @@ export class HoldBook {
 
   /** Before a transaction decides by it. Undefined where nothing has to be asked for. Rejects where the store does not answer. */
   refresh(): Promise<void> | undefined {
+    // Whoever comes while it is read waits for that, and does not begin it anew.
+    if (this.#reading) return this.#reading;
     const { clock, heardMs, staleMaxMs } = this.#options;
     const isOld = clock.monotonic() - Math.max(this.#readMs, heardMs()) > staleMaxMs;
-    return this.#isStale || isOld ? this.load() : undefined;
-  }
-
-  /** Resolves once everything that held as it was called is known. */
-  load(): Promise<void> {
+    if (!this.#isStale && !isOld) return undefined;
     this.#isStale = true;
-    this.#reading ??= this.#read().finally(() => {
+    this.#reading = this.#read().finally(() => {
       this.#reading = undefined;
     });
     return this.#reading;

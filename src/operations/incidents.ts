@@ -84,17 +84,18 @@ async function assertSearchable(sql: Sql, { host, host_suffix, tag }: IncidentMa
 /** Opens an incident, which from now on holds what it is to hold in this process; others hear of it by the log. */
 export async function openIncident(core: Core, caller: Caller, asked: Static<typeof NewIncident>): Promise<Incident> {
   await core.store.read((sql) => assertSearchable(sql, checkMatch(asked.match)));
+  await core.holds.refresh();
   if (asked.hold && core.holds.count >= LIMITS.openHolds)
     throw conflict(`${LIMITS.openHolds} incidents hold links already`, "close one: deadletter incidents list");
   const incident = (await applyOne(core, caller, { ...asked, type: "incident.open" })) as Incident;
-  await core.holds.load();
+  core.holds.expire();
   return incident;
 }
 
 export async function closeIncident(core: Core, caller: Caller, id: number, reason?: string): Promise<Incident> {
   const command = { type: "incident.close", id, ...(reason === undefined ? {} : { reason }) } as const;
   const incident = (await applyOne(core, caller, command)) as Incident;
-  await core.holds.load();
+  core.holds.expire();
   return incident;
 }
 

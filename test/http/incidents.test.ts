@@ -167,6 +167,16 @@ describeEachEngine("incidents", (server) => {
     },
   );
 
+  test("whoever decides while the holds are read waits for the same reading", async () => {
+    const { holds } = server().deadletter.core;
+    await holds.refresh();
+    holds.expire();
+    const readings = [holds.refresh(), holds.refresh(), holds.refresh()];
+    expect(readings[0]).toBeInstanceOf(Promise);
+    expect(new Set(readings).size).toBe(1);
+    await readings[0];
+  });
+
   test("so many may hold at once, and no more", async () => {
     const ids: number[] = [];
     for (let at = 0; at < LIMITS.openHolds; at++)
