@@ -27,6 +27,7 @@ import { DiffQuery, linkHistoryHandlers, RevertBody } from "./link-history.ts";
 import {
   ClicksQuery,
   LinkWithHistory,
+  ListedLink,
   ListLinksQuery,
   linkHandlers,
   NewLinkBody,
@@ -68,7 +69,7 @@ export function createApi(service: Service) {
     })
     .get("/urls", links.list, {
       query: ListLinksQuery,
-      ...needs("reader", "List links, newest first", page(ShownLink)),
+      ...needs("reader", "List links, newest first", page(ListedLink)),
     })
     .post("/urls/bulk", bulk.links, {
       query: BulkQuery,

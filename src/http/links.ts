@@ -6,7 +6,7 @@ import { LIMITS } from "../limits.ts";
 import { DELETE_REASONS, Event } from "../model/event.ts";
 import { type Link, type LinkEdit, NewLink } from "../model/link.ts";
 import { LINK } from "../model/link-subject.ts";
-import { strict, wordOf } from "../model/schema.ts";
+import { nullable, strict, wordOf } from "../model/schema.ts";
 import { checkTag, tagKey } from "../model/tags.ts";
 import { cleanText } from "../model/text.ts";
 import { parseTime } from "../model/time.ts";
@@ -14,7 +14,15 @@ import { CLICK_GROUPS, countClicks } from "../operations/clicks.ts";
 import { findOrMakeLink } from "../operations/find-link.ts";
 import { applyOne } from "../operations/group.ts";
 import { readLinkAsOf } from "../operations/link-history.ts";
-import { changeLink, readLink, readLinkRow, readLinks } from "../operations/links.ts";
+import {
+  changeLink,
+  INCLUDES,
+  type Include,
+  readBeside,
+  readLink,
+  readLinkRow,
+  readLinks,
+} from "../operations/links.ts";
 import { type Answer, callerOf } from "./exchange.ts";
 import { answerChange } from "./heard.ts";
 import { readIdempotency } from "./idempotency.ts";
@@ -44,12 +52,26 @@ export const LinkWithHistory = Type.Object(
 );
 export type LinkWithHistory = Static<typeof LinkWithHistory>;
 
+/** A link in a list. */
+export const ListedLink = Type.Object(
+  {
+    ...ShownLink.properties,
+    clicks: Type.Optional(Type.Integer({ description: "by people, ever; with include=clicks" })),
+    owner: Type.Optional(nullable(Type.String({ description: "the owner's name; with include=owner" }))),
+  },
+  { $id: "ListedLink" },
+);
+export type ListedLink = Static<typeof ListedLink>;
+
 export const ListLinksQuery = Type.Object(
   {
     user_id: spelled(Type.Integer({ description: "the owner" })),
     is_active: spelled(Type.Boolean()),
     q: spelled(Type.String({ description: "a part of the code, the title or the target, in any case" })),
     tag: spelled(Type.String({ description: "given more than once, or as a,b: links with all of them" })),
+    include: spelled(
+      wordOf(INCLUDES, { description: "what each link is given beside itself; several between commas" }),
+    ),
     ...PageQuery,
   },
   strict,
@@ -131,8 +153,15 @@ export function linkHandlers(service: Service) {
       ...(tags.length === 0 ? {} : { tagKeys: tags.map((tag) => tagKey(checkTag(tag))) }),
       ...(createdAtMs === undefined || id === undefined ? {} : { before: { createdAtMs, id } }),
     };
+    const includes = readIncludes(query.include);
     const { items, next } = await readLinks(core, filter, { limit, offset });
-    return sendPage(set, request, { items: items.map((link) => showLink(service, link)), next });
+    const { clicksOf, ownerOf } = await readBeside(core, items, includes);
+    const shown = items.map((link) => ({
+      ...showLink(service, link),
+      ...(includes.includes("clicks") ? { clicks: clicksOf(link) } : {}),
+      ...(includes.includes("owner") ? { owner: ownerOf(link) } : {}),
+    }));
+    return sendPage(set, request, { items: shown, next });
   }
 
   async function read({
@@ -180,6 +209,18 @@ export function linkHandlers(service: Service) {
     remove: changing("link.delete"),
     bringBack: changing("link.restore"),
   };
+}
+
+/** Throws bad_request for a word that names nothing that a list could give. */
+function readIncludes(text = ""): readonly Include[] {
+  return text
+    .split(",")
+    .filter((word) => word !== "")
+    .map((word) => {
+      const include = INCLUDES.find((each) => each === word);
+      if (include === undefined) throw badRequest(`include: must be of ${INCLUDES.join(", ")}`);
+      return include;
+    });
 }
 
 /** Every change of a link is answered so. */

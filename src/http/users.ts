@@ -12,7 +12,7 @@ import { deactivateUser } from "../operations/deactivate.ts";
 import { eraseUser } from "../operations/erase.ts";
 import { applyOne } from "../operations/group.ts";
 import { createKey, readHolder, readKeysOf } from "../operations/keys.ts";
-import { assertUser, readUser, readUsers } from "../operations/users.ts";
+import { assertUser, findUserId, readUser, readUsers } from "../operations/users.ts";
 import { type Answer, callerOf, noteEvent } from "./exchange.ts";
 import { answerChange } from "./heard.ts";
 import { readIdempotency } from "./idempotency.ts";
@@ -61,6 +61,7 @@ export function userHandlers(service: Service) {
   const { core } = service;
   const answer = (asked: { request: Request; set: Answer }, user: User) =>
     answerChange(service, asked, USER.type, user);
+  const userId = ({ params, request }: Asked) => findUserId(core, callerOf(request), params.user);
 
   async function create({ body, request, set }: { body: NewUser; request: Request; set: Answer }) {
     const idempotency = readIdempotency(request, body);
@@ -77,13 +78,14 @@ export function userHandlers(service: Service) {
   }
 
   async function read({ params, request, set }: Asked & { readonly set: Answer }) {
-    const { user, links } = await readUser(core, callerOf(request), userId(params.user), LIMITS.pageSizeDefault);
+    const id = await userId({ params, request });
+    const { user, links } = await readUser(core, callerOf(request), id, LIMITS.pageSizeDefault);
     if (links.next) set.headers.link = `</urls?user_id=${user.id}&cursor=${links.next.join(".")}>; rel="next"`;
     return { ...user, urls: links.items.map((link) => showLink(service, link)) };
   }
 
   async function edit({ params, body, request, set }: Changing<Static<typeof UserEdit>>) {
-    const id = userId(params.user);
+    const id = await userId({ params, request });
     if (isEmptyPut(request, body)) {
       await assertUser(core, id);
       throw badRequest(NOTHING_TO_CHANGE);
@@ -93,18 +95,23 @@ export function userHandlers(service: Service) {
   }
 
   async function remove({ params, body, request, set }: Changing<Static<typeof DeactivateBody>>) {
-    const { user, links } = await deactivateUser(core, callerOf(request), userId(params.user), body ?? {});
+    const { user, links } = await deactivateUser(
+      core,
+      callerOf(request),
+      await userId({ params, request }),
+      body ?? {},
+    );
     return { ...(await answer({ request, set }, user)), links };
   }
 
   async function bringBack({ params, body, request, set }: Changing<Static<typeof ReasonBody>>) {
-    const command = { ...body, type: "user.restore", id: userId(params.user) } as const;
+    const command = { ...body, type: "user.restore", id: await userId({ params, request }) } as const;
     const idempotency = readIdempotency(request, body);
     return answer({ request, set }, (await applyOne(core, callerOf(request), command, idempotency)) as User);
   }
 
   async function erase({ params, body, request }: Asked & { readonly body: Static<typeof EraseBody> }) {
-    const report = await eraseUser(core, callerOf(request), userId(params.user), body ?? {});
+    const report = await eraseUser(core, callerOf(request), await userId({ params, request }), body ?? {});
     if (body?.dry_run !== true) noteEvent(request, USER.type, report.user);
     return report;
   }
@@ -115,14 +122,14 @@ export function userHandlers(service: Service) {
     request,
     set,
   }: Asked & { readonly body: NewKey; readonly set: Answer }) {
-    const key = await createKey(core, callerOf(request), userId(params.user), body);
+    const key = await createKey(core, callerOf(request), await userId({ params, request }), body);
     set.status = 201;
     noteEvent(request, KEY.type, key);
     return key;
   }
 
-  function listUserKeys({ params, request }: Asked) {
-    return readKeysOf(core, callerOf(request), userId(params.user));
+  async function listUserKeys({ params, request }: Asked) {
+    return readKeysOf(core, callerOf(request), await userId({ params, request }));
   }
 
   async function removeKey({
@@ -132,7 +139,7 @@ export function userHandlers(service: Service) {
     set,
   }: Changing<Static<typeof ReasonBody>> & { readonly params: { readonly key: string } }) {
     if (!isId(params.key)) throw notFound(`user ${params.user.slice(0, 20)} has no such key`);
-    const [user_id, id] = [userId(params.user), Number(params.key)];
+    const [user_id, id] = [await userId({ params, request }), Number(params.key)];
     const key = keyOf(await applyOne(core, callerOf(request), { ...body, type: "key.delete", id, user_id }));
     return answerChange(service, { request, set }, KEY.type, key);
   }
@@ -155,9 +162,4 @@ export function userHandlers(service: Service) {
     removeKey,
     whoami,
   };
-}
-
-function userId(text: string): number {
-  if (!isId(text)) throw notFound(`no user ${JSON.stringify(text.slice(0, 20))}`);
-  return Number(text);
 }

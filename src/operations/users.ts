@@ -49,6 +49,11 @@ export async function mustFindUser(sql: Sql, id: number): Promise<UserRow> {
   return row;
 }
 
+/** As mustFindUserNamed() has it. An id is taken as it is: whoever uses it says whether there is such a user. */
+export async function findUserId({ store }: Core, viewer: Viewer, name: string): Promise<number> {
+  return isId(name) ? Number(name) : (await store.read((sql) => mustFindUserNamed(sql, viewer, name))).id;
+}
+
 /** By id, or by name in any case; by email only where the viewer may know it. Throws not_found. */
 export async function mustFindUserNamed(sql: Sql, viewer: Viewer, name: string): Promise<UserRow> {
   const [row] = isId(name) ? await findUser(sql, Number(name)) : await findUserNamed(sql, name);

@@ -47,6 +47,16 @@ describeEachEngine("the clicks of a link", (server) => {
     expect(devices).toContainEqual({ key: "other", clicks: 0, bots: 1, prefetches: 0, heads: 0 });
   });
 
+  test("a list gives clicks and owners where they are asked for", async () => {
+    const { call } = server();
+    const [counted] = (await call("GET", "/urls?q=counted&include=clicks,owner")).json;
+    expect(counted).toMatchObject({ short_code: "counted", clicks: 4, owner: "admin" });
+    const [plain] = (await call("GET", "/urls?q=counted")).json;
+    expect([plain.clicks, plain.owner]).toEqual([undefined, undefined]);
+    expect((await call("GET", "/urls?q=nothing-at-all&include=clicks,owner")).json).toEqual([]);
+    expect((await call("GET", "/urls?include=secrets")).status).toBe(400);
+  });
+
   test("of no grouping, of an empty or too long range, or of no link are refused", async () => {
     const { call } = server();
     const ask = async (path: string) => (await call("GET", path)).status;

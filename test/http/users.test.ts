@@ -34,7 +34,19 @@ describeEachEngine("users and keys", (server) => {
     });
     expect((await call("PUT", `/users/${created.json.id}`, { email: "ada@new.example" })).json.version).toBe(2);
     expect((await call("GET", "/users/999999")).status).toBe(404);
-    expect((await call("GET", "/users/ada")).status).toBe(404);
+    // By name as well, in any case; by email where that may be known.
+    for (const name of ["ada", "ADA", "ada@new.example"])
+      expect([name, (await call("GET", `/users/${encodeURIComponent(name)}`)).json.id]).toEqual([
+        name,
+        created.json.id,
+      ]);
+    expect((await call("GET", "/users/nobody")).status).toBe(404);
+    expect((await call("POST", "/users/ada/keys", { name: "by name", role: "reader" })).json).toMatchObject({
+      user_id: created.json.id,
+    });
+    const reader = await createKey(1, "reader");
+    expect((await call("GET", "/users/ada@new.example", undefined, { key: reader.key })).status).toBe(404);
+    expect((await call("GET", "/users/ada", undefined, { key: reader.key })).json).toMatchObject({ email: null });
   });
 
   test("a duplicate username or email is 409, without case, and writes no event", async () => {

@@ -18,6 +18,11 @@ export function findClicks(sql: Sql, urlId: number): Query<{ clicks: number }> {
   return sql`select clicks from click_totals where url_id = ${urlId}`;
 }
 
+/** No row for a link that nobody followed. */
+export function listClickTotals(sql: Sql, urlIds: readonly number[]): Query<{ url_id: number; clicks: number }> {
+  return sql`select url_id, clicks from click_totals where url_id ${sql.among(urlIds)}`;
+}
+
 /** No row where the batch was recorded before. */
 export function recordBatch(tx: Tx, id: string): Query<{ id: string }> {
   return tx`insert into click_batches (id) values (${id}) on conflict (id) do nothing returning id`;
