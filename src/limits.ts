@@ -314,6 +314,17 @@ export const LIMITS = {
   /** How soon after a first signal to stop another one is taken for the same. */
   sameSignalMs: 500,
   clientMs: 30_000,
+  /** How long the system's keyring may take, and how long a key on standard input may be. */
+  keyringMs: 3_000,
+  keyInputBytes: 4_096,
+  /** What doctor takes for normal: clocks this far apart, a disk with this share free, files this many may be open. */
+  clockSkewMs: 5_000,
+  diskShareLeast: 0.1,
+  openFilesLeast: 4_096,
+  keyExpirySoonMs: 7 * 86_400_000,
+  backlogNormal: 0,
+  /** How often `clicks --live` looks. */
+  clicksLiveMs: 1_000,
   /** How long a scrape waits for the store, its key not counted; what is not read by then is left out. */
   scrapeReadMs: 150,
   /** How long a scrape waits for the other workers; one that is later is left out. */

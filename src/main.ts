@@ -25,6 +25,7 @@ const exitCode = await runCommand(process.argv.slice(2), {
   },
   isInteractive: process.stdin.isTTY === true && process.stdout.isTTY === true,
   isErrTerminal: process.stderr.isTTY === true,
+  width: process.stdout.isTTY === true ? process.stdout.columns : undefined,
   environment: process.env,
 });
 // Exiting before a slow pipe has taken everything would cut the output short. A reader that has seen enough is no failure.

@@ -5,10 +5,11 @@ import { DeadletterError } from "../errors.ts";
 import type { LinkWithHistory } from "../http/links.ts";
 import { DELETE_REASONS } from "../model/event.ts";
 import { ROLES, type Role } from "../model/role.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { type Client, connect } from "./client.ts";
 import { CLIENT_SETTINGS, type Command } from "./command.ts";
-import { describeLink, eventTable, printable } from "./output.ts";
 import {
+  collect,
   createKey,
   createLink,
   deleteLink,
@@ -19,6 +20,8 @@ import {
   restoreLink,
   showLink,
 } from "./requests.ts";
+import { describeLink } from "./show-link.ts";
+import { printable } from "./text.ts";
 
 const FOUND_MAX = 100;
 const USERS_MAX = 500;
@@ -86,7 +89,7 @@ async function attempt(run: () => Promise<void>): Promise<void> {
 
 async function findScreen(client: Client): Promise<void> {
   const search = await ask("Search in code, target and title", { placeholder: "leave empty for the newest" });
-  const links = await listLinks(client, search === "" ? {} : { q: search }, FOUND_MAX);
+  const links = await collect(listLinks(client, search === "" ? {} : { q: search }, FOUND_MAX));
   if (links.length === 0) {
     log.info("no link matches");
     return;
@@ -132,8 +135,7 @@ async function linkScreen(client: Client, code: string): Promise<void> {
 }
 
 function showInFull(link: LinkWithHistory): void {
-  note(`${describeLink(link)}clicks     ${link.clicks ?? 0}`, link.short_code);
-  note(eventTable(link.events ?? []), "history");
+  note(`${describeLink(link, systemClock.now())}clicks     ${link.clicks ?? 0}`, link.short_code);
 }
 
 async function createScreen(client: Client): Promise<void> {
@@ -182,7 +184,7 @@ async function deleteScreen(client: Client, link: LinkWithHistory): Promise<void
 }
 
 async function keyScreen(client: Client): Promise<void> {
-  const users = (await listUsers(client, USERS_MAX)).filter((user) => user.is_active);
+  const users = (await collect(listUsers(client, USERS_MAX))).filter((user) => user.is_active);
   const userId = await chosen(
     autocomplete({
       message: "For whom?",

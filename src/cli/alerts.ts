@@ -33,12 +33,7 @@ export const alertsTestCommand: Command = {
       atMs: SYSTEM.clock.now(),
     });
     if (!delivery.ok) throw unavailable(`the webhook did not take the message: ${delivery.why}`);
-    print(
-      io,
-      input.isJson,
-      { sent: true, status: delivery.status },
-      () => `sent: the webhook answered ${delivery.status}\n`,
-    );
+    print(io, input, { sent: true, status: delivery.status }, () => `sent: the webhook answered ${delivery.status}\n`);
     return 0;
   },
 };

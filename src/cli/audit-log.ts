@@ -12,8 +12,9 @@ import { createLogger } from "../runtime/logger.ts";
 import { randomName, systemRandom } from "../runtime/random.ts";
 import { getBytes, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
-import { print, printable, progress } from "./output.ts";
+import { print, progress } from "./output.ts";
 import { readLogStatus } from "./requests.ts";
+import { printable } from "./text.ts";
 
 export const keygenCommand: Command = {
   name: "log keygen",
@@ -46,7 +47,7 @@ export const keygenCommand: Command = {
     const report = { file: out, origin: key.origin, verifier_key: encodeVerifierKey(key) };
     print(
       io,
-      input.isJson,
+      input,
       report,
       () =>
         `wrote ${out}; keep a copy off this host, and start with DEADLETTER_LOG_KEY_FILE=${out}\nverifier key: ${report.verifier_key}\n`,
@@ -66,7 +67,7 @@ export const vkeyCommand: Command = {
   run: (input, io) =>
     withClient(input, async (client) => {
       const { origin, verifier_key } = await readLogStatus(client);
-      print(io, input.isJson, { origin, verifier_key }, () => `${verifier_key}\n`);
+      print(io, input, { origin, verifier_key }, () => `${verifier_key}\n`);
     }),
 };
 
@@ -80,7 +81,7 @@ export const statusCommand: Command = {
   run: (input, io) =>
     withClient(input, async (client) => {
       const status = await readLogStatus(client);
-      print(io, input.isJson, status, () => describeStatus(status));
+      print(io, input, status, () => describeStatus(status));
     }),
 };
 
@@ -141,7 +142,7 @@ export const sequenceCommand: Command = {
       const report = { sequenced: leaves, quarantined, requeued, forgotten };
       print(
         io,
-        input.isJson,
+        input,
         report,
         () => `sequenced ${leaves} events${quarantined === 0 ? "" : `; ${quarantined} are false and in quarantine`}\n`,
       );
@@ -200,7 +201,7 @@ export const exportCommand: Command = {
         const report = { folder, size, root: Buffer.from(root).toString("base64") };
         print(
           io,
-          input.isJson,
+          input,
           report,
           () =>
             `exported ${size} entries to ${folder}; check them with: deadletter verify --export ${folder} --vkey KEY\n`,

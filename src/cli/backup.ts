@@ -3,7 +3,7 @@
 import { type BackupReport, backUp, restoreBackup } from "../app/backup.ts";
 import { badRequest } from "../errors.ts";
 import { type Command, type Input, type Io, refuseServer, STORE_SETTINGS } from "./command.ts";
-import { printable } from "./output.ts";
+import { printable } from "./text.ts";
 import { conversation } from "./verify.ts";
 
 export const backupCommand: Command = {

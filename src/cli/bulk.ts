@@ -55,7 +55,7 @@ export const bulkCommand: Command = {
     });
     if (!summary) return 1;
     const { failed, stopped } = summary;
-    print(io, input.isJson, summary, () => describe(job, summary as Summary));
+    print(io, input, summary, () => describe(job, summary as Summary));
     if (stopped !== null) return 7;
     return failed > 0 ? 1 : 0;
   },

@@ -152,6 +152,14 @@ export async function getBytes(client: Client, path: string): Promise<Uint8Array
   throw asOurs(await response.json().catch(() => `${response.status}`));
 }
 
+/** The JSON of a plain answer with one of these statuses, or the server's own error as one of ours. */
+export async function readJson<Body>(client: Client, path: string, statuses: readonly number[]): Promise<Body> {
+  const response = await client.get(path);
+  const body: unknown = await response.json().catch(() => `${response.status}`);
+  if (!statuses.includes(response.status) || typeof body !== "object" || body === null) throw asOurs(body);
+  return body as Body;
+}
+
 /** What another answer than the one asked for says, as one of ours. */
 export function asOurs(value: unknown): DeadletterError {
   const { error, detail } = (value ?? {}) as { error?: unknown; detail?: unknown };

@@ -16,6 +16,8 @@ export interface Flag {
   readonly value?: string;
   readonly help: string;
   readonly isRepeatable?: boolean;
+  /** What it was called before, which is still taken. */
+  readonly formerly?: string;
 }
 
 export interface Command {
@@ -24,6 +26,8 @@ export interface Command {
   readonly summary: string;
   /** Started by the program itself: not in any help. */
   readonly isInternal?: boolean;
+  /** What else it may be called. */
+  readonly aliases?: readonly string[];
   /** Names of the words that follow, in order; those in brackets may be left out. */
   readonly args: readonly string[];
   readonly flags: readonly Flag[];
@@ -44,6 +48,10 @@ export interface Input extends LoadedConfig {
   /** Whether a switch is on; off by default and by --no-FLAG. */
   readonly isOn: (flag: string) => boolean;
   readonly isJson: boolean;
+  /** --quiet: nothing but data and errors. */
+  readonly isQuiet: boolean;
+  /** Whether a person is there to be asked: false with --no-input. */
+  readonly mayAsk: boolean;
   /** Says a line beside the data. */
   readonly note: (line: string) => void;
 }
@@ -57,6 +65,8 @@ export interface Io {
   /** True where a person sits at both ends; prompts and moving progress are for them alone. */
   readonly isInteractive: boolean;
   readonly isErrTerminal: boolean;
+  /** Columns of the terminal that `out` is; undefined where it is none: nothing is cut there. */
+  readonly width: number | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -70,14 +80,17 @@ export const STORE_SETTINGS = [
   "logKey",
 ] as const;
 /** Settings of every command that is a client of the API. */
-export const CLIENT_SETTINGS = ["server", "key", ...STORE_SETTINGS, "baseUrl", "ownHosts", "refusedWrites"] as const;
+export const CLIENT_SETTINGS = [
+  "server",
+  "profile",
+  "key",
+  ...STORE_SETTINGS,
+  "baseUrl",
+  "ownHosts",
+  "refusedWrites",
+] as const;
 
 /** Flags of more than one command. */
-export const LIMIT: Flag = {
-  name: "limit",
-  value: "N",
-  help: `maximum number of rows, default ${LIMITS.pageSizeDefault}`,
-};
 export const WAIT: Flag = {
   name: "wait",
   value: "SECONDS",
@@ -85,8 +98,11 @@ export const WAIT: Flag = {
 };
 export const REASON: Flag = { name: "reason", value: "TEXT", help: "why; kept in the audit log" };
 
-const COMMON: readonly Flag[] = [
-  { name: "json", help: "print JSON" },
+/** Of every command. */
+export const COMMON: readonly Flag[] = [
+  { name: "json", help: "print JSON, errors too" },
+  { name: "quiet", help: "print data and errors alone: no notes, no progress" },
+  { name: "no-input", help: "never ask" },
   { name: "help", help: "print this help" },
 ];
 
@@ -94,8 +110,15 @@ const COMMON: readonly Flag[] = [
 export function parseInput(command: Command, words: readonly string[], io: Io): Input | "help" {
   const settings = SETTINGS.filter((setting) => command.settings.includes(setting.name) && setting.flag !== undefined);
   const options: Record<string, { type: "string" | "boolean"; short?: string; multiple?: boolean }> = {};
-  for (const { name, value, isRepeatable = false } of [...command.flags, ...COMMON])
-    options[name] = { type: value === undefined ? "boolean" : "string", multiple: isRepeatable };
+  const former = new Map<string, string>();
+  for (const { name, value, isRepeatable = false, formerly } of [...COMMON, ...command.flags]) {
+    const option = { type: value === undefined ? ("boolean" as const) : ("string" as const), multiple: isRepeatable };
+    // The parser reads --no-NAME as the negation of NAME.
+    options[name.replace(/^no-/, "")] = option;
+    if (formerly === undefined) continue;
+    options[formerly] = option;
+    former.set(name, formerly);
+  }
   for (const { flag, isBoolean } of settings) options[flag ?? ""] = { type: isBoolean ? "boolean" : "string" };
   options.help = { type: "boolean", short: "h" };
   const { values, positionals } = parseWords(command, words, options);
@@ -115,11 +138,13 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
     ...loadConfig(io.environment, flags as Record<string, string | boolean>),
     words,
     args: positionals,
-    value: (flag) => values[flag]?.toString(),
-    values: (flag) => [values[flag] ?? []].flat().map(String),
+    value: (flag) => (values[flag] ?? values[former.get(flag) ?? ""])?.toString(),
+    values: (flag) => [values[flag] ?? values[former.get(flag) ?? ""] ?? []].flat().map(String),
     isOn: (flag) => values[flag] === true,
     isJson: values.json === true,
-    note: (line) => io.err(`deadletter: ${line}\n`),
+    isQuiet: values.quiet === true,
+    mayAsk: io.isInteractive && values.input !== false,
+    note: (line) => (values.quiet === true ? undefined : io.err(`deadletter: ${line}\n`)),
   };
 }
 
@@ -168,11 +193,6 @@ export function refuseServer({ config, origins }: Input, command: string, otherw
   );
 }
 
-/** --limit, or the size of a page. */
-export function readLimit(input: Input): number {
-  return readInteger("limit", input.value("limit")) ?? LIMITS.pageSizeDefault;
-}
-
 /** Throws bad_request unless the text is a positive integer; undefined where there is none. */
 export function readInteger(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
@@ -193,28 +213,4 @@ export function readVerifierKey(text: string): VerifierKey {
   } catch (error) {
     throw badRequest(`cannot use the verifier key in ${text}: ${messageOf(error)}`);
   }
-}
-
-export function helpFor(command: Command): string {
-  const settings = SETTINGS.filter((setting) => command.settings.includes(setting.name));
-  const flags = [...command.flags, ...COMMON].map(({ name, value, help }): [string, string] => [
-    `--${name}${value ? ` ${value}` : ""}`,
-    help,
-  ]);
-  const shared = settings.map((setting): [string, string] => [
-    setting.flag === undefined ? "(no flag)" : `--${setting.flag}`,
-    `${setting.help} [${[setting.env, setting.fileEnv].filter((name) => name !== undefined).join(" or ")}${typeof setting.default === "string" ? `, default ${setting.default}` : ""}]`,
-  ]);
-  return [
-    `${command.summary}\n`,
-    `Usage: deadletter ${[command.name, ...command.args].join(" ")} [flags]\n`,
-    `Flags:\n${columns(flags)}`,
-    ...(shared.length === 0 ? [] : [`Settings:\n${columns(shared)}`]),
-    `Examples:\n${command.examples.map((example) => `  ${example}`).join("\n")}\n`,
-  ].join("\n");
-}
-
-export function columns(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
 }

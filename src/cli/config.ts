@@ -2,16 +2,16 @@
 
 import { describeValue, SETTINGS } from "../config/settings.ts";
 import type { Command } from "./command.ts";
-import { print, table } from "./output.ts";
+import { LIST_FLAGS, printRows } from "./listing.ts";
 
 export const configCommand: Command = {
   name: "config",
   summary: "Print the effective settings and where each comes from. Secrets are hidden.",
   args: [],
-  flags: [],
+  flags: LIST_FLAGS,
   settings: SETTINGS.map(({ name }) => name),
   examples: ["deadletter config", "PORT=8080 deadletter config --json"],
-  run(input, io) {
+  async run(input, io) {
     const values = SETTINGS.map((setting) => ({
       name: setting.name,
       flag: setting.flag === undefined ? null : `--${setting.flag}`,
@@ -19,8 +19,15 @@ export const configCommand: Command = {
       value: describeValue(setting, input.config[setting.name]),
       origin: input.origins[setting.name],
     }));
-    const rows = values.map(({ environment, value, origin }) => [environment, value, origin]);
-    print(io, input.isJson, values, () => table(["SETTING", "VALUE", "FROM"], rows));
-    return Promise.resolve(0);
+    await printRows({ input, io }, values, {
+      columns: [
+        { name: "setting", value: ({ environment }) => environment },
+        { name: "value", value: ({ value }) => value, least: 12 },
+        { name: "from", value: ({ origin }) => origin },
+        { name: "flag", value: ({ flag }) => flag ?? "", isExtra: true },
+      ],
+      empty: "",
+    });
+    return 0;
   },
 };

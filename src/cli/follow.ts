@@ -5,9 +5,10 @@ import { LIMITS } from "../limits.ts";
 import type { LogEntry } from "../model/event.ts";
 import { sleep, systemClock } from "../runtime/clock.ts";
 import { type Client, withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, type Io } from "./command.ts";
-import { eventLine } from "./output.ts";
-import { readLogEntries } from "./requests.ts";
+import { CLIENT_SETTINGS, type Command, type Input, type Io } from "./command.ts";
+import { isRead } from "./listing.ts";
+import { readLogEntries, readLogStatus } from "./requests.ts";
+import { eventLine } from "./show-event.ts";
 
 export const followCommand: Command = {
   name: "log follow",
@@ -33,6 +34,19 @@ export const followCommand: Command = {
   },
 };
 
+/** Every event that comes into the log from now on. */
+export async function followEvents(
+  client: Client,
+  { input, io }: { readonly input: Input; readonly io: Io },
+): Promise<void> {
+  const { size } = await readLogStatus(client);
+  const isJson = input.isJson || input.isOn("ndjson");
+  const show = isJson
+    ? (entry: LogEntry) => `${JSON.stringify(entry)}\n`
+    : (entry: LogEntry) => `${eventLine(entry).join("  ")}\n`;
+  await follow(client, io, { from: size, isOnce: false, show });
+}
+
 async function follow(
   client: Client,
   io: Io,
@@ -55,21 +69,12 @@ async function follow(
     }
     isDown = false;
     for (const entry of entries) io.out(show(entry));
+    // A follower without a reader has nothing left to do.
     if (entries.length > 0 && !(await isRead(io))) return;
     // A server that does not let anybody wait (it is stopping, say) must not be asked in a hurry.
     if (entries.length === 0 && !isOnce) await sleep(systemClock, LIMITS.sequencerPollMs);
     from = (entries.at(-1)?.index ?? from - 1) + 1;
     if (isOnce && entries.length < LIMITS.followPageRows) return;
-  }
-}
-
-/** False once the reader has gone: a follower without a reader has nothing left to do. */
-async function isRead(io: Io): Promise<boolean> {
-  try {
-    await io.flush();
-    return true;
-  } catch {
-    return false;
   }
 }
 

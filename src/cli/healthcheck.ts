@@ -25,7 +25,7 @@ export const healthcheckCommand: Command = {
     } catch (error) {
       throw unavailable(`no deadletter answers at ${address}`, { cause: error });
     }
-    print(io, input.isJson, body, () => `${body.status ?? "unknown"}\n`);
+    print(io, input, body, () => `${body.status ?? "unknown"}\n`);
     return response.ok ? 0 : 7;
   },
 };

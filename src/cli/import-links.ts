@@ -15,7 +15,8 @@ import { LIMITS } from "../limits.ts";
 import { systemFiles } from "../runtime/files.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { type Command, type Input, type Io, readInteger, refuseServer, STORE_SETTINGS } from "./command.ts";
-import { print, printable, progress } from "./output.ts";
+import { print, progress } from "./output.ts";
+import { printable } from "./text.ts";
 
 export const importCommands: readonly Command[] = PRODUCTS.map((product) => ({
   name: `import ${product.name}`,
@@ -120,7 +121,7 @@ async function importInto(config: Input["config"], job: Job, reads: AsyncGenerat
       },
     });
     remarks.end();
-    print(io, input.isJson, { product: product.name, dry_run: isDryRun, ...report, report: remarks.file }, () =>
+    print(io, input, { product: product.name, dry_run: isDryRun, ...report, report: remarks.file }, () =>
       describe(job, report, remarks),
     );
     return report.refused > 0 ? 1 : 0;

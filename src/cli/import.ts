@@ -64,7 +64,7 @@ export const importCommand: Command = {
           },
         });
         const place = scratch === undefined ? deadletter.core.store.place : "a new store";
-        print(io, input.isJson, { dry_run: isDryRun, ...report }, () => describe(report, isDryRun, place));
+        print(io, input, { dry_run: isDryRun, ...report }, () => describe(report, isDryRun, place));
         return 0;
       } finally {
         await deadletter.close();

@@ -8,7 +8,7 @@ import { LIMITS } from "../limits.ts";
 import type { Incident } from "../model/incident.ts";
 import type { IncidentPreview, IncidentProgress } from "../operations/incidents.ts";
 import { type Client, getBytes, unwrap, unwrapPage } from "./client.ts";
-import { collect, segment } from "./requests.ts";
+import { type Page, pagesOf, segment } from "./requests.ts";
 
 export type Progress = IncidentProgress & { readonly heard?: Heard };
 export type Preview = IncidentPreview;
@@ -41,8 +41,8 @@ export function closeIncident({ api }: Client, id: string, reason: string | unde
   return unwrap(api.api.incidents({ incident: segment(id) }).close.post(reason === undefined ? {} : { reason }));
 }
 
-export function listIncidents({ api }: Client, limit: number): Promise<Incident[]> {
-  return collect(limit, (page) => unwrapPage(api.api.incidents.get({ query: page })));
+export function listIncidents({ api }: Client, limit: number): AsyncGenerator<Page<Incident>> {
+  return pagesOf(limit, (page) => unwrapPage(api.api.incidents.get({ query: page })));
 }
 
 export function showIncident({ api }: Client, id: string): Promise<Incident> {

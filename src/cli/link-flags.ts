@@ -6,6 +6,7 @@ import { FORWARDS, type Forward, QUERY_WINNERS, type QueryWinner } from "../mode
 import { LINK_STATUSES, type LinkStatus } from "../model/link.ts";
 import type { LinkOptions } from "../model/link-options.ts";
 import { type Flag, given, type Input } from "./command.ts";
+import { readTime } from "./read-time.ts";
 
 export const OPTION_FLAGS: readonly Flag[] = [
   {
@@ -14,7 +15,7 @@ export const OPTION_FLAGS: readonly Flag[] = [
     help: "a tag, or several between commas; may be repeated; '' for none",
     isRepeatable: true,
   },
-  { name: "starts", value: "TIME", help: "RFC 3339, or now; until then the link answers 404" },
+  { name: "starts", value: "TIME", help: "until then the link answers 404; or now" },
   { name: "status", value: "CODE", help: `${LINK_STATUSES.join(", ")}; browsers keep 301 and 308 for good` },
   {
     name: "max-age",
@@ -30,13 +31,14 @@ export const OPTION_FLAGS: readonly Flag[] = [
 ];
 
 /** What was given of them. Throws bad_request for a word or a number that none of them takes. */
-export function readOptions(input: Input): LinkOptions {
-  const [starts, maxAge] = [input.value("starts"), input.value("max-age")];
+export async function readOptions(input: Input): Promise<LinkOptions> {
+  const starts = input.value("starts") === "now" ? null : await readTime(input, "starts", "ahead");
+  const maxAge = input.value("max-age");
   // An empty one alone takes all tags away.
   const tags = input.values("tag").flatMap((text) => text.split(","));
   return {
     ...(tags.length === 0 ? {} : { tags: tags.filter((tag) => tag !== "") }),
-    ...given("starts_at", starts === "now" ? null : starts),
+    ...given("starts_at", starts),
     ...given("status", readStatus(input.value("status"))),
     ...given("max_age", maxAge === "none" ? null : readMaxAge(maxAge)),
     ...given("forward", readWord<Forward>("forward", FORWARDS, input.value("forward"))),

@@ -3,18 +3,26 @@
 import pc from "picocolors";
 import { badRequest, ERROR_TABLE } from "../errors.ts";
 import type { Explanation } from "../operations/explain.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, REASON, readInteger, readWait, WAIT } from "./command.ts";
-import { describeChanges, describeHeard, describeLink, print, printable } from "./output.ts";
+import { onLink } from "./names.ts";
+import { describeHeard, print, printDone } from "./output.ts";
+import { readTime } from "./read-time.ts";
 import { diffLink, explainCode, revertLink } from "./requests.ts";
+import { describeChanges } from "./show-event.ts";
+import { describeLink } from "./show-link.ts";
+import { facts } from "./table.ts";
+import { printable } from "./text.ts";
+import { exactAndRelative } from "./when.ts";
 
 export const revertCommand: Command = {
   name: "revert",
   summary: "Return a link to an earlier version, as a new version; also a deleted link.",
-  args: ["CODE-OR-ID"],
+  args: ["LINK"],
   flags: [
     { name: "to-version", value: "N", help: "the version to return to (deadletter show lists them)" },
-    { name: "at", value: "TIME", help: "RFC 3339: to the version there was then" },
+    { name: "at", value: "TIME", help: "to the version there was then" },
     { name: "if-version", value: "N", help: "only if the link is still at this version" },
     REASON,
     WAIT,
@@ -28,23 +36,24 @@ export const revertCommand: Command = {
     withClient(input, async (client) => {
       const to = {
         ...given("to_version", readInteger("to-version", input.value("to-version"))),
-        ...given("at", input.value("at")),
+        ...given("at", await readTime(input, "at", "behind")),
         ...given("reason", input.value("reason")),
       };
       if ((to.to_version === undefined) === (to.at === undefined))
         throw badRequest("name one of --to-version and --at", "deadletter show CODE lists the versions");
-      const link = await revertLink(client, input.args[0] ?? "", to, {
+      const options = {
         ...given("version", readInteger("if-version", input.value("if-version"))),
         ...readWait(input),
-      });
-      print(io, input.isJson, link, () => `${describeLink(link)}${describeHeard(link.heard)}`);
+      };
+      const link = await onLink(client, input.args[0] ?? "", (name) => revertLink(client, name, to, options));
+      printDone(io, input, link, () => `${describeLink(link, systemClock.now())}${describeHeard(link.heard)}`);
     }),
 };
 
 export const diffCommand: Command = {
   name: "diff",
   summary: "Show what two versions of a link say differently; by default the newest and the one before it.",
-  args: ["CODE-OR-ID"],
+  args: ["LINK"],
   flags: [
     { name: "from", value: "N", help: "a version; by default the one before --to" },
     { name: "to", value: "N", help: "a version; by default the newest" },
@@ -54,8 +63,8 @@ export const diffCommand: Command = {
   run: (input, io) =>
     withClient(input, async (client) => {
       const versions = { ...given("from", input.value("from")), ...given("to", input.value("to")) };
-      const diff = await diffLink(client, input.args[0] ?? "", versions);
-      print(io, input.isJson, diff, () => {
+      const diff = await onLink(client, input.args[0] ?? "", (name) => diffLink(client, name, versions));
+      print(io, input, diff, () => {
         const { short_code, from, to, changes } = diff;
         if (from.version === to.version && input.value("from") === undefined)
           return `${short_code} has no earlier version\n`;
@@ -82,21 +91,21 @@ export const explainCommand: Command = {
       const found = await explainCode(client, input.args[0] ?? "");
       // As of every command that is given a name there is not.
       if (found.target === null) exitCode = ERROR_TABLE.not_found.exit;
-      print(io, input.isJson, found, () => {
+      print(io, input, found, () => {
         const { code, redirects, why, target, last_change, cached, near } = found;
         const verdict = redirects ? pc.green("redirects") : pc.red("does not redirect");
         const change =
           last_change &&
-          `${last_change.event_type} ${last_change.timestamp} by ${last_change.actor_name ?? "(erased)"}`;
-        const rows: (readonly [string, string | null])[] = [
+          `${last_change.event_type} ${exactAndRelative(last_change.timestamp, systemClock.now())} by ${last_change.actor_name ?? "(erased)"}`;
+        const rows = [
           ["why", why],
           ["target", target && printable(target)],
           ["last change", change && printable(change)],
           ["cache", cached && describeCached(cached)],
           ["similar", near.length === 0 ? null : near.join(", ")],
-        ];
-        const shown = rows.filter(([, value]) => value !== null);
-        return `${printable(code)} ${verdict}\n${shown.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("")}`;
+        ] as const;
+        const shown = rows.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
+        return `${pc.bold(printable(code))} ${verdict}\n${facts(shown)}`;
       });
     });
     return exitCode;

@@ -8,7 +8,8 @@ import { finalize, GENERATION, readStoreGeneration } from "../store/generation.t
 import { migrate, schemaStatus } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { type Command, type Io, STORE_SETTINGS } from "./command.ts";
-import { print, progress, table } from "./output.ts";
+import { print, progress } from "./output.ts";
+import { plainTable } from "./table.ts";
 
 export const migrateCommand: Command = {
   name: "migrate",
@@ -51,13 +52,13 @@ export const migrateCommand: Command = {
         /** Of the earliest release that may write, and of this one. */
         generation: { least: generation, own: GENERATION },
       };
-      print(io, input.isJson, report, () => {
+      print(io, input, report, () => {
         const summary = isLookingOnly
           ? `${pending.length} pending`
           : applied.length === 0
             ? "nothing to do"
             : `applied ${applied.length}`;
-        return `${table(["VERSION", "NAME", "STATE"], rows)}${summary}\n${describeWriters(generation, indexed)}`;
+        return `${plainTable(["VERSION", "NAME", "STATE"], rows)}${summary}\n${describeWriters(generation, indexed)}`;
       });
       return 0;
     } finally {

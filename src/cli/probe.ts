@@ -10,8 +10,10 @@ import { machineName } from "../runtime/program.ts";
 import { randomName } from "../runtime/random.ts";
 import { withClient } from "./client.ts";
 import { type Command, type Input, readVerifierKey } from "./command.ts";
-import { print, printable, table } from "./output.ts";
+import { print } from "./output.ts";
 import { PROBE_STEPS, runProbe, type StepResult } from "./probe-steps.ts";
+import { plainTable } from "./table.ts";
+import { printable } from "./text.ts";
 
 export const probeCommand: Command = {
   name: "probe",
@@ -48,7 +50,7 @@ export const probeCommand: Command = {
     const ok = results.every((result) => result.ok);
     const metricsFile = input.value("metrics");
     if (metricsFile !== undefined) writeMetrics(metricsFile, results, ok);
-    print(io, input.isJson, { ok, server, steps: results }, () => {
+    print(io, input, { ok, server, steps: results }, () => {
       const rows = results.map(({ step, at = "", ok: isOk, ms, detail = "" }) => [
         isOk ? "ok" : "FAILED",
         step,
@@ -56,7 +58,7 @@ export const probeCommand: Command = {
         at,
         printable(detail),
       ]);
-      return table(["", "STEP", "TOOK", "AT", ""], rows);
+      return plainTable(["", "STEP", "TOOK", "AT", ""], rows);
     });
     return ok ? 0 : 1;
   },

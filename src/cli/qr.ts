@@ -27,7 +27,7 @@ export const qrCommand: Command = {
       const out = input.value("out");
       if (out === undefined) {
         const { short_code, short_url } = await showLink(client, name);
-        print(io, input.isJson, { short_code, short_url }, () => `${renderUnicodeCompact(short_url)}\n${short_url}\n`);
+        print(io, input, { short_code, short_url }, () => `${renderUnicodeCompact(short_url)}\n${short_url}\n`);
         return;
       }
       const kind = /\.(svg|png)$/i.exec(out)?.[1]?.toLowerCase();
@@ -41,6 +41,6 @@ export const qrCommand: Command = {
       } catch (error) {
         throw badRequest(`cannot write ${out}: ${messageOf(error)}`);
       }
-      print(io, input.isJson, { file: out, bytes: image.length }, () => `wrote ${out}\n`);
+      print(io, input, { file: out, bytes: image.length }, () => `wrote ${out}\n`);
     }),
 };

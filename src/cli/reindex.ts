@@ -6,7 +6,8 @@ import { forgetSideTables, readSideTableStandings, reindexAll } from "../operati
 import { systemClock } from "../runtime/clock.ts";
 import { schemaStatus } from "../store/migrate.ts";
 import { type Command, refuseServer, STORE_SETTINGS } from "./command.ts";
-import { print, progress, table } from "./output.ts";
+import { print, progress } from "./output.ts";
+import { plainTable } from "./table.ts";
 
 export const reindexCommand: Command = {
   name: "reindex",
@@ -42,12 +43,12 @@ export const reindexCommand: Command = {
           );
       }
       const tables = await readSideTableStandings(store);
-      print(io, input.isJson, { filled, tables }, () => {
+      print(io, input, { filled, tables }, () => {
         const rows = tables.map(({ name, through_id, is_complete }) => [
           name,
           is_complete ? "complete" : `filled to ${through_id}`,
         ]);
-        return `${table(["TABLE", "STATE"], rows)}${isLookingOnly ? "" : `indexed ${filled}\n`}`;
+        return `${plainTable(["TABLE", "STATE"], rows)}${isLookingOnly ? "" : `indexed ${filled}\n`}`;
       });
       return 0;
     } finally {

@@ -4,9 +4,10 @@ import type { Static } from "@sinclair/typebox";
 import { badRequest, DeadletterError } from "../errors.ts";
 import type { LogHealth } from "../http/audit-log.ts";
 import type { Heard } from "../http/heard.ts";
-import type { LinkWithHistory, NewLinkBody } from "../http/links.ts";
+import type { LinkWithHistory, ListedLink, NewLinkBody } from "../http/links.ts";
+import type { Stats } from "../http/ops.ts";
 import type { ChangedLink as LinkAsChanged, ShownLink } from "../http/shown-link.ts";
-import type { UserWithLinks } from "../http/users.ts";
+import type { Holder, UserWithLinks } from "../http/users.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event, LogEntry } from "../model/event.ts";
 import type { Key, KeyWithSecret } from "../model/key.ts";
@@ -21,6 +22,12 @@ import type { Explanation } from "../operations/explain.ts";
 import type { LinkDiff } from "../operations/link-history.ts";
 import type { RenamedTag, RenameTag, Tag } from "../operations/tags.ts";
 import { type Client, getBytes, unwrap, unwrapPage } from "./client.ts";
+
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  /** Whether there are more behind these. */
+  readonly isMore: boolean;
+}
 
 export type NewLink = Static<typeof NewLinkBody>;
 export type LinkEdit = Static<typeof LinkEditSchema>;
@@ -103,18 +110,19 @@ export function readQr(
 }
 
 /** By name, from the first on, until there are `limit` or no more. */
-export async function listTags({ api }: Client, limit: number): Promise<Tag[]> {
-  const tags: Tag[] = [];
-  while (tags.length < limit) {
-    const per_page = String(Math.min(limit - tags.length, LIMITS.pageSizeMax));
-    const last = tags.at(-1)?.tag;
-    const page = await unwrap(
-      api.api.tags.get({ query: { per_page, ...(last === undefined ? {} : { after: last }) } }),
-    );
-    tags.push(...page);
-    if (page.length < Number(per_page)) break;
+export async function* listTags({ api }: Client, limit: number): AsyncGenerator<Page<Tag>> {
+  let count = 0;
+  let after: string | undefined;
+  for (;;) {
+    const size = Math.min(limit - count, LIMITS.pageSizeMax);
+    const query = { per_page: String(size), ...(after === undefined ? {} : { after }) };
+    const rows = await unwrap(api.api.tags.get({ query }));
+    count += rows.length;
+    after = rows.at(-1)?.tag;
+    const isMore = rows.length === size;
+    yield { rows, isMore };
+    if (!isMore || count >= limit) return;
   }
-  return tags;
 }
 
 export function renameTag({ api }: Client, wanted: RenameTag): Promise<RenamedTag> {
@@ -128,8 +136,10 @@ export interface LinkFilter {
   tag?: string;
 }
 
-export function listLinks({ api }: Client, filter: LinkFilter, limit: number): Promise<ShownLink[]> {
-  return collect(limit, (page) => unwrapPage(api.urls.get({ query: { ...filter, ...page } })));
+/** With each link's clicks and its owner's name. */
+export function listLinks({ api }: Client, filter: LinkFilter, limit: number): AsyncGenerator<Page<ListedLink>> {
+  const query = { ...filter, include: "clicks,owner" };
+  return pagesOf(limit, (page) => unwrapPage(api.urls.get({ query: { ...query, ...page } })));
 }
 
 /** Throws not_found for a tag that no link has, and for a user or a link there never was. */
@@ -140,7 +150,7 @@ export async function assertNames(
   if (short_code !== undefined) await showLink(client, short_code);
   if (user_id !== undefined) await showUser(client, user_id);
   for (const each of tag?.split(",") ?? [])
-    if ((await listLinks(client, { tag: each }, 1)).length === 0)
+    if ((await collect(listLinks(client, { tag: each }, 1))).length === 0)
       throw new DeadletterError("not_found", `no link has the tag ${JSON.stringify(each)}`, {
         hint: "see which there are with: deadletter tags list",
       });
@@ -158,16 +168,21 @@ export interface EventFilter {
   until?: string;
 }
 
-export function listEvents({ api }: Client, filter: EventFilter, limit: number): Promise<Event[]> {
-  return collect(limit, (page) => unwrapPage(api.events.get({ query: { ...filter, ...page } })));
+export function listEvents({ api }: Client, filter: EventFilter, limit: number): AsyncGenerator<Page<Event>> {
+  return pagesOf(limit, (page) => unwrapPage(api.events.get({ query: { ...filter, ...page } })));
 }
 
 export function createUser({ api }: Client, user: { username: string; email: string }): Promise<User> {
   return unwrap(api.users.post(user));
 }
 
-export function listUsers({ api }: Client, limit: number): Promise<VisibleUser[]> {
-  return collect(limit, (page) => unwrapPage(api.users.get({ query: page })));
+/** Of one link, oldest first. */
+export function listHistory({ api }: Client, name: string, limit: number): AsyncGenerator<Page<Event>> {
+  return pagesOf(limit, (page) => unwrapPage(api.urls({ link: segment(name) }).events.get({ query: page })));
+}
+
+export function listUsers({ api }: Client, limit: number): AsyncGenerator<Page<VisibleUser>> {
+  return pagesOf(limit, (page) => unwrapPage(api.users.get({ query: page })));
 }
 
 export function showUser({ api }: Client, id: string): Promise<Static<typeof UserWithLinks>> {
@@ -198,6 +213,14 @@ export function createKey(
   return unwrap(api.users({ user: segment(userId) }).keys.post(key));
 }
 
+export function whoAmI({ api }: Client): Promise<Holder> {
+  return unwrap(api.whoami.get());
+}
+
+export function readStats({ api }: Client): Promise<Stats> {
+  return unwrap(api.stats.get());
+}
+
 export function listKeys({ api }: Client, userId: string): Promise<Key[]> {
   return unwrap(api.users({ user: segment(userId) }).keys.get());
 }
@@ -212,19 +235,26 @@ export function revokeKey({ api }: Client, userId: string, keyId: string, reason
 }
 
 /** Follows the cursor from page to page until there are `limit` rows or no more. */
-export async function collect<Row>(
+export async function* pagesOf<Row>(
   limit: number,
   read: (page: { per_page: string; cursor?: string }) => Promise<{ data: Row[]; cursor: string | undefined }>,
-): Promise<Row[]> {
-  const rows: Row[] = [];
+): AsyncGenerator<Page<Row>> {
+  let count = 0;
   let cursor: string | undefined;
-  while (rows.length < limit) {
-    const per_page = String(Math.min(limit - rows.length, LIMITS.pageSizeMax));
+  for (;;) {
+    const per_page = String(Math.min(limit - count, LIMITS.pageSizeMax));
     const page = await read({ per_page, ...(cursor === undefined ? {} : { cursor }) });
-    rows.push(...page.data);
-    if (page.cursor === undefined) break;
+    count += page.data.length;
     cursor = page.cursor;
+    yield { rows: page.data, isMore: cursor !== undefined };
+    if (cursor === undefined || count >= limit) return;
   }
+}
+
+/** All rows of pages whose limit is a small one. */
+export async function collect<Row>(pages: AsyncIterable<Page<Row>>): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const page of pages) rows.push(...page.rows);
   return rows;
 }
 

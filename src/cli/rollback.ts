@@ -11,7 +11,8 @@ import { acceptRollback } from "../operations/rollback.ts";
 import { systemFiles } from "../runtime/files.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { type Command, refuseServer, STORE_SETTINGS } from "./command.ts";
-import { print, printable } from "./output.ts";
+import { print } from "./output.ts";
+import { printable } from "./text.ts";
 
 export const acceptRollbackCommand: Command = {
   name: "log accept-rollback",
@@ -70,7 +71,7 @@ export const acceptRollbackCommand: Command = {
         // Signed, it would be taken for one that was accepted.
         ...(isDryRun ? {} : { statement: note }),
       };
-      print(io, input.isJson, report, () => describe(report, note));
+      print(io, input, report, () => describe(report, note));
       return 0;
     } finally {
       await deadletter.close();

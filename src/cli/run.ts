@@ -5,32 +5,42 @@ import { editDistance } from "../runtime/edit-distance.ts";
 import { describeError } from "../runtime/logger.ts";
 import { StoreError } from "../store/store.ts";
 import { CheckpointError } from "../tlog/note.ts";
-import { type Command, columns, helpFor, type Io, parseInput } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { printable } from "./output.ts";
+import { type Command, type Io, parseInput } from "./command.ts";
+import { COMMANDS, SECTIONS } from "./commands.ts";
+import { groupHelp, helpFor, overview, TOPICS } from "./help.ts";
+import { withProfile } from "./profiles.ts";
+import { printable } from "./text.ts";
 
 /** Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable. */
 export async function runCommand(words: readonly string[], io: Io): Promise<number> {
   try {
     const [first = "--help"] = words;
+    const topic = first === "help" ? TOPICS[words[1] ?? ""] : undefined;
+    if (topic !== undefined) {
+      io.out(topic());
+      return 0;
+    }
     if (first === "help" && words.length > 1) return await runCommand([...words.slice(1), "--help"], io);
     if (first === "--help" || first === "-h" || first === "help") {
-      io.out(overview());
+      io.out(overview(SECTIONS));
       return 0;
     }
     const command = findCommand(first === "--version" ? ["version"] : words);
     if (command === undefined) {
       if (words.includes("--json"))
         throw badRequest(`missing COMMAND after ${first}`, `see: deadletter ${first} --help`);
-      io.out(groupHelp(first));
+      io.out(groupHelp(first, COMMANDS));
       return words.includes("--help") || words.includes("-h") ? 0 : 2;
     }
-    const input = parseInput(command, words.slice(command.name.split(" ").length), io);
-    if (input === "help") {
+    const used = command.aliases?.includes(words[0] ?? "") ? 1 : command.name.split(" ").length;
+    const parsed = parseInput(command, words.slice(used), io);
+    if (parsed === "help") {
       io.out(helpFor(command));
       return 0;
     }
-    return await command.run(input, io);
+    const input = await withProfile(command, parsed, io.environment);
+    // What fails is still said.
+    return await command.run(input, input.isQuiet ? { ...io, err: () => {} } : io);
   } catch (error) {
     return explain(error, words.includes("--json"), io);
   }
@@ -40,7 +50,8 @@ export async function runCommand(words: readonly string[], io: Io): Promise<numb
 function findCommand(words: readonly string[]): Command | undefined {
   const [first = "", second = ""] = words;
   const found =
-    COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first);
+    COMMANDS.find(({ name }) => name === `${first} ${second}`) ??
+    COMMANDS.find(({ name, aliases = [] }) => name === first || aliases.includes(first));
   if (found) return found;
   const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
   if (group.length > 0 && (second === "" || second.startsWith("-"))) return undefined;
@@ -54,14 +65,10 @@ function findCommand(words: readonly string[]): Command | undefined {
 
 /** What other programs call it. */
 const SYNONYMS: Readonly<Record<string, string>> = {
-  add: "shorten",
   create: "shorten",
   new: "shorten",
-  ls: "list",
-  rm: "delete",
   remove: "delete",
   del: "delete",
-  edit: "update",
   get: "show",
   undelete: "restore",
   log: "log status",
@@ -76,24 +83,6 @@ function nearest(wanted: readonly string[]): string | undefined {
     if (meant !== undefined) return meant;
   }
   return undefined;
-}
-
-function overview(): string {
-  const list = columns(COMMANDS.filter(({ isInternal }) => !isInternal).map(({ name, summary }) => [name, summary]));
-  return `deadletter: a URL shortener whose every change is in its audit log.
-
-Usage: deadletter COMMAND [flags]
-
-Commands:
-${list}
-Every command takes --json and --help. Without DATABASE_URL the store is a SQLite file in ./data.
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable.
-`;
-}
-
-function groupHelp(group: string): string {
-  const commands = COMMANDS.filter(({ name }) => name.startsWith(`${group} `));
-  return `Usage: deadletter ${group} COMMAND [flags]\n\nCommands:\n${columns(commands.map(({ name, summary }) => [name, summary]))}`;
 }
 
 function explain(thrown: unknown, isJson: boolean, io: Io): number {

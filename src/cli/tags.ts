@@ -1,23 +1,29 @@
 // Tags in a terminal: which there are, and one that takes another's place.
 
+import pc from "picocolors";
 import { withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readLimit } from "./command.ts";
-import { print, printable, progress, table } from "./output.ts";
+import { CLIENT_SETTINGS, type Command, given, REASON } from "./command.ts";
+import { PAGED_FLAGS, printPages, readLimit } from "./listing.ts";
+import { printDone, progress } from "./output.ts";
 import { listTags, renameTag } from "./requests.ts";
+import { printable, thousands } from "./text.ts";
 
 export const tagsListCommand: Command = {
   name: "tags list",
   summary: "List tags by name, with how many links bear each.",
   args: [],
-  flags: [LIMIT],
+  flags: PAGED_FLAGS,
   settings: CLIENT_SETTINGS,
   examples: ["deadletter tags list", "deadletter tags list --limit 500 --json"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const tags = await listTags(client, readLimit(input));
-      const rows = tags.map(({ tag, links }) => [printable(tag), String(links)]);
-      const none = "no tags; give a link one with: deadletter update CODE --add-tag TAG\n";
-      print(io, input.isJson, tags, () => (rows.length === 0 ? none : table(["TAG", "LINKS"], rows)));
+      await printPages({ input, io }, listTags(client, readLimit(input)), {
+        columns: [
+          { name: "tag", value: ({ tag }) => tag, least: 12, paint: () => pc.cyan },
+          { name: "links", value: ({ links }) => links, shown: ({ links }) => thousands(links), align: "right" },
+        ],
+        empty: "no tags; give a link one with: deadletter update CODE --add-tag TAG",
+      });
     }),
 };
 
@@ -47,7 +53,7 @@ export const tagsRenameCommand: Command = {
         const said = input.isOn("dry-run")
           ? `would rename ${from} to ${to} on ${part.left} links; nothing was changed\n`
           : `renamed ${from} to ${to} on ${changed} links\n`;
-        print(io, input.isJson, { ...part, changed }, () => `${printable(said.trimEnd())}\n`);
+        printDone(io, input, { ...part, changed }, () => `${printable(said.trimEnd())}\n`);
         return;
       }
     }),

@@ -1,10 +1,15 @@
 // Commands about users, as clients of the API.
 
+import pc from "picocolors";
 import { badRequest } from "../errors.ts";
+import type { VisibleUser } from "../model/user.ts";
 import { FIRST_ADMIN } from "../operations/bootstrap.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, given, LIMIT, REASON, readInteger, readLimit } from "./command.ts";
-import { linkTable, print, printable, table } from "./output.ts";
+import { CLIENT_SETTINGS, type Command, given, REASON } from "./command.ts";
+import { PAGED_FLAGS, printPages, readLimit, tableOf } from "./listing.ts";
+import { findUserId, onUser } from "./names.ts";
+import { confirmed, print, printDone } from "./output.ts";
 import {
   createKey,
   createUser,
@@ -15,6 +20,10 @@ import {
   restoreUser,
   showUser,
 } from "./requests.ts";
+import { linkColumns } from "./show-link.ts";
+import { type Column, facts } from "./table.ts";
+import { countOf, printable } from "./text.ts";
+import { exactAndRelative, relativeTime } from "./when.ts";
 
 export const usersCreateCommand: Command = {
   name: "users create",
@@ -45,17 +54,17 @@ export const usersCreateCommand: Command = {
         if (!isAdmin) {
           print(
             io,
-            input.isJson,
+            input,
             user,
             () =>
-              `created user ${user.id} (${user.username}); give it a key with: deadletter keys create ${user.id} --role creator\n`,
+              `created user ${user.id} (${user.username}); give it a key with: deadletter keys create ${user.username} --role creator\n`,
           );
           return;
         }
         const key = await createKey(client, String(user.id), { name: "first key", role: "admin" });
         print(
           io,
-          input.isJson,
+          input,
           { ...user, key },
           () => `created user ${user.id} (${user.username}) with this admin key, shown once:\n\n  ${key.key}\n`,
         );
@@ -64,54 +73,72 @@ export const usersCreateCommand: Command = {
     ),
 };
 
+const USER_COLUMNS: readonly Column<VisibleUser>[] = [
+  { name: "id", value: ({ id }) => id, align: "right" },
+  { name: "username", value: ({ username }) => username, least: 12, paint: () => pc.bold },
+  { name: "email", value: ({ email }) => email ?? "", shown: ({ email }) => email ?? "-", least: 14, rank: 1 },
+  { name: "state", value: stateOf, paint: ({ is_active }) => (is_active ? pc.green : pc.red) },
+  {
+    name: "created",
+    value: ({ created_at }) => created_at,
+    shown: ({ created_at }, nowMs) => relativeTime(created_at, nowMs),
+    paint: () => pc.dim,
+    rank: 2,
+  },
+  { name: "version", value: ({ version }) => version, isExtra: true, align: "right" },
+];
+
+function stateOf({ is_active }: Pick<VisibleUser, "is_active">): string {
+  return is_active ? "active" : "inactive";
+}
+
 export const usersListCommand: Command = {
   name: "users list",
   summary: "List users, oldest first.",
   args: [],
-  flags: [LIMIT],
+  flags: PAGED_FLAGS,
   settings: CLIENT_SETTINGS,
   examples: ["deadletter users list", "deadletter users list --limit 500 --json"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const users = await listUsers(client, readLimit(input));
-      const rows = users.map((user) => [
-        String(user.id),
-        user.username,
-        user.email ?? "-",
-        user.is_active ? "active" : "inactive",
-        user.created_at,
-      ]);
-      print(io, input.isJson, users, () => table(["ID", "USERNAME", "EMAIL", "STATE", "CREATED"], rows));
+      const listing = { columns: USER_COLUMNS, empty: "no users; create one with: deadletter users create --admin" };
+      await printPages({ input, io }, listUsers(client, readLimit(input)), listing);
     }),
 };
 
 export const usersShowCommand: Command = {
   name: "users show",
   summary: "Show a user with the newest of its links.",
-  args: ["USER-ID"],
+  args: ["USER"],
   flags: [],
   settings: CLIENT_SETTINGS,
-  examples: ["deadletter users show 7", "deadletter users show 7 --json"],
+  examples: ["deadletter users show ada", "deadletter users show 7 --json"],
   run: (input, io) =>
-    withClient(input, async (client) => {
-      const user = await showUser(client, input.args[0] ?? "");
-      const rows = [
-        ["username", user.username],
-        ["email", user.email ?? "-"],
-        ["state", user.is_active ? "active" : "inactive"],
-        ["id", `${user.id}, version ${user.version}`],
-        ["created", user.created_at],
-        ["updated", user.updated_at],
-      ];
-      const facts = rows.map(([name = "", value = ""]) => `${name.padEnd(10)} ${printable(value)}\n`).join("");
-      print(io, input.isJson, user, () => `${facts}\n${linkTable(user.urls)}`);
-    }),
+    withClient(input, (client) =>
+      onUser(client, input.args[0] ?? "", async (name) => {
+        const user = await showUser(client, name);
+        const nowMs = systemClock.now();
+        print(io, input, user, () => {
+          const rows: [string, string][] = [
+            ["username", printable(user.username)],
+            ["email", printable(user.email ?? "-")],
+            ["state", user.is_active ? pc.green("active") : pc.red("inactive")],
+            ["id", `${user.id}, version ${user.version}`],
+            ["created", exactAndRelative(user.created_at, nowMs)],
+            ["updated", exactAndRelative(user.updated_at, nowMs)],
+          ];
+          // What the user's own page does not have of its links.
+          const columns = linkColumns(nowMs).filter((column) => !["owner", "clicks"].includes(column.name));
+          return `${facts(rows)}\n${user.urls.length === 0 ? "no links\n" : tableOf(io, columns, user.urls)}`;
+        });
+      }),
+    ),
 };
 
 export const usersUpdateCommand: Command = {
   name: "users update",
   summary: "Change a user's name or email.",
-  args: ["USER-ID"],
+  args: ["USER"],
   flags: [
     { name: "username", value: "NAME", help: "letters, digits, . _ -" },
     { name: "email", value: "ADDRESS", help: "compared without case" },
@@ -128,32 +155,32 @@ export const usersUpdateCommand: Command = {
       };
       if (edit.username === undefined && edit.email === undefined)
         throw badRequest("nothing to change", "name at least one of --username, --email");
-      const user = await editUser(client, input.args[0] ?? "", edit);
-      print(io, input.isJson, user, () => `user ${user.id} is ${user.username} (${user.email})\n`);
+      const user = await onUser(client, input.args[0] ?? "", (name) => editUser(client, name, edit));
+      printDone(io, input, user, () => `user ${user.id} is ${user.username} (${user.email})\n`);
     }),
 };
 
 export const usersDeactivateCommand: Command = {
   name: "users deactivate",
   summary: "Deactivate a user and revoke all of its keys. History stays; links stay, or go to another user.",
-  args: ["USER-ID"],
-  flags: [{ name: "hand-over-to", value: "USER-ID", help: "the user who is given all links first" }, REASON],
+  args: ["USER"],
+  flags: [{ name: "hand-over-to", value: "USER", help: "the user who is given all links first" }, REASON],
   settings: CLIENT_SETTINGS,
   examples: [
     'deadletter users deactivate 7 --reason "left the company"',
-    "deadletter users deactivate 7 --hand-over-to 3",
+    "deadletter users deactivate bob --hand-over-to ada",
   ],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const to = readInteger("hand-over-to", input.value("hand-over-to"));
+      const to = await findUserId(client, input.value("hand-over-to"));
       const options = { ...given("reason", input.value("reason")), ...given("hand_over_to", to) };
-      const user = await deactivateUser(client, input.args[0] ?? "", options);
-      print(io, input.isJson, user, () => {
+      const user = await onUser(client, input.args[0] ?? "", (name) => deactivateUser(client, name, options));
+      printDone(io, input, user, () => {
         const { kept, is_more, handed_over } = user.links;
         const links =
           to === undefined
-            ? `it still owns ${kept}${is_more ? " or more" : ""} links`
-            : `user ${to} has its ${handed_over} links`;
+            ? `it still owns ${is_more ? `${kept} or more links` : countOf(kept)}`
+            : `user ${to} has its ${countOf(handed_over)}`;
         return `deactivated user ${user.id} (${user.username}) and revoked its keys; ${links}\n`;
       });
     }),
@@ -162,15 +189,16 @@ export const usersDeactivateCommand: Command = {
 export const usersActivateCommand: Command = {
   name: "users activate",
   summary: "Reactivate a user. Its keys stay revoked; create a new one.",
-  args: ["USER-ID"],
+  args: ["USER"],
   flags: [REASON],
   settings: CLIENT_SETTINGS,
   examples: ['deadletter users activate 7 --reason "back from leave"'],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const user = await restoreUser(client, input.args[0] ?? "", input.value("reason"));
-      const next = `make it a key with: deadletter keys create ${user.id} --role editor`;
-      print(io, input.isJson, user, () => `activated user ${user.id} (${user.username}); ${next}\n`);
+      const reason = input.value("reason");
+      const user = await onUser(client, input.args[0] ?? "", (name) => restoreUser(client, name, reason));
+      const next = `make it a key with: deadletter keys create ${user.username} --role editor`;
+      printDone(io, input, user, () => `activated user ${user.id} (${user.username}); ${next}\n`);
     }),
 };
 
@@ -178,31 +206,32 @@ export const eraseCommand: Command = {
   name: "erase",
   summary:
     "Erase a person from the history, for good: name, email, and what they did. An event says so; proofs still verify.",
-  args: ["USER-ID"],
-  flags: [
-    { name: "yes", help: "confirm the erasure" },
-    { name: "dry-run", help: "only show what would be erased" },
-    REASON,
-  ],
+  args: ["USER"],
+  flags: [{ name: "yes", help: "do not ask" }, { name: "dry-run", help: "only show what would be erased" }, REASON],
   settings: CLIENT_SETTINGS,
-  examples: ["deadletter erase 7 --dry-run", 'deadletter erase 7 --yes --reason "request of 2026-11-20"'],
+  examples: ["deadletter erase ada --dry-run", 'deadletter erase 7 --yes --reason "request of 2026-11-20"'],
   run(input, io) {
     const isDryRun = input.isOn("dry-run");
-    const id = input.args[0] ?? "";
-    if (!isDryRun && !input.isOn("yes"))
+    const name = input.args[0] ?? "";
+    if (!isDryRun && !input.isOn("yes") && !input.mayAsk)
       throw badRequest(
         "an erasure cannot be undone: --yes is needed",
-        `see what it would erase with: deadletter erase ${id} --dry-run`,
+        `see what it would erase with: deadletter erase ${name} --dry-run`,
       );
     return withClient(input, async (client) => {
-      const options = { ...given("reason", input.value("reason")), dry_run: isDryRun };
-      const report = await eraseUser(client, id, options);
-      const { user, erased } = report;
-      const counts = `who did ${erased.actors} events, and ${erased.states} states of user ${user.id}`;
-      print(io, input.isJson, report, () =>
+      const ask = (dry_run: boolean) =>
+        onUser(client, name, (user) => eraseUser(client, user, { ...given("reason", input.value("reason")), dry_run }));
+      const countsOf = ({ user, erased }: Awaited<ReturnType<typeof ask>>) =>
+        `who did ${erased.actors} events, and ${erased.states} states of user ${user.id}`;
+      if (!isDryRun && !input.isOn("yes")) {
+        const planned = await ask(true);
+        await confirmed(`Erase ${countsOf(planned)} (${planned.user.username}), for good?`);
+      }
+      const report = await ask(isDryRun);
+      printDone(io, input, report, () =>
         isDryRun
-          ? `would erase ${counts} (${user.username}); nothing was changed\n`
-          : `erased ${counts}, now called ${user.username}\n`,
+          ? `would erase ${countsOf(report)} (${report.user.username}); nothing was changed\n`
+          : `erased ${countsOf(report)}, now called ${report.user.username}\n`,
       );
     });
   },

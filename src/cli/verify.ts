@@ -15,7 +15,8 @@ import { SYSTEM } from "../runtime/outside.ts";
 import { schemaStatus } from "../store/migrate.ts";
 import type { VerifierKey } from "../tlog/note.ts";
 import { type Command, type Input, type Io, readVerifierKey, refuseServer, STORE_SETTINGS } from "./command.ts";
-import { print, printable, progress } from "./output.ts";
+import { print, progress } from "./output.ts";
+import { printable } from "./text.ts";
 
 export const verifyCommand: Command = {
   name: "verify",
@@ -152,7 +153,7 @@ export function conversation(input: Input, io: Io, label: string) {
       meter.end();
       if (isQuiet && report.isTrue) return 0;
       const verdict = report.isTrue ? "all true" : `${report.findings} false, named above`;
-      print(io, input.isJson, { ...report, findings }, () => `checked ${describe()}: ${verdict}\n`);
+      print(io, input, { ...report, findings }, () => `checked ${describe()}: ${verdict}\n`);
       return report.isTrue ? 0 : 6;
     },
   };

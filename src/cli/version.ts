@@ -13,7 +13,7 @@ export const versionCommand: Command = {
   examples: ["deadletter version --json"],
   run(input, io) {
     const report = { version: VERSION, bun: Bun.version, platform: `${process.platform}-${process.arch}` };
-    print(io, input.isJson, report, () => `deadletter ${VERSION}\n`);
+    print(io, input, report, () => `deadletter ${VERSION}\n`);
     return Promise.resolve(0);
   },
 };

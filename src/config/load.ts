@@ -6,7 +6,7 @@ import { editDistance } from "../runtime/edit-distance.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { type Config, SETTINGS, type Setting, type SettingName } from "./settings.ts";
 
-export type Origin = "flag" | "environment" | "file" | "default" | "unset";
+export type Origin = "flag" | "environment" | "file" | "profile" | "default" | "unset";
 
 export interface LoadedConfig {
   readonly config: Config;

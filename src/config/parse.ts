@@ -153,3 +153,10 @@ export function readWebhook(text: string): string {
   if (!url || !/^https?:$/.test(url.protocol)) throw new RangeError("it is not an http or https address");
   return url.href;
 }
+
+/** Throws RangeError for what would not do as a word on a command line. */
+export function readProfileName(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text))
+    throw new RangeError("must be a word of letters, digits and . _ -, 64 at the most");
+  return text;
+}

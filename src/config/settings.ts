@@ -18,6 +18,7 @@ import {
   readLogLevel,
   readNetworks,
   readPageName,
+  readProfileName,
   readRedirectLines,
   readTarget,
   readWebhook,
@@ -47,6 +48,7 @@ export interface Config {
   readonly homeUrl: string | undefined;
   readonly pageName: string;
   readonly pageColor: string;
+  readonly profile: string | undefined;
   readonly logKey: string | undefined;
   readonly adminKey: string | undefined;
   readonly migrate: boolean;
@@ -490,6 +492,13 @@ export const SETTINGS: readonly Setting[] = [
     env: "DEADLETTER_SERVER",
     read: readBaseUrl,
     help: "URL of a running deadletter; without it, the configured store directly",
+  },
+  {
+    name: "profile",
+    flag: "profile",
+    env: "DEADLETTER_PROFILE",
+    read: readProfileName,
+    help: "a server and its key, as deadletter login has kept them",
   },
   {
     name: "importKey",

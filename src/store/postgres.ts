@@ -9,6 +9,7 @@ import { withDeadline } from "../runtime/deadline.ts";
 import { StoreCounts } from "./counts.ts";
 import { connectionTo } from "./postgres-connection.ts";
 import { mapPostgresError } from "./postgres-errors.ts";
+import { inspectPostgres } from "./postgres-inspection.ts";
 import { readReplication } from "./postgres-replication.ts";
 import { amongText, arraysOf, arrayText, rowTexts } from "./postgres-rows.ts";
 import {
@@ -181,6 +182,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
       size: options.poolSize,
     }),
     counts,
+    inspect: () => read(inspectPostgres),
     replication: () => read(readReplication),
     wal: () => undefined,
     lost: () => undefined,

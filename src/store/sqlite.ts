@@ -10,7 +10,7 @@ import { StoreCounts } from "./counts.ts";
 import { ScanThread } from "./scan-thread.ts";
 import { isBusy, mapSqliteError, SqliteConnection, sqliteTag } from "./sqlite-connection.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
-import { type MigrationTx, type Sql, type Store, StoreError } from "./store.ts";
+import { type Inspection, type MigrationTx, type Sql, type Store, StoreError } from "./store.ts";
 import { StoreFile } from "./store-file.ts";
 import { WalKeeper } from "./wal-keeper.ts";
 
@@ -91,6 +91,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     },
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
     counts,
+    inspect: () => Promise.resolve(inspectSqlite(writer.connection)),
     replication: () => Promise.resolve(undefined),
     wal: () => keeper?.standing,
     lost: () => file.lost,
@@ -239,4 +240,17 @@ async function withSnapshot<T>(path: string, run: (sql: Sql) => Promise<T>): Pro
     if (connection.database.inTransaction) connection.database.run("rollback");
     connection.close();
   }
+}
+
+/** Of the connection that writes: each has settings of its own. */
+function inspectSqlite({ database }: SqliteConnection): Inspection {
+  const [row] = database.query<{ version: string }, []>("select sqlite_version() as version").all();
+  const setting = (name: string) =>
+    String(Object.values(database.query<Record<string, string | number>, []>(`pragma ${name}`).get() ?? {})[0] ?? "");
+  return {
+    version: `SQLite ${row?.version ?? "of an unknown version"}`,
+    nowMs: undefined,
+    isEncrypted: undefined,
+    settings: { journal_mode: setting("journal_mode"), synchronous: setting("synchronous") },
+  };
 }

@@ -89,6 +89,16 @@ export interface Replication {
   readonly lagBytes: number | undefined;
 }
 
+/** The engine's version, its clock, and those of its settings on which durability depends, by their own names. */
+export interface Inspection {
+  readonly version: string;
+  /** Undefined where it has none of its own. */
+  readonly nowMs: number | undefined;
+  /** Whether this connection is encrypted; undefined where there is none. */
+  readonly isEncrypted: boolean | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
 export interface BeginOptions {
   readonly deadlineMs?: number;
   /** On the embedded store resolves once committed, before it is on the disk: a power cut, but no kill, may undo it. */
@@ -129,6 +139,8 @@ export interface Store {
   startBackground(): Promise<void>;
   load(): StoreLoad;
   readonly counts: StoreCounts;
+  /** What the engine says of itself, for whoever looks for what is wrong. Throws unavailable as read() does. */
+  inspect(): Promise<Inspection>;
   /** Undefined on the embedded store. Throws unavailable as read() does. */
   replication(): Promise<Replication | undefined>;
   /** Of the embedded store of a process that serves. */

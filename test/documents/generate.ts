@@ -2,8 +2,8 @@
 // bun test/documents/generate.ts
 
 import { join } from "node:path";
-import { helpFor } from "../../src/cli/command.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
+import { helpFor } from "../../src/cli/help.ts";
 import { createStore, startServer } from "../support/harness.ts";
 import { wrap } from "../support/wrap.ts";
 
