@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
-import { COMMANDS } from "../src/cli/commands.ts";
-import { completionFor } from "../src/cli/completion.ts";
-import { manualPage } from "./man.ts";
+import { SECTIONS } from "../src/cli/commands.ts";
+import { SCRIPTS } from "../src/cli/completions.ts";
+import { manualPages } from "./man.ts";
 
 const ROOT = join(import.meta.dir, "..");
 /** Debian's name of each architecture, and npm's of its Bun. */
@@ -42,10 +42,11 @@ function makePackage(architecture: Architecture): void {
     for (const unit of ["deadletter.service", "deadletter-verify.service", "deadletter-verify.timer"])
       put(`lib/systemd/system/${unit}`, read(`packaging/${unit}`));
     put("etc/default/deadletter", read("packaging/deb/default"));
-    put("usr/share/man/man1/deadletter.1.gz", Bun.gzipSync(Buffer.from(manualPage(COMMANDS))));
-    put("usr/share/bash-completion/completions/deadletter", completionFor("bash", COMMANDS));
-    put("usr/share/zsh/vendor-completions/_deadletter", completionFor("zsh", COMMANDS));
-    put("usr/share/fish/vendor_completions.d/deadletter.fish", completionFor("fish", COMMANDS));
+    for (const { file, text } of manualPages(SECTIONS))
+      put(`usr/share/man/man1/${file}.gz`, Bun.gzipSync(Buffer.from(text)));
+    put("usr/share/bash-completion/completions/deadletter", SCRIPTS.bash);
+    put("usr/share/zsh/vendor-completions/_deadletter", SCRIPTS.zsh);
+    put("usr/share/fish/vendor_completions.d/deadletter.fish", SCRIPTS.fish);
     put("usr/share/doc/deadletter/copyright", read("LICENSE"));
     put("usr/share/doc/deadletter/README.md", read("README.md"));
     put("usr/share/doc/deadletter/changelog.gz", Bun.gzipSync(read("CHANGELOG.md")));

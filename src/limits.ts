@@ -317,6 +317,9 @@ export const LIMITS = {
   /** How long the system's keyring may take, and how long a key on standard input may be. */
   keyringMs: 3_000,
   keyInputBytes: 4_096,
+  /** How long a shell waits for names, and how many it is given. */
+  completionMs: 1_500,
+  completionNames: 200,
   /** What doctor takes for normal: clocks this far apart, a disk with this share free, files this many may be open. */
   clockSkewMs: 5_000,
   diskShareLeast: 0.1,

@@ -26,7 +26,7 @@ export const clicksCommand: Command = {
     "Count how often a link was followed, by day, hour, referrer or device. Bots, prefetches and HEADs are told apart.",
   args: ["LINK"],
   flags: [
-    { name: "by", value: "GROUP", help: `${CLICK_GROUPS.join(", ")}; default day` },
+    { name: "by", value: "GROUP", help: `${CLICK_GROUPS.join(", ")}; default day`, choices: CLICK_GROUPS },
     { name: "from", value: "TIME", help: "included; by default 30 days before --to" },
     { name: "to", value: "TIME", help: "excluded; by default now" },
     { name: "live", help: "print a line whenever there are new clicks, until interrupted" },

@@ -16,6 +16,8 @@ export interface Flag {
   readonly value?: string;
   readonly help: string;
   readonly isRepeatable?: boolean;
+  /** Words that its value is one of. */
+  readonly choices?: readonly string[];
   /** What it was called before, which is still taken. */
   readonly formerly?: string;
 }
@@ -30,6 +32,10 @@ export interface Command {
   readonly aliases?: readonly string[];
   /** Names of the words that follow, in order; those in brackets may be left out. */
   readonly args: readonly string[];
+  /** Words that its argument is one of. */
+  readonly choices?: readonly string[];
+  /** Whether what follows is not looked at. */
+  readonly takesAnyWords?: boolean;
   readonly flags: readonly Flag[];
   /** Settings whose flags this command takes, beside the environment that every command reads. */
   readonly settings: readonly SettingName[];
@@ -108,6 +114,9 @@ export const COMMON: readonly Flag[] = [
 
 /** Throws bad_request for an unknown flag, a missing value, or too few or too many words. */
 export function parseInput(command: Command, words: readonly string[], io: Io): Input | "help" {
+  // What is asked by a shell must not fail for what somebody set, or typed so far.
+  if (command.takesAnyWords)
+    return { ...(parseInput({ ...command, takesAnyWords: false }, [], { ...io, environment: {} }) as Input), words };
   const settings = SETTINGS.filter((setting) => command.settings.includes(setting.name) && setting.flag !== undefined);
   const options: Record<string, { type: "string" | "boolean"; short?: string; multiple?: boolean }> = {};
   const former = new Map<string, string>();

@@ -7,7 +7,8 @@ import { backupCommand } from "./backup.ts";
 import { bulkCommand } from "./bulk.ts";
 import { clicksCommand } from "./clicks.ts";
 import type { Command } from "./command.ts";
-import { createCompletionCommand } from "./completion.ts";
+import { createCompleteCommand } from "./complete.ts";
+import { completionsCommand } from "./completions.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { drillRestoreCommand } from "./drill.ts";
@@ -142,7 +143,8 @@ export const SECTIONS: readonly Section[] = [
       profilesCommand,
       whoamiCommand,
       configCommand,
-      createCompletionCommand(() => COMMANDS),
+      completionsCommand,
+      createCompleteCommand(() => COMMANDS),
       versionCommand,
     ],
   },

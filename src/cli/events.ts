@@ -21,7 +21,7 @@ export const eventsCommand: Command = {
     { name: "user", value: "USER", help: "only what this user did: a name, an email or an id", formerly: "user-id" },
     { name: "key-id", value: "KEY", help: "only what was done with this key: its id, or USER/NAME" },
     { name: "tag", value: "TAG", help: "only events of links that have this tag now" },
-    { name: "type", value: "TYPE", help: EVENT_TYPES.join(", ") },
+    { name: "type", value: "TYPE", help: EVENT_TYPES.join(", "), choices: EVENT_TYPES },
     {
       name: "request-id",
       value: "ID",

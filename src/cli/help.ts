@@ -34,7 +34,7 @@ ${paragraph(`Exit codes: ${EXIT_CODES}.`)}`;
 }
 
 /** The first clause of a summary. */
-function briefOf(summary: string): string {
+export function briefOf(summary: string): string {
   return summary.split(/[.:;](?: |$)/)[0] ?? summary;
 }
 

@@ -20,7 +20,7 @@ export const keysCreateCommand: Command = {
   summary: "Create an API key for a user and print it, once.",
   args: ["USER"],
   flags: [
-    { name: "role", value: "ROLE", help: `${ROLES.join(", ")}; each includes the ones before it` },
+    { name: "role", value: "ROLE", help: `${ROLES.join(", ")}; each includes the ones before it`, choices: ROLES },
     { name: "name", value: "TEXT", help: "what the key is for; default: key" },
     { name: "expires", value: "TIME", help: "never by default" },
   ],

@@ -173,7 +173,15 @@ export const deleteCommand: Command = {
   aliases: ["rm"],
   summary: "Soft-delete a link: it answers 404, keeps its code and can be restored.",
   args: ["LINK"],
-  flags: [{ name: "reason", value: "REASON", help: `${DELETE_REASONS.join(", ")}; default user_requested` }, WAIT],
+  flags: [
+    {
+      name: "reason",
+      value: "REASON",
+      help: `${DELETE_REASONS.join(", ")}; default user_requested`,
+      choices: DELETE_REASONS,
+    },
+    WAIT,
+  ],
   settings: CLIENT_SETTINGS,
   examples: ["deadletter delete sale", "deadletter delete sale --reason policy_cleanup --wait 5"],
   run: (input, io) =>

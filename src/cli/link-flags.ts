@@ -16,7 +16,12 @@ export const OPTION_FLAGS: readonly Flag[] = [
     isRepeatable: true,
   },
   { name: "starts", value: "TIME", help: "until then the link answers 404; or now" },
-  { name: "status", value: "CODE", help: `${LINK_STATUSES.join(", ")}; browsers keep 301 and 308 for good` },
+  {
+    name: "status",
+    value: "CODE",
+    help: `${LINK_STATUSES.join(", ")}; browsers keep 301 and 308 for good`,
+    choices: LINK_STATUSES.map(String),
+  },
   {
     name: "max-age",
     value: "SECONDS",
@@ -26,8 +31,14 @@ export const OPTION_FLAGS: readonly Flag[] = [
     name: "forward",
     value: "WHAT",
     help: `of the visitor's address: ${FORWARDS.join(", ")} (places such as {1} in the target)`,
+    choices: FORWARDS,
   },
-  { name: "query-wins", value: "WHOSE", help: `where both have a value: ${QUERY_WINNERS.join(" or ")}` },
+  {
+    name: "query-wins",
+    value: "WHOSE",
+    help: `where both have a value: ${QUERY_WINNERS.join(" or ")}`,
+    choices: QUERY_WINNERS,
+  },
 ];
 
 /** What was given of them. Throws bad_request for a word or a number that none of them takes. */

@@ -99,7 +99,11 @@ async function ask<Answer>(question: () => Promise<Answer>, absent: Answer): Pro
  * The input with the server and the key of its profile: the one that is named, or the default one where nothing else says what to
  * work on and no store is here. Throws not_found for a profile there is not, bad_request where a server is named as well.
  */
-export async function withProfile(command: Command, input: Input, environment: Environment): Promise<Input> {
+export async function withProfile(
+  command: Pick<Command, "settings">,
+  input: Input,
+  environment: Environment,
+): Promise<Input> {
   if (!command.settings.includes("profile")) return input;
   const { config, origins } = input;
   if (config.profile === undefined) {

@@ -52,6 +52,7 @@ describe.skipIf(!canInstall)("the Debian package", () => {
     expect(inside("deadletter", "version").trim()).toBe(`deadletter ${packageJson.version}`);
     for (const path of [
       "usr/share/man/man1/deadletter.1.gz",
+      "usr/share/man/man1/deadletter-users-create.1.gz",
       "usr/share/bash-completion/completions/deadletter",
       "usr/share/doc/deadletter/runbook.md",
     ])

@@ -20,6 +20,12 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   debootstrap: "debootstrap",
   "docker-compose": "docker-compose",
   chromium: "chromium",
+  bash: "bash",
+  zsh: "zsh",
+  fish: "fish",
+  man: "man-db",
+  mandoc: "mandoc",
+  tmux: "tmux",
 };
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin`;
