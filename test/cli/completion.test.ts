@@ -114,17 +114,19 @@ describe("names of a server", () => {
     }
   });
 
-  test.skipIf(Bun.which("bash") === null)("are offered by bash itself", () => {
-    const offered = (...words: string[]) => {
+  test.skipIf(Bun.which("bash") === null)("are offered by bash itself", async () => {
+    const offered = async (...words: string[]) => {
       const typed = ["deadletter", ...words].map((word) => `'${word}'`).join(" ");
       const script = `source ./script; compopt() { :; }; COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _deadletter; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const env = { ...environment, HOME: folder, PATH: `${folder}:${process.env.PATH}` };
-      return Bun.spawnSync(["bash", "-c", script], { cwd: folder, env }).stdout.toString().trim().split("\n");
+      // The server that is asked runs in this process.
+      const child = Bun.spawn(["bash", "-c", script], { cwd: folder, env });
+      return (await new Response(child.stdout).text()).trim().split("\n");
     };
-    expect(offered("show", "sa")).toEqual(["sale"]);
-    expect(offered("users", "show", "")).toEqual(["admin", "ada"]);
-    expect(offered("monitoring", "")).toEqual(["rules", "dashboard", "alertmanager"]);
-    expect(offered("bulk", "scr")).toEqual(["script"]);
+    expect(await offered("show", "sa")).toEqual(["sale"]);
+    expect(await offered("users", "show", "")).toEqual(["admin", "ada"]);
+    expect(await offered("monitoring", "")).toEqual(["rules", "dashboard", "alertmanager"]);
+    expect(await offered("bulk", "scr")).toEqual(["script"]);
   });
 });
 
