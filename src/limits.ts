@@ -317,6 +317,23 @@ export const LIMITS = {
   /** How long the system's keyring may take, and how long a key on standard input may be. */
   keyringMs: 3_000,
   keyInputBytes: 4_096,
+  /** Of a full screen: how long a lone ESC may be the beginning of more, what a paste and a sequence may hold, the least size. */
+  escapeMs: 50,
+  pasteChars: 16_384,
+  sequenceChars: 32,
+  screenColumnsLeast: 40,
+  screenRowsLeast: 10,
+  terminalRetryMs: 5,
+  /** How often a full screen asks again, and how soon it says that it waits. */
+  screenRefreshMs: 2_000,
+  screenSpinnerMs: 150,
+  searchPauseMs: 150,
+  screenPauseMs: 100,
+  /** How often the dashboard asks the server for one thing, and how many rates it plots. */
+  dashboardAskMs: 1_000,
+  dashboardPoints: 600,
+  /** Rows that a full screen keeps of a list. */
+  screenRows: 2_000,
   /** How long a shell waits for names, and how many it is given. */
   completionMs: 1_500,
   completionNames: 200,

@@ -6,6 +6,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import typescript, { type Node } from "typescript-5";
 import { openStore } from "../src/app/open-store.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
+import { TOPICS } from "../src/cli/help.ts";
 import { migrate } from "../src/store/migrate.ts";
 import { SqliteConnection } from "../src/store/sqlite-connection.ts";
 import type { Tx } from "../src/store/store.ts";
@@ -132,10 +133,13 @@ describe("files", () => {
       "CONTRIBUTING.md",
       ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
     ];
-    const isKnown = (words: string) =>
-      COMMANDS.some(
-        ({ name }) => `${words} `.startsWith(`${name} `) || (name.startsWith(`${words} `) && !words.includes(" ")),
+    const isKnown = (words: string): boolean => {
+      if (words.startsWith("help ")) return words.slice(5) in TOPICS || isKnown(words.slice(5));
+      const names = COMMANDS.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+      return names.some(
+        (name) => `${words} `.startsWith(`${name} `) || (name.startsWith(`${words} `) && !words.includes(" ")),
       );
+    };
     const unknown = docs.flatMap((path) =>
       commandsIn(read(path))
         .filter((words) => !isKnown(words))

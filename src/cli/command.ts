@@ -58,6 +58,8 @@ export interface Input extends LoadedConfig {
   readonly isQuiet: boolean;
   /** Whether a person is there to be asked: false with --no-input. */
   readonly mayAsk: boolean;
+  /** What the process is to return, where the command itself finds nothing wrong. */
+  readonly endWith: (exitCode: number) => void;
   /** Says a line beside the data. */
   readonly note: (line: string) => void;
 }
@@ -153,6 +155,7 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
     isJson: values.json === true,
     isQuiet: values.quiet === true,
     mayAsk: io.isInteractive && values.input !== false,
+    endWith: () => {},
     note: (line) => (values.quiet === true ? undefined : io.err(`deadletter: ${line}\n`)),
   };
 }

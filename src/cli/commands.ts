@@ -10,6 +10,7 @@ import type { Command } from "./command.ts";
 import { createCompleteCommand } from "./complete.ts";
 import { completionsCommand } from "./completions.ts";
 import { configCommand } from "./config.ts";
+import { dashboardCommand } from "./dashboard.ts";
 import { doctorCommand } from "./doctor.ts";
 import { drillRestoreCommand } from "./drill.ts";
 import { eventsCommand } from "./events.ts";
@@ -118,6 +119,7 @@ export const SECTIONS: readonly Section[] = [
     commands: [
       serveCommand,
       adminCommand,
+      dashboardCommand,
       statsCommand,
       healthCommand,
       metricsCommand,

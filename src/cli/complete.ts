@@ -10,8 +10,9 @@ import { type Client, connect } from "./client.ts";
 import { CLIENT_SETTINGS, COMMON, type Command, type Flag, type Input, type Io } from "./command.ts";
 import { briefOf, TOPICS } from "./help.ts";
 import { readProfiles, withProfile } from "./profiles.ts";
-import { collect, listLinks, listTags, listUsers } from "./requests.ts";
+import { collect, listLinks, listTags } from "./requests.ts";
 import { printable } from "./text.ts";
+import { listUsers } from "./user-requests.ts";
 
 /** What can stand in a place: words that are known here, files, or names that the server has. */
 type Kind = "codes" | "users" | "tags" | "profiles" | "files";

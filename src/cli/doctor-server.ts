@@ -7,8 +7,9 @@ import { VERSION } from "../runtime/version.ts";
 import { type Client, connect } from "./client.ts";
 import type { Input } from "./command.ts";
 import { attempt, type Finding, failed, ok, warning } from "./doctor-finding.ts";
-import { readLogStatus, readStats, whoAmI } from "./requests.ts";
+import { readLogStatus, readStats } from "./requests.ts";
 import { readReadiness } from "./server-status.ts";
+import { whoAmI } from "./user-requests.ts";
 import { duration } from "./when.ts";
 
 export async function checkServer(input: Input, server: string): Promise<readonly Finding[]> {

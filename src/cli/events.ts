@@ -7,9 +7,9 @@ import { type Client, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, type Input } from "./command.ts";
 import { followEvents } from "./follow.ts";
 import { PAGED_FLAGS, printPages, readLimit } from "./listing.ts";
-import { findKeyIdIn } from "./names.ts";
+import { assertNames, findKeyIdIn } from "./names.ts";
 import { readTime } from "./read-time.ts";
-import { assertNames, type EventFilter, listEvents } from "./requests.ts";
+import { type EventFilter, listEvents } from "./requests.ts";
 import { eventColumns } from "./show-event.ts";
 
 export const eventsCommand: Command = {
@@ -49,7 +49,7 @@ export const eventsCommand: Command = {
         return followEvents(client, { input, io });
       }
       const isBounded = input.value("request-id") !== undefined && input.value("since") === undefined;
-      await printPages({ input, io }, listEvents(client, filter, readLimit(input)), {
+      await printPages({ input, io }, () => listEvents(client, filter, readLimit(input)), {
         columns: eventColumns(systemClock.now()),
         empty: isBounded
           ? "no events of that request in the last 24 hours; use --since TIME for earlier ones"

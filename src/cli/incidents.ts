@@ -22,7 +22,7 @@ export const incidentsListCommand: Command = {
   examples: ["deadletter incidents list"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      await printPages({ input, io }, listIncidents(client, readLimit(input)), {
+      await printPages({ input, io }, () => listIncidents(client, readLimit(input)), {
         columns: INCIDENT_COLUMNS,
         empty: "no incidents; take links down with: deadletter takedown --host HOST --reason TEXT",
       });
@@ -59,7 +59,7 @@ export const incidentsCloseCommand: Command = {
     }),
 };
 
-export type IncidentState = "holding" | "open" | "closed";
+type IncidentState = "holding" | "open" | "closed";
 
 export function incidentState({ is_open, hold }: Pick<Incident, "is_open" | "hold">): IncidentState {
   return is_open ? (hold ? "holding" : "open") : "closed";
@@ -74,7 +74,7 @@ export function describeMatch(match: IncidentMatch): string {
     .join(", ");
 }
 
-const INCIDENT_COLUMNS: readonly Column<Incident>[] = [
+export const INCIDENT_COLUMNS: readonly Column<Incident>[] = [
   { name: "id", value: ({ id }) => id, align: "right" },
   { name: "state", value: incidentState, paint: (incident) => STATE_PAINTS[incidentState(incident)] },
   {

@@ -11,8 +11,8 @@ import { LIST_FLAGS, printRows } from "./listing.ts";
 import { findKeyId, onUser } from "./names.ts";
 import { print, printDone } from "./output.ts";
 import { readTime } from "./read-time.ts";
-import { createKey, listKeys, revokeKey } from "./requests.ts";
 import type { Column } from "./table.ts";
+import { createKey, listKeys, revokeKey } from "./user-requests.ts";
 import { relativeTime } from "./when.ts";
 
 export const keysCreateCommand: Command = {
@@ -49,14 +49,14 @@ export const keysCreateCommand: Command = {
     }),
 };
 
-function stateOf({ revoked_at, expires_at }: Key, nowMs: number): string {
+export function keyState({ revoked_at, expires_at }: Key, nowMs: number): string {
   if (revoked_at !== null) return "revoked";
   if (expires_at === null) return "live";
   return Date.parse(expires_at) <= nowMs ? "expired" : "live";
 }
 
 function keyColumns(nowMs: number): readonly Column<Key>[] {
-  const state = (key: Key) => stateOf(key, nowMs);
+  const state = (key: Key) => keyState(key, nowMs);
   return [
     { name: "id", value: ({ id }) => id, align: "right" },
     { name: "name", value: ({ name }) => name, least: 10, paint: () => pc.bold },

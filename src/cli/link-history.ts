@@ -10,7 +10,7 @@ import { onLink } from "./names.ts";
 import { describeHeard, print, printDone } from "./output.ts";
 import { readTime } from "./read-time.ts";
 import { diffLink, explainCode, revertLink } from "./requests.ts";
-import { describeChanges } from "./show-event.ts";
+import { changeLines } from "./show-event.ts";
 import { describeLink } from "./show-link.ts";
 import { facts } from "./table.ts";
 import { printable } from "./text.ts";
@@ -69,7 +69,8 @@ export const diffCommand: Command = {
         if (from.version === to.version && input.value("from") === undefined)
           return `${short_code} has no earlier version\n`;
         const head = `${short_code}: version ${from.version} (${from.at}) to version ${to.version} (${to.at})\n`;
-        return `${head}${describeChanges(changes) || "  nothing differs\n"}`;
+        const lines = changeLines(changes).map((line) => `  ${line}\n`);
+        return `${head}${lines.join("") || "  nothing differs\n"}`;
       });
     }),
 };

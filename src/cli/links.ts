@@ -7,22 +7,14 @@ import { dailyClicks } from "./clicks.ts";
 import { type Client, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, type Input, type Io } from "./command.ts";
 import { PAGED_FLAGS, printPages, readLimit, tableOf } from "./listing.ts";
-import { findUserId, onLink } from "./names.ts";
+import { assertNames, findUserId, onLink } from "./names.ts";
 import { print } from "./output.ts";
 import { readTime } from "./read-time.ts";
-import {
-  assertNames,
-  explainCode,
-  type LinkFilter,
-  listHistory,
-  listLinks,
-  showLink,
-  showLinkAt,
-  showUser,
-} from "./requests.ts";
+import { explainCode, type LinkFilter, listHistory, listLinks, showLink, showLinkAt } from "./requests.ts";
 import { eventColumns } from "./show-event.ts";
 import { describeLink, linkColumns } from "./show-link.ts";
 import { sparkline, thousands } from "./text.ts";
+import { showUser } from "./user-requests.ts";
 
 export const listCommand: Command = {
   name: "list",
@@ -51,7 +43,7 @@ export const listCommand: Command = {
   run: (input, io) =>
     withClient(input, async (client) => {
       const filter = await readFilter(client, input);
-      await printPages({ input, io }, listLinks(client, filter, readLimit(input)), {
+      await printPages({ input, io }, () => listLinks(client, filter, readLimit(input)), {
         columns: linkColumns(systemClock.now()),
         empty:
           Object.keys(filter).length > 0
@@ -146,7 +138,7 @@ export const historyCommand: Command = {
           ],
           empty: "no events",
         };
-        await printPages({ input, io }, listHistory(client, name, readLimit(input)), listing);
+        await printPages({ input, io }, () => listHistory(client, name, readLimit(input)), listing);
       }),
     ),
 };

@@ -6,6 +6,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { editDistance } from "../runtime/edit-distance.ts";
 import { type Flag, type Input, type Io, readInteger } from "./command.ts";
 import type { Page } from "./requests.ts";
+import { runScreen } from "./screen/run.ts";
 import { type Column, TableWriter, tabbedLine } from "./table.ts";
 
 export interface Listing<Row> {
@@ -27,6 +28,7 @@ export const LIST_FLAGS: readonly Flag[] = [
 export const PAGED_FLAGS: readonly Flag[] = [
   { name: "limit", value: "N", help: `maximum number of rows, default ${LIMITS.pageSizeDefault}` },
   { name: "all", help: "every row, however many" },
+  { name: "watch", help: "on a terminal: show the list again every two seconds, until q" },
   ...LIST_FLAGS,
 ];
 
@@ -41,13 +43,14 @@ export function readLimit(input: Input): number {
 /** Prints pages as they come, and waits for whoever reads. How many rows there were. */
 export async function printPages<Row>(
   { input, io }: { readonly input: Input; readonly io: Io },
-  pages: AsyncIterable<Page<Row>>,
+  pages: () => AsyncIterable<Page<Row>>,
   listing: Listing<Row>,
 ): Promise<number> {
+  if (input.isOn("watch")) return watch(input, pages, listing);
   const writer = writerFor(input, io, listing);
   let count = 0;
   let isMore = false;
-  for await (const page of pages) {
+  for await (const page of pages()) {
     isMore = page.isMore;
     if (page.rows.length === 0) continue;
     io.out(writer.rows(page.rows, count === 0));
@@ -69,7 +72,32 @@ export function printRows<Row>(
   rows: readonly Row[],
   listing: Listing<Row>,
 ): Promise<number> {
-  return printPages(to, only(rows), listing);
+  return printPages(to, () => only(rows), listing);
+}
+
+/** The list as it is now, again and again, on a full screen. */
+async function watch<Row>(input: Input, pages: () => AsyncIterable<Page<Row>>, listing: Listing<Row>): Promise<number> {
+  if (!input.mayAsk || input.isJson)
+    throw badRequest("--watch is for a terminal", "in scripts: events --follow, or log follow");
+  if (input.isOn("all")) throw badRequest("--watch shows what fits a screen: leave --all out");
+  const columns = chooseColumns(input, listing.columns);
+  let rows: readonly Row[] = [];
+  input.endWith(
+    await runScreen({
+      everyMs: LIMITS.screenRefreshMs,
+      async read() {
+        const read: Row[] = [];
+        for await (const page of pages()) read.push(...page.rows);
+        rows = read;
+      },
+      view({ width, height }) {
+        const table = new TableWriter(columns, { width, nowMs: systemClock.now() });
+        if (rows.length === 0) return [listing.empty];
+        return `${table.header(rows)}${table.lines(rows)}`.split("\n").slice(0, height);
+      },
+    }),
+  );
+  return rows.length;
 }
 
 async function* only<Row>(rows: readonly Row[]): AsyncGenerator<Page<Row>> {

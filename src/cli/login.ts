@@ -10,9 +10,9 @@ import { CLIENT_SETTINGS, type Command, type Input } from "./command.ts";
 import { LIST_FLAGS, printRows } from "./listing.ts";
 import { print, printDone } from "./output.ts";
 import { DEFAULT_PROFILE, profilesPath, readProfiles, removeProfile, saveProfile } from "./profiles.ts";
-import { whoAmI } from "./requests.ts";
 import { facts } from "./table.ts";
 import { printable } from "./text.ts";
+import { whoAmI } from "./user-requests.ts";
 
 export const loginCommand: Command = {
   name: "login",

@@ -5,7 +5,8 @@ import { LIMITS } from "../limits.ts";
 import { isCode, isId } from "../model/code.ts";
 import { editDistance } from "../runtime/edit-distance.ts";
 import type { Client } from "./client.ts";
-import { collect, explainCode, listKeys, listUsers, showLink, showUser } from "./requests.ts";
+import { collect, explainCode, listLinks, showLink } from "./requests.ts";
+import { listKeys, listUsers, showUser } from "./user-requests.ts";
 
 /**
  * Runs what is asked of a link with the name that the API knows it by. Throws bad_request for an address that no link of this
@@ -113,4 +114,18 @@ export async function findKeyIdIn(client: Client, text: string | undefined): Pro
 export function completeTarget(text: string): string {
   const host = /^[^\s/:@?#]+\.[^\s/:@?#]+(?::\d{1,5})?(?=[/?#]|$)/.exec(text);
   return host === null ? text : `https://${text}`;
+}
+
+/** Throws not_found for a tag that no link has, and for a user or a link there never was. */
+export async function assertNames(
+  client: Client,
+  { tag, user_id, short_code }: { tag?: string; user_id?: string; short_code?: string },
+): Promise<void> {
+  if (short_code !== undefined) await showLink(client, short_code);
+  if (user_id !== undefined) await showUser(client, user_id);
+  for (const each of tag?.split(",") ?? [])
+    if ((await collect(listLinks(client, { tag: each }, 1))).length === 0)
+      throw new DeadletterError("not_found", `no link has the tag ${JSON.stringify(each)}`, {
+        hint: "see which there are with: deadletter tags list",
+      });
 }

@@ -33,16 +33,21 @@ export type Direction = "ahead" | "behind";
 export async function readTime(input: Input, flag: string, direction: Direction): Promise<string | undefined> {
   const text = input.value(flag);
   if (text === undefined || RFC3339.test(text)) return text;
-  const nowMs = systemClock.now();
-  const ms = await understand(text.trim(), nowMs, direction);
+  const time = await readTimeText(text, direction, `--${flag}: `);
+  input.note(`--${flag}: ${text} is ${localTime(Date.parse(time))}, ${time}`);
+  return time;
+}
+
+/** The same of a text. */
+export async function readTimeText(text: string, direction: Direction, label = ""): Promise<string> {
+  if (RFC3339.test(text)) return text;
+  const ms = await understand(text.trim(), systemClock.now(), direction);
   if (ms === undefined)
     throw badRequest(
-      `--${flag}: ${JSON.stringify(text)} is not a time`,
+      `${label}${JSON.stringify(text)} is not a time`,
       "write 2026-12-01T18:00:00Z, 2026-12-01, 7d, 1h ago or tomorrow 18:00 (deadletter help times)",
     );
-  const time = new Date(ms).toISOString();
-  input.note(`--${flag}: ${text} is ${localTime(ms)}, ${time}`);
-  return time;
+  return new Date(ms).toISOString();
 }
 
 /** Milliseconds; undefined where it cannot be read whole. */

@@ -1,22 +1,16 @@
 // What a client can ask for, each once: the scripted commands and the admin screen call these same functions.
 
 import type { Static } from "@sinclair/typebox";
-import { badRequest, DeadletterError } from "../errors.ts";
+import { badRequest } from "../errors.ts";
 import type { LogHealth } from "../http/audit-log.ts";
 import type { Heard } from "../http/heard.ts";
 import type { LinkWithHistory, ListedLink, NewLinkBody } from "../http/links.ts";
 import type { Stats } from "../http/ops.ts";
 import type { ChangedLink as LinkAsChanged, ShownLink } from "../http/shown-link.ts";
-import type { Holder, UserWithLinks } from "../http/users.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event, LogEntry } from "../model/event.ts";
-import type { Key, KeyWithSecret } from "../model/key.ts";
 import type { LinkEdit as LinkEditSchema } from "../model/link.ts";
-import type { Role } from "../model/role.ts";
-import type { User, UserEdit, VisibleUser } from "../model/user.ts";
 import type { ClickQuery, ClickReport } from "../operations/clicks.ts";
-import type { OwnedLinks } from "../operations/deactivate.ts";
-import type { ErasureReport } from "../operations/erase.ts";
 import type { Disclosures } from "../operations/events.ts";
 import type { Explanation } from "../operations/explain.ts";
 import type { LinkDiff } from "../operations/link-history.ts";
@@ -142,18 +136,26 @@ export function listLinks({ api }: Client, filter: LinkFilter, limit: number): A
   return pagesOf(limit, (page) => unwrapPage(api.urls.get({ query: { ...query, ...page } })));
 }
 
-/** Throws not_found for a tag that no link has, and for a user or a link there never was. */
-export async function assertNames(
-  client: Client,
-  { tag, user_id, short_code }: { tag?: string; user_id?: string; short_code?: string },
-): Promise<void> {
-  if (short_code !== undefined) await showLink(client, short_code);
-  if (user_id !== undefined) await showUser(client, user_id);
-  for (const each of tag?.split(",") ?? [])
-    if ((await collect(listLinks(client, { tag: each }, 1))).length === 0)
-      throw new DeadletterError("not_found", `no link has the tag ${JSON.stringify(each)}`, {
-        hint: "see which there are with: deadletter tags list",
-      });
+/** One page of the same, from a cursor on. */
+export function readLinkPage(
+  { api }: Client,
+  filter: LinkFilter,
+  { size, cursor }: { readonly size: number; readonly cursor?: string | undefined },
+): Promise<{ data: ListedLink[]; cursor: string | undefined }> {
+  const query = {
+    ...filter,
+    include: "clicks,owner",
+    per_page: String(size),
+    ...(cursor === undefined ? {} : { cursor }),
+  };
+  return unwrapPage(api.urls.get({ query }));
+}
+
+/** Whether an event is in the signed log, so that anybody can be given proof of it. */
+export async function isProven(client: Client, eventId: number): Promise<boolean> {
+  const response = await client.get(`/events/${eventId}/proof`);
+  await response.arrayBuffer();
+  return response.ok;
 }
 
 export interface EventFilter {
@@ -172,66 +174,13 @@ export function listEvents({ api }: Client, filter: EventFilter, limit: number):
   return pagesOf(limit, (page) => unwrapPage(api.events.get({ query: { ...filter, ...page } })));
 }
 
-export function createUser({ api }: Client, user: { username: string; email: string }): Promise<User> {
-  return unwrap(api.users.post(user));
-}
-
 /** Of one link, oldest first. */
 export function listHistory({ api }: Client, name: string, limit: number): AsyncGenerator<Page<Event>> {
   return pagesOf(limit, (page) => unwrapPage(api.urls({ link: segment(name) }).events.get({ query: page })));
 }
 
-export function listUsers({ api }: Client, limit: number): AsyncGenerator<Page<VisibleUser>> {
-  return pagesOf(limit, (page) => unwrapPage(api.users.get({ query: page })));
-}
-
-export function showUser({ api }: Client, id: string): Promise<Static<typeof UserWithLinks>> {
-  return unwrap(api.users({ user: segment(id) }).get());
-}
-
-export function editUser({ api }: Client, id: string, edit: Static<typeof UserEdit>): Promise<User> {
-  return unwrap(api.users({ user: segment(id) }).put(edit));
-}
-
-export function deactivateUser(
-  { api }: Client,
-  id: string,
-  options: { reason?: string; hand_over_to?: number },
-): Promise<User & { links: OwnedLinks }> {
-  return unwrap(api.users({ user: segment(id) }).delete(options));
-}
-
-export function restoreUser({ api }: Client, id: string, reason: string | undefined): Promise<User> {
-  return unwrap(api.users({ user: segment(id) }).restore.post(reason === undefined ? {} : { reason }));
-}
-
-export function createKey(
-  { api }: Client,
-  userId: string,
-  key: { name: string; role: Role; expires_at?: string },
-): Promise<KeyWithSecret> {
-  return unwrap(api.users({ user: segment(userId) }).keys.post(key));
-}
-
-export function whoAmI({ api }: Client): Promise<Holder> {
-  return unwrap(api.whoami.get());
-}
-
 export function readStats({ api }: Client): Promise<Stats> {
   return unwrap(api.stats.get());
-}
-
-export function listKeys({ api }: Client, userId: string): Promise<Key[]> {
-  return unwrap(api.users({ user: segment(userId) }).keys.get());
-}
-
-export function revokeKey({ api }: Client, userId: string, keyId: string, reason: string | undefined): Promise<Key> {
-  return unwrap(
-    api
-      .users({ user: segment(userId) })
-      .keys({ key: segment(keyId) })
-      .delete(reason === undefined ? {} : { reason }),
-  );
 }
 
 /** Follows the cursor from page to page until there are `limit` rows or no more. */
@@ -289,12 +238,4 @@ export function readLogStatus({ api }: Client): Promise<LogHealth> {
 /** Entries from an index on; where there is none yet, the server waits up to `waitS` for one. */
 export function readLogEntries({ api }: Client, from: number, limit: number, waitS: number): Promise<LogEntry[]> {
   return unwrap(api.log.entries.get({ query: { from: String(from), limit: String(limit), wait: String(waitS) } }));
-}
-
-export function eraseUser(
-  { api }: Client,
-  id: string,
-  options: { reason?: string; dry_run?: boolean },
-): Promise<ErasureReport> {
-  return unwrap(api.users({ user: segment(id) }).erase.post(options));
 }

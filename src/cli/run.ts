@@ -39,8 +39,13 @@ export async function runCommand(words: readonly string[], io: Io): Promise<numb
       return 0;
     }
     const input = await withProfile(command, parsed, io.environment);
+    let ending = 0;
+    const endWith = (exitCode: number) => {
+      ending = exitCode;
+    };
     // What fails is still said.
-    return await command.run(input, input.isQuiet ? { ...io, err: () => {} } : io);
+    const exitCode = await command.run({ ...input, endWith }, input.isQuiet ? { ...io, err: () => {} } : io);
+    return exitCode || ending;
   } catch (error) {
     return explain(error, words.includes("--json"), io);
   }

@@ -8,6 +8,7 @@ import { getBytes, readJson, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command } from "./command.ts";
 import { print } from "./output.ts";
 import { readStats } from "./requests.ts";
+import { readSamples } from "./samples.ts";
 import { facts } from "./table.ts";
 import { byteCount, printable, thousands } from "./text.ts";
 import { duration, exactAndRelative } from "./when.ts";
@@ -26,7 +27,7 @@ export const statsCommand: Command = {
     }),
 };
 
-function describeStats(stats: Stats): string {
+export function describeStats(stats: Stats): string {
   const { links, events, clicks, as_of, log_refused } = stats;
   const kinds = Object.entries(events ?? {}).filter(([, count]) => count > 0);
   return facts([
@@ -77,7 +78,7 @@ export function readReadiness(client: Parameters<typeof readJson>[0]): Promise<R
   return readJson<Report>(client, "/readyz", [200, 503]);
 }
 
-function describeReadiness({ status, checks }: Report): string {
+export function describeReadiness({ status, checks }: Report): string {
   const paint = status === "ready" ? pc.green : status === "degraded" ? pc.yellow : pc.red;
   const rows = Object.entries(checks).map(([name, { ok, detail }]): [string, string] => [
     name,
@@ -99,27 +100,12 @@ export const metricsCommand: Command = {
       const wanted = input.value("grep");
       const lines = text.split("\n").filter((line) => wanted === undefined || nameIn(line).includes(wanted));
       if (!input.isJson) return io.out(`${lines.map(printable).join("\n").trimEnd()}\n`);
-      print(
-        io,
-        input,
-        lines.flatMap((line) => readSample(line)),
-        () => "",
-      );
+      // JSON has no infinity.
+      const samples = readSamples(lines.join("\n")).filter(({ value }) => Number.isFinite(value));
+      print(io, input, samples, () => "");
     }),
 };
 
 function nameIn(line: string): string {
   return /^(?:# \w+ )?([a-zA-Z_:][\w:]*)/.exec(line)?.[1] ?? "";
-}
-
-/** A sample of Prometheus's text format, without its time. */
-function readSample(line: string): { name: string; labels: Record<string, string>; value: number | string }[] {
-  const [, name, labels = "", text = ""] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line) ?? [];
-  if (name === undefined) return [];
-  const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
-    ([, label = "", value = ""]) => [label, value] as const,
-  );
-  // JSON has no infinity.
-  const value = Number.isFinite(Number(text)) ? Number(text) : text;
-  return [{ name, labels: Object.fromEntries(pairs), value }];
 }

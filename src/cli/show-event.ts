@@ -4,7 +4,7 @@ import pc from "picocolors";
 import type { Changes } from "../model/changes.ts";
 import type { Event } from "../model/event.ts";
 import type { Column, Paint } from "./table.ts";
-import { printable } from "./text.ts";
+import { cutMiddle, printable, widthOf } from "./text.ts";
 import { relativeTime } from "./when.ts";
 
 const KIND_PAINTS: Readonly<Record<string, Paint>> = {
@@ -112,12 +112,17 @@ function plain(value: unknown): string {
   return value === "" || value.includes(" ") ? JSON.stringify(value) : value;
 }
 
-/** `  target: "a" -> "b"`, a line each. */
-export function describeChanges(changes: Changes): string {
-  return Object.entries(changes)
-    .map(
-      ([field, { from, to }]) =>
-        `  ${FIELD_NAMES[field] ?? field}: ${pc.red(printable(JSON.stringify(from)))} -> ${pc.green(printable(JSON.stringify(to)))}\n`,
-    )
-    .join("");
+/** `target: "a" -> "b"`, a line each; in two lines where it would not fit. */
+export function changeLines(changes: Changes, width = Number.POSITIVE_INFINITY): string[] {
+  return Object.entries(changes).flatMap(([field, { from, to }]) => {
+    const name = FIELD_NAMES[field] ?? field;
+    const [old, now] = [from, to].map((value) => printable(JSON.stringify(value)));
+    const whole = `${name}: ${old} -> ${now}`;
+    if (widthOf(whole) <= width) return [`${name}: ${pc.red(old)} -> ${pc.green(now)}`];
+    return [
+      `${name}:`,
+      pc.red(`- ${cutMiddle(old ?? "", width - 2)}`),
+      pc.green(`+ ${cutMiddle(now ?? "", width - 2)}`),
+    ];
+  });
 }

@@ -17,7 +17,7 @@ export const tagsListCommand: Command = {
   examples: ["deadletter tags list", "deadletter tags list --limit 500 --json"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      await printPages({ input, io }, listTags(client, readLimit(input)), {
+      await printPages({ input, io }, () => listTags(client, readLimit(input)), {
         columns: [
           { name: "tag", value: ({ tag }) => tag, least: 12, paint: () => pc.cyan },
           { name: "links", value: ({ links }) => links, shown: ({ links }) => thousands(links), align: "right" },

@@ -10,6 +10,9 @@ import { CLIENT_SETTINGS, type Command, given, REASON } from "./command.ts";
 import { PAGED_FLAGS, printPages, readLimit, tableOf } from "./listing.ts";
 import { findUserId, onUser } from "./names.ts";
 import { confirmed, print, printDone } from "./output.ts";
+import { linkColumns } from "./show-link.ts";
+import { type Column, facts } from "./table.ts";
+import { countOf, printable } from "./text.ts";
 import {
   createKey,
   createUser,
@@ -19,10 +22,7 @@ import {
   listUsers,
   restoreUser,
   showUser,
-} from "./requests.ts";
-import { linkColumns } from "./show-link.ts";
-import { type Column, facts } from "./table.ts";
-import { countOf, printable } from "./text.ts";
+} from "./user-requests.ts";
 import { exactAndRelative, relativeTime } from "./when.ts";
 
 export const usersCreateCommand: Command = {
@@ -73,7 +73,7 @@ export const usersCreateCommand: Command = {
     ),
 };
 
-const USER_COLUMNS: readonly Column<VisibleUser>[] = [
+export const USER_COLUMNS: readonly Column<VisibleUser>[] = [
   { name: "id", value: ({ id }) => id, align: "right" },
   { name: "username", value: ({ username }) => username, least: 12, paint: () => pc.bold },
   { name: "email", value: ({ email }) => email ?? "", shown: ({ email }) => email ?? "-", least: 14, rank: 1 },
@@ -102,7 +102,7 @@ export const usersListCommand: Command = {
   run: (input, io) =>
     withClient(input, async (client) => {
       const listing = { columns: USER_COLUMNS, empty: "no users; create one with: deadletter users create --admin" };
-      await printPages({ input, io }, listUsers(client, readLimit(input)), listing);
+      await printPages({ input, io }, () => listUsers(client, readLimit(input)), listing);
     }),
 };
 

@@ -45,6 +45,8 @@ export const THRESHOLD_LIST: readonly Threshold[] = Object.entries(THRESHOLDS).m
   ...rest,
 }));
 
+export const DEFAULT_THRESHOLDS: Thresholds = readThresholds(() => undefined);
+
 /** `textOf` gives what was said for a flag. Throws bad_request for what is not a number of its range. */
 export function readThresholds(textOf: (flag: string) => string | undefined): Thresholds {
   const read = ({ flag, default: otherwise, least, most }: Threshold): number => {

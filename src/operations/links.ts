@@ -9,11 +9,10 @@ import type { Event } from "../model/event.ts";
 import { type Link, type LinkChange, type LinkRow, linkFromRow } from "../model/link.ts";
 import { LINK_TAGS } from "../model/link-sides.ts";
 import { LINK } from "../model/link-subject.ts";
-import { USER, type UserRow } from "../model/user.ts";
 import { findClicks, listClickTotals } from "../store/queries/clicks.ts";
 import { listHistory } from "../store/queries/events.ts";
 import { type LinkPage, listLinks, lookUpLink } from "../store/queries/links.ts";
-import { findSubjects } from "../store/queries/subjects.ts";
+import { findUsers } from "../store/queries/users.ts";
 import type { Sql } from "../store/store.ts";
 import type { Idempotency } from "./ask.ts";
 import type { Core } from "./context.ts";
@@ -88,11 +87,11 @@ export async function readBeside({ store }: Core, links: readonly Link[], includ
   const [clicks, users] = await store.read((sql) =>
     Promise.all([
       includes.includes("clicks") && ids.length > 0 ? listClickTotals(sql, ids) : [],
-      includes.includes("owner") && userIds.length > 0 ? findSubjects(sql, USER, userIds) : [],
+      includes.includes("owner") && userIds.length > 0 ? findUsers(sql, userIds) : [],
     ]),
   );
   const clicksById = new Map(clicks.map((row) => [row.url_id, row.clicks]));
-  const namesById = new Map(users.map((row) => [row.id, (row as unknown as UserRow).username]));
+  const namesById = new Map(users.map((row) => [row.id, row.username]));
   return {
     clicksOf: ({ id }: Link) => clicksById.get(id) ?? 0,
     ownerOf: ({ user_id }: Link) => (user_id === null ? null : (namesById.get(user_id) ?? null)),

@@ -1,56 +1,46 @@
 // The admin screen in a real terminal: keys are typed, the screen is read, and what was done is asked of the store.
 
 import { expect, test } from "bun:test";
-import { createStore, startServer, until } from "../support/harness.ts";
-import { commandLine } from "../support/process.ts";
+import { createStore, startServer } from "../support/harness.ts";
+import { commandLine, runDeadletter } from "../support/process.ts";
+import { CTRL_C, CTRL_U, DOWN, ENTER, ESCAPE, openTerminal } from "../support/screen.ts";
 
-const ENTER = "\r";
-const DOWN = "\u001b[B";
-const CTRL_C = "\u0003";
+const ADMIN = [...commandLine(), "admin"];
 
-async function openScreen(environment: Record<string, string>) {
-  let screen = "";
-  const child = Bun.spawn([...commandLine(), "admin"], {
-    env: { PATH: process.env.PATH ?? "", TERM: "xterm", NO_COLOR: "1", ...environment },
-    terminal: {
-      cols: 120,
-      rows: 50,
-      data: (_, chunk) => {
-        screen = Bun.stripANSI(screen + new TextDecoder().decode(chunk));
-      },
-    },
-  });
-  return {
-    child,
-    /** Waits for a text after the last one that was waited for, then types. */
-    async at(text: string, keys: string) {
-      await until(`the screen shows ${JSON.stringify(text)}; it shows ${screen}`, () => screen.includes(text));
-      screen = screen.slice(screen.indexOf(text) + text.length);
-      child.terminal?.write(keys);
-    },
-  };
+/** The terminal is given back: no alternate screen, a cursor, no bracketed paste. */
+function expectClean(raw: string): void {
+  for (const [on, off] of [
+    ["\u001b[?1049h", "\u001b[?1049l"],
+    ["\u001b[?25l", "\u001b[?25h"],
+    ["\u001b[?2004h", "\u001b[?2004l"],
+  ] as const)
+    expect([on, raw.lastIndexOf(off) > raw.lastIndexOf(on)]).toEqual([on, true]);
 }
 
-test("find, create, edit, delete, restore and make a key, on the screen", async () => {
+test("create, edit, delete, restore, revert and make a key, on the screen", async () => {
   const store = await createStore("sqlite");
   const server = await startServer(store);
-  const { child, at } = await openScreen({ ...store.environment, DEADLETTER_KEY: server.adminKey });
+  const { at, exited, raw } = openTerminal(ADMIN, { ...store.environment, DEADLETTER_KEY: server.adminKey });
 
-  await at("What next?", DOWN + ENTER);
-  await at("Target", `https://example.com/from-screen${ENTER}`);
+  await at("no links; n makes one", "n");
+  // What is wrong is said at once, and what was typed is kept.
+  await at("Target", `javascript:x${ENTER}`);
+  await at("scheme must be http or https", CTRL_U);
+  await at("Target", `example.com/from-screen${ENTER}`);
   await at("Short code", `screen${ENTER}`);
   await at("Title", `Made by hand${ENTER}`);
-  await at("/screen", "");
+  await at("Tags", `hand, made${ENTER}`);
+  await at("Expires", ENTER);
+  await at("created http", "");
   const made = (await server.call("GET", "/urls/screen")).json;
-  expect(made).toMatchObject({ title: "Made by hand", user_id: server.adminId });
+  expect(made).toMatchObject({ title: "Made by hand", tags: ["hand", "made"], user_id: server.adminId });
+  expect(made.original_url).toBe("https://example.com/from-screen");
   expect(made.events[0].actor.via).toMatch(/^cli:uid-\d+$/);
 
-  await at("What next?", ENTER);
-  await at("Search", `screen${ENTER}`);
-  await at("Which one?", ENTER);
-  await at("What about screen?", ENTER);
+  await at("screen", "e");
   await at("Target", `/edited${ENTER}`);
   await at("Title", ENTER);
+  await at("Tags", ENTER);
   await at("Expires", ENTER);
   await at("Reason", `typed${ENTER}`);
   await at("version 2", "");
@@ -59,46 +49,112 @@ test("find, create, edit, delete, restore and make a key, on the screen", async 
     version: 2,
   });
 
-  await at("What next?", ENTER);
-  await at("Search", `screen${ENTER}`);
-  await at("Which one?", ENTER);
-  await at("What about screen?", DOWN + ENTER);
+  await at("screen", "d");
   await at("Why?", DOWN + ENTER);
-  await at("Delete screen?", `y`);
+  await at("Delete screen?", "y");
   await at("deleted screen", "");
   expect((await server.call("GET", "/urls/screen/events")).json.at(-1)).toMatchObject({
     event_type: "deleted",
     reason: "policy_cleanup",
   });
 
-  await at("What next?", ENTER);
-  await at("Search", `screen${ENTER}`);
-  await at("Which one?", ENTER);
-  await at("What about screen?", ENTER);
+  await at("inactive", "u");
   await at("Reason", ENTER);
-  await at("restored", "");
+  await at("restored http", "");
   expect((await server.call("GET", "/urls/screen")).json).toMatchObject({ is_active: true, version: 4 });
 
-  // A refusal is shown, and the screen stays.
-  await at("What next?", DOWN + ENTER);
-  await at("Target", `javascript:x${ENTER}`);
-  await at("Short code", ENTER);
-  await at("Title", ENTER);
-  await at("scheme must be http or https", "");
+  await at("screen", "v");
+  await at("To which version?", DOWN + DOWN + ENTER);
+  await at("Reason", ENTER);
+  await at("as it was at version 1", "");
+  expect((await server.call("GET", "/urls/screen")).json).toMatchObject({
+    original_url: "https://example.com/from-screen",
+    version: 5,
+  });
 
-  await at("What next?", DOWN + DOWN + ENTER);
-  await at("For whom?", ENTER);
+  // A form that is left changes nothing.
+  await at("screen", "d");
+  await at("Why?", ESCAPE);
+  await at("cancelled; nothing was changed", "3");
+  await at("admin@localhost", "m");
   await at("Role", ENTER);
-  await at("What is the key for?", `screen test${ENTER}`);
-  await at("dl_", "");
+  await at("What is it for?", `screen test${ENTER}`);
+  await at("Expires", `90d${ENTER}`);
+  await at("dl_", ENTER);
+  await at("made key", "");
   expect((await server.call("GET", `/users/${server.adminId}/keys`)).json.at(-1)).toMatchObject({
     name: "screen test",
     role: "reader",
   });
 
-  await at("What next?", CTRL_C);
-  expect(await child.exited).toBe(0);
+  await at("q quit", "q");
+  expect(await exited).toBe(0);
+  expectClean(raw());
   expect(await server.verify()).toEqual([]);
   await server.close();
   store.remove();
+}, 120_000);
+
+test("a code that is taken is said before the next question, and a form outlives a server that does not", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store);
+  await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "taken" });
+  const { at, exited, raw } = openTerminal(ADMIN, {
+    DEADLETTER_SERVER: server.listeners.apiUrl,
+    DEADLETTER_KEY: server.adminKey,
+  });
+  await at("taken", "n");
+  await at("Target", `https://example.com/${ENTER}`);
+  await at("Short code", `taken${ENTER}`);
+  await at("taken is taken", `${CTRL_U}free${ENTER}`);
+  await at("Title", ENTER);
+  await at("Tags", ENTER);
+  await at("Expires", "");
+  await server.close();
+  await at("never; or 7d", `7d${ENTER}`);
+  await at("the server cannot be reached", "");
+  const back = await startServer(store, { PORT: String(server.listeners.port) });
+  // All is asked again, as it was typed.
+  for (const [question, typed] of [
+    ["Target", "https://example.com/"],
+    ["Short code", "free"],
+    ["Title", ""],
+    ["Tags", ""],
+    ["Expires", "7d"],
+  ] as const) {
+    await at(question, "");
+    await at(typed, ENTER);
+  }
+  await at("created http", CTRL_C);
+  expect(await exited).toBe(130);
+  expectClean(raw());
+  expect((await back.call("GET", "/urls/free", undefined, { key: server.adminKey })).status).toBe(200);
+  await back.close();
+  store.remove();
 }, 60_000);
+
+test("Ctrl-C leaves with 130 from every tab and every state, and the terminal is clean", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store);
+  await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "sale" });
+  for (const keys of ["", "2", "3", "4", "5", "6", "/", ":", "?", ENTER]) {
+    const { at, exited, raw } = openTerminal(
+      ADMIN,
+      { DEADLETTER_SERVER: server.listeners.apiUrl, DEADLETTER_KEY: server.adminKey },
+      { columns: 60, rows: 20 },
+    );
+    await at("sale", keys);
+    await at("", CTRL_C);
+    expect([keys, await exited]).toEqual([keys, 130]);
+    expectClean(raw());
+  }
+  await server.close();
+  store.remove();
+}, 60_000);
+
+test("without a terminal it names the commands to use", async () => {
+  for (const words of [["admin"], ["dashboard"]]) {
+    const { exitCode, stderr } = await runDeadletter(words, {});
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("in scripts use")]);
+  }
+});

@@ -3,15 +3,15 @@
 
 import { join } from "node:path";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { helpFor } from "../../src/cli/help.ts";
+import { EXIT_CODES, helpFor, TOPICS } from "../../src/cli/help.ts";
 import { createStore, startServer } from "../support/harness.ts";
 import { wrap } from "../support/wrap.ts";
 
 export const DOCS = join(import.meta.dir, "../../docs");
 
-const CLI_INTRODUCTION = `What \`deadletter COMMAND --help\` prints, made by \`bun test/documents/generate.ts\`. Every command takes
-\`--json\`. Data goes to standard output, everything else to standard error. Exit codes: 0 ok, 1 failed, 2
-usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable.`;
+const CLI_INTRODUCTION = `What \`deadletter COMMAND --help\` prints, made by \`bun test/documents/generate.ts\`; \`deadletter help settings\`,
+\`deadletter help times\` and \`deadletter help output\` are at the end. Data goes to standard output, everything else to
+standard error. Exit codes: ${EXIT_CODES}.`;
 
 const API_INTRODUCTION = `Made by \`bun test/documents/generate.ts\` from what the server says of itself at \`/openapi.json\` (OpenAPI
 3.1, for programs) and \`/docs\` (for people), which have every schema. A key goes into
@@ -22,11 +22,14 @@ page.`;
 export function cliDocument(): string {
   const shown = COMMANDS.filter(({ isInternal }) => !isInternal);
   const sections = shown.map((command) => `## ${command.name}\n\n\`\`\`text\n${helpFor(command).trimEnd()}\n\`\`\`\n`);
+  const topics = Object.entries(TOPICS).map(
+    ([name, text]) => `## help ${name}\n\n\`\`\`text\n${text().trimEnd()}\n\`\`\`\n`,
+  );
   return `# Commands
 
 ${wrap(CLI_INTRODUCTION)}
 
-${sections.join("\n")}`;
+${[...sections, ...topics].join("\n")}`;
 }
 
 interface Operation {

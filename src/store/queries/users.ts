@@ -14,6 +14,10 @@ export function findUser(sql: Sql, id: number): Query<UserRow> {
   return sql`select ${columns(sql)} from users where id = ${id}`;
 }
 
+export function findUsers(sql: Sql, ids: readonly number[]): Query<UserRow> {
+  return sql`select ${columns(sql)} from users where id ${sql.among(ids)}`;
+}
+
 /** By name or email, in any case; both are ASCII. */
 export function findUserNamed(sql: Sql, name: string): Query<UserRow> {
   const folded = name.toLowerCase();
