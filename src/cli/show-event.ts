@@ -64,7 +64,12 @@ export function eventLine(event: Event): string[] {
 }
 
 /** What people call it. */
-const FIELD_NAMES: Readonly<Record<string, string>> = { original_url: "target", user_id: "owner", is_active: "active" };
+const FIELD_NAMES: Readonly<Record<string, string>> = {
+  original_url: "target",
+  user_id: "owner",
+  is_active: "active",
+  incident_id: "incident",
+};
 
 /** Every change, verbatim: `title: "a" -> "b"; is_active: true -> false (duplicate)` */
 function detailsOf(event: Event): string {

@@ -120,7 +120,7 @@ async function goOnForm(client: Client, { id }: Incident): Promise<string> {
   begin(`Go on with incident ${id}`);
   const more = () => takeDownMore(client, String(id));
   const done = await repeat(await more(), more);
-  return `incident ${id}: ${countOf(done.incident.taken)} are down for it`;
+  return `incident ${id}: ${countOf(done.incident.taken - done.incident.undone)} down for it`;
 }
 
 async function undoForm(client: Client, { id, taken, undone }: Incident): Promise<string> {

@@ -141,7 +141,13 @@ function eventLines(event: Event, width: number, nowMs: number): string[] {
   const who = printable(event.actor_name ?? "(erased)");
   const head = `${pc.dim(`v${event.version}`)} ${paintKind(event.event_type)} ${who} ${pc.dim(relativeTime(event.timestamp, nowMs))}`;
   const reason = event.reason === null ? [] : [`   ${pc.dim(`"${printable(event.reason)}"`)}`];
-  const changes =
-    event.event_type === "created" || event.event_type === "imported" ? {} : ((event.details.changes ?? {}) as Changes);
-  return [head, ...reason, ...changeLines(changes, Math.max(10, width - 4)).map((line) => `   ${line}`)];
+  // What the kind of the event says already is left out.
+  const changes = Object.entries((event.details.changes ?? {}) as Changes).filter(
+    ([field]) => event.event_type !== "created" && event.event_type !== "imported" && field !== "is_active",
+  );
+  return [
+    head,
+    ...reason,
+    ...changeLines(Object.fromEntries(changes), Math.max(10, width - 4)).map((line) => `   ${line}`),
+  ];
 }

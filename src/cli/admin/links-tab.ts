@@ -11,7 +11,7 @@ import type { Cursor, Size } from "../screen/terminal.ts";
 import { TextField } from "../screen/text-field.ts";
 import { linkColumns } from "../show-link.ts";
 import type { Column } from "../table.ts";
-import { cutEnd, thousands } from "../text.ts";
+import { countOf, cutEnd, thousands } from "../text.ts";
 import { linkActions } from "./link-actions.ts";
 import { LinkDetail } from "./link-detail.ts";
 import { ListPane } from "./list-pane.ts";
@@ -136,7 +136,7 @@ export class LinksTab implements Tab {
       this.#sort === "newest" ? "" : `by ${this.#sort}`,
     ].filter((text) => text !== "");
     const isMore = this.#cursor !== undefined;
-    const count = `${thousands(this.#rows.length)}${isMore ? "+" : ""} links`;
+    const count = isMore ? `${thousands(this.#rows.length)}+ links` : countOf(this.#rows.length);
     const said = [...filters, count].join(" · ");
     const prompt = `/ ${this.#search.text}`;
     const hint = this.#isSearching || this.#search.text !== "" ? prompt : pc.dim("/ search");
