@@ -7,6 +7,7 @@ import { StoreError } from "../store/store.ts";
 import { CheckpointError } from "../tlog/note.ts";
 import { type Command, type Io, parseInput } from "./command.ts";
 import { COMMANDS, SECTIONS } from "./commands.ts";
+import { askFirstWords, isFirstRun } from "./first-run.ts";
 import { groupHelp, helpFor, overview, TOPICS } from "./help.ts";
 import { withProfile } from "./profiles.ts";
 import { printable } from "./text.ts";
@@ -14,6 +15,7 @@ import { printable } from "./text.ts";
 /** Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable. */
 export async function runCommand(words: readonly string[], io: Io): Promise<number> {
   try {
+    if (words.length === 0 && isFirstRun(io)) return await runCommand(await askFirstWords(io), io);
     const [first = "--help"] = words;
     const topic = first === "help" ? TOPICS[words[1] ?? ""] : undefined;
     if (topic !== undefined) {

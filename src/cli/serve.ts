@@ -1,6 +1,7 @@
 // serve: opens everything, makes the first admin of an empty store, listens until told to stop. With --workers it is the
 // supervisor of as many processes that do so together (serve-worker, an internal command).
 
+import pc from "picocolors";
 import type { Deadletter } from "../app/assemble.ts";
 import type { Listeners } from "../app/listen.ts";
 import { open } from "../app/open.ts";
@@ -137,7 +138,7 @@ async function serve(config: Config, io: Io, seat?: Seat): Promise<number> {
     if (address && isExposed(address))
       log.warn("the database is reached over a network in the clear, or may be: set sslmode=verify-full", { place });
     const from = address ? `${place}, ${describeProtection(address)}` : place;
-    const said = `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${from}\n${greeting(listeners)}`;
+    const said = `deadletter ${VERSION} serves on ${listeners.baseUrl} from ${from}\n${greeting(listeners, io.isErrTerminal)}`;
     if (seat)
       seat.serving({
         port: listeners.port,
@@ -233,18 +234,36 @@ function probe(hostname: string, port: number): Bun.Server<undefined> {
   }
 }
 
+type Greeting = (listeners: Listeners, isTerminal: boolean) => string;
+
 /** On an empty store: the first admin, where one may be made unasked, and the next command to type. */
-async function welcome(deadletter: Deadletter): Promise<(listeners: Listeners) => string> {
+async function welcome(deadletter: Deadletter): Promise<Greeting> {
   const { core, config, self } = deadletter;
   if (core.store.engine === "sqlite" || config.adminKey !== undefined) {
     const admin = await createFirstAdmin(core, { ...self, via: "serve" }, config.adminKey);
     if (!admin) return () => "";
     if (config.adminKey !== undefined)
       return () => `created user "${admin.user.username}" with the key that was configured\n`;
-    return ({ baseUrl, apiUrl }) => firstSteps(admin, baseUrl, apiUrl);
+    return ({ baseUrl, apiUrl }, isTerminal) => (isTerminal ? banner(admin) : firstSteps(admin, baseUrl, apiUrl));
   }
   const hasAdmin = await hasAdminKey(core);
   return () => (hasAdmin ? "" : "no key exists yet; create the first with: deadletter users create --admin\n");
+}
+
+/** For a person, who has commands at hand. */
+function banner({ user: { username }, key: { key } }: Admin): string {
+  return `
+  Your admin key, of user "${username}". It is shown once and kept nowhere; store it now:
+
+  ${pc.bold(key)}
+
+  Next, in another terminal, from this directory:
+
+    ${pc.cyan("deadletter shorten https://example.com/ --code hello")}
+    ${pc.cyan("deadletter admin")}
+    ${pc.cyan("deadletter dashboard")}
+
+`;
 }
 
 function firstSteps({ user: { username }, key: { key } }: Admin, baseUrl: string, apiUrl: string): string {
