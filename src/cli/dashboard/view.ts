@@ -39,6 +39,7 @@ export function dashboardLines(
     `${pc.bold("Redirects")}  ${rate(reading.redirects.per_second)}/s ${pc.dim(`highest ${rate(Math.max(0, ...recent))}/s in ${duration(recent.length * 2_000) ?? "0 s"}`)}`,
     ...plot.map((line) => pc.cyan(line)),
     ...known,
+    "",
   ];
   const room = Math.max(0, height - before.length);
   const events = shown.events.slice(0, Math.max(0, room - 1));
