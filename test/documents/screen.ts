@@ -41,7 +41,7 @@ await seed();
 await until("all is in the log", () => run(["log", "status", "--json"]).includes('"backlog": 0'), 20_000);
 // More come and fewer, as they do.
 const visitors = setInterval(() => {
-  const busy = 1 + 2 * Math.abs(Math.sin(performance.now() / 9_000));
+  const busy = 0.5 + 3 * Math.sin(performance.now() / 7_000) ** 2;
   for (let visits = 0; visits < busy; visits++) void visit();
 }, 30);
 const shown: string[] = [];
@@ -51,11 +51,19 @@ for (const words of [["list"], ["events", "--code", "sale"], ["verify"]]) {
 }
 await Bun.write(
   join(ROOT, "docs/admin.svg"),
-  screenSvg(await capture(["admin"], { waitMs: 3_000 }), { width: WIDTH, height: HEIGHT }),
+  screenSvg(await capture(["admin"], { waitMs: 3_000 }), {
+    title: "deadletter admin",
+    width: WIDTH,
+    height: HEIGHT,
+  }),
 );
 await Bun.write(
   join(ROOT, "docs/dashboard.svg"),
-  screenSvg(await capture(["dashboard"], { waitMs: 40_000 }), { width: WIDTH, height: HEIGHT }),
+  screenSvg(await capture(["dashboard"], { waitMs: 40_000 }), {
+    title: "deadletter dashboard",
+    width: WIDTH,
+    height: HEIGHT,
+  }),
 );
 clearInterval(visitors);
 server.kill();

@@ -18,11 +18,12 @@ const PLAIN: Style = { colour: TEXT, isBold: false, isDim: false, isInverse: fal
 
 export function screenSvg(
   text: string,
-  { width, height }: { readonly width: number; readonly height: number },
+  { title, width, height }: { readonly title: string; readonly width: number; readonly height: number },
 ): string {
   const size = { x: width * CELL.width + PADDING * 2, y: height * CELL.height + PADDING * 2 };
   const rows = text.replace(/\n$/, "").split("\n").slice(0, height);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.x.toFixed(0)} ${size.y}" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14">
+<title>${escapeXml(title)}</title>
 <rect width="100%" height="100%" rx="8" fill="${GROUND}"/>
 ${rows.map((line, row) => drawRow(line, row)).join("")}</svg>
 `;
@@ -43,7 +44,7 @@ function drawRow(line: string, row: number): string {
           : `<rect x="${x.toFixed(1)}" y="${y}" width="${(cells * CELL.width).toFixed(1)}" height="${CELL.height}" fill="${ground}"/>\n`;
       if (text.trim() === "") return back;
       const look = `${style.isBold ? ' font-weight="bold"' : ""}${style.isDim ? ' opacity="0.6"' : ""}`;
-      return `${back}<text x="${x.toFixed(1)}" y="${y + 13}" fill="${ink}"${look} textLength="${(cells * CELL.width).toFixed(1)}" lengthAdjust="spacingAndGlyphs" xml:space="preserve">${escape(text)}</text>\n`;
+      return `${back}<text x="${x.toFixed(1)}" y="${y + 13}" fill="${ink}"${look} textLength="${(cells * CELL.width).toFixed(1)}" lengthAdjust="spacingAndGlyphs" xml:space="preserve">${escapeXml(text)}</text>\n`;
     })
     .join("");
 }
@@ -51,11 +52,12 @@ function drawRow(line: string, row: number): string {
 function runsOf(line: string): { text: string; style: Style }[] {
   const runs: { text: string; style: Style }[] = [];
   let style: Style = { ...PLAIN };
-  for (const part of line.split(/(\u001b\[[\d;]*m)/)) {
-    const codes = part.startsWith("\u001b[") ? part.slice(2, -1) : undefined;
-    if (codes === undefined) {
-      if (part !== "") runs.push({ text: part, style: { ...style } });
-    } else for (const code of codes.split(";").map(Number)) style = after(style, code);
+  for (const [index, part] of line.split("\u001b[").entries()) {
+    // What follows an escape sequence's beginning begins with its parameters, up to m.
+    const [, codes, text] = index === 0 ? [part, undefined, part] : (/^([\d;]*)m(.*)$/s.exec(part) ?? [part, "", part]);
+    for (const code of (codes ?? "").split(";").filter((each) => codes !== undefined && (each !== "" || codes === "")))
+      style = after(style, Number(code));
+    if (text !== undefined && text !== "") runs.push({ text, style: { ...style } });
   }
   return runs;
 }
@@ -73,6 +75,6 @@ function after(style: Style, code: number): Style {
   return code >= 90 && code <= 97 ? { ...style, colour: COLOURS[code - 90] ?? TEXT } : style;
 }
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
