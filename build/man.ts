@@ -45,7 +45,9 @@ function programPage(sections: readonly Section[]): string {
         .flatMap((command) => [".TP", `.BR ${roff(pageName(command))} (1)`, roff(`${briefOf(command.summary)}.`)]),
     ]),
     ".SH SETTINGS",
-    ...sentences("A flag wins over the environment, the environment over a profile, a profile over the default."),
+    ...sentences(
+      "A flag wins over the environment, which wins over the default. A profile (deadletter login) brings a server with its own key; the one called default is used where no server, no DATABASE_URL and no data directory is named.",
+    ),
     ...SETTINGS.flatMap(settingLines),
     ".SH TIMES",
     ...topicLines("times"),

@@ -321,8 +321,8 @@ export const LIMITS = {
   escapeMs: 50,
   pasteChars: 16_384,
   sequenceChars: 32,
-  screenColumnsLeast: 40,
-  screenRowsLeast: 10,
+  screenColumnsLeast: 20,
+  screenRowsLeast: 6,
   terminalRetryMs: 5,
   /** How often a full screen asks again, and how soon it says that it waits. */
   screenRefreshMs: 2_000,

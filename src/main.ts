@@ -8,6 +8,11 @@ const stderr = Bun.stderr.writer();
 /** Of text that was too long to be kept until flush(): it says by itself whether it was written. */
 let written: Promise<unknown> = Promise.resolve();
 
+const err = (text: string) => {
+  void stderr.write(text);
+  void stderr.flush();
+};
+
 const exitCode = await runCommand(process.argv.slice(2), {
   out: (text) => {
     const writing = stdout.write(text);
@@ -15,10 +20,8 @@ const exitCode = await runCommand(process.argv.slice(2), {
     written = Promise.all([written, writing]);
     written.catch(() => {});
   },
-  err: (text) => {
-    void stderr.write(text);
-    void stderr.flush();
-  },
+  err,
+  aside: err,
   flush: async () => {
     await written;
     await stdout.flush();

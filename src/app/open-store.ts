@@ -89,7 +89,7 @@ export function refuseMissingStore(config: Config): void {
   if (hasStore(config)) return;
   throw badRequest(
     `there is no store in ${config.dataDir}`,
-    "start one with deadletter serve, or name one with --data-dir or DATABASE_URL",
+    "to reach a server: --server URL with DEADLETTER_KEY, or deadletter login URL; for a store of this host: deadletter serve, --data-dir or DATABASE_URL",
   );
 }
 

@@ -36,6 +36,7 @@ export const adminCommand: Command = {
       const who = user === null ? role : `${user.username} (${role})`;
       return await new AdminApp({
         client,
+        role,
         place: printable(`${who} on ${input.config.server?.replace(/^https?:\/\//, "") ?? "this host"}`),
         tabs: (screen) => [
           new LinksTab(screen),

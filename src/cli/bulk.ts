@@ -13,11 +13,12 @@ import { type BulkAnswer, readAnswers, sendBulk } from "./bulk-requests.ts";
 import { type Client, withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, type Input, type Io } from "./command.ts";
 import { print } from "./output.ts";
+import { printable } from "./text.ts";
 
 export const bulkCommand: Command = {
   name: "bulk",
   summary:
-    "Make, change, delete and restore many links (or users), one a row. Each row fails alone; safe to run again.",
+    "Make, change, delete and restore many links (or users), one a row: original_url, and short_code, title, tags, expires_at and so on as the API names them; command and link where it is no new one. Each row fails alone; the same file may be run again.",
   args: ["FILE|-"],
   flags: [
     { name: "users", help: "the rows are about users" },
@@ -37,6 +38,7 @@ export const bulkCommand: Command = {
   ],
   settings: CLIENT_SETTINGS,
   examples: [
+    "printf 'original_url,short_code,tags\\nhttps://a.example/,sale,promo\\n' > links.csv",
     "deadletter bulk links.csv --dry-run",
     "deadletter bulk links.ndjson --report failed.ndjson --json",
     'echo \'{"command":"delete","link":"sale","reason":"duplicate"}\' | deadletter bulk -',
@@ -61,6 +63,9 @@ export const bulkCommand: Command = {
   },
 };
 
+/** The report has them all. */
+const FAILURES_SHOWN = 5;
+
 interface Job {
   readonly input: Input;
   readonly io: Io;
@@ -80,6 +85,8 @@ interface Summary {
   failed: number;
   seconds: number;
   report: string | null;
+  /** The first of what failed. */
+  readonly failures: { readonly line: number; readonly detail: string }[];
   /** Why the rest was not looked at, where it was not. */
   stopped: string | null;
 }
@@ -109,6 +116,7 @@ async function run(job: Job, client: Client): Promise<Summary> {
     failed: 0,
     seconds: 0,
     report: null,
+    failures: [],
     stopped: null,
   };
   let sentBytes = 0;
@@ -160,8 +168,10 @@ function take(summary: Summary, answers: readonly BulkAnswer[], report: string |
     if (isLast) summary.stopped ??= `${line === null ? "" : `line ${line}: `}${detail}`;
     if (line === null) continue;
     summary.rows += 1;
-    if (error !== undefined) summary.failed += 1;
-    else if (repeated) summary.repeated += 1;
+    if (error !== undefined) {
+      summary.failed += 1;
+      if (summary.failures.length < FAILURES_SHOWN) summary.failures.push({ line, detail: detail ?? error });
+    } else if (repeated) summary.repeated += 1;
     else summary.done += 1;
   }
   if (failures.length === 0 || report === undefined) return;
@@ -186,17 +196,17 @@ function createMeter({ io, source }: Job, summary: Summary, sentBytes: () => num
       const rate = Math.round(summary.rows / Math.max(0.001, seconds));
       const left = share > 0 && share < 1 ? `, ${Math.ceil((seconds / share) * (1 - share))} s left` : "";
       const text = `${summary.rows} rows, ${summary.failed} failed, ${rate}/s${left}`;
-      io.err(io.isErrTerminal ? `\r${text}\u001b[K` : `${text}\n`);
+      io.aside(io.isErrTerminal ? `\r${text}\u001b[K` : `${text}\n`);
     },
     end() {
-      if (io.isErrTerminal && shownMs !== startedMs) io.err("\n");
+      if (io.isErrTerminal && shownMs !== startedMs) io.aside("\n");
     },
   };
 }
 
 function describe(
   { input, source }: Job,
-  { dry_run, rows, done, repeated, failed, seconds, report, stopped }: Summary,
+  { dry_run, rows, done, repeated, failed, seconds, report, failures, stopped }: Summary,
 ) {
   const what = dry_run ? "would be carried out" : "carried out";
   const before = repeated > 0 ? `, ${repeated} had been before` : "";
@@ -204,6 +214,9 @@ function describe(
   const lines = [
     `${rows} ${rows === 1 ? "row" : "rows"}: ${done} ${what}${before}, ${failed} failed${where} (${seconds} s)`,
   ];
+  lines.push(...failures.map(({ line, detail }) => `  line ${line}: ${printable(detail)}`));
+  if (failed > failures.length)
+    lines.push(`  ${report === null ? "and more: --report FILE keeps them all" : "and more"}`);
   const isSafe = source !== undefined || input.value("idempotency-key") !== undefined;
   if (stopped !== null)
     lines.push(

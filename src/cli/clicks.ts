@@ -50,8 +50,9 @@ export const clicksCommand: Command = {
         if (input.isJson) return print(io, input, report, () => "");
         const most = Math.max(0, ...report.rows.map(({ clicks }) => clicks));
         await printRows({ input, io }, report.rows, {
-          columns: clickColumns(report.by, most),
-          empty: `no clicks from ${report.from} to ${report.to}; earlier ones: --from 90d`,
+          // A plot is for eyes.
+          columns: clickColumns(report.by, most).filter(({ name }) => name !== "plot" || io.width !== undefined),
+          empty: `no clicks from ${report.from} to ${report.to}; new ones are there within seconds, earlier ones with --from 90d`,
         });
         if (report.imported > 0) input.note(`imported with the link: ${thousands(report.imported)} clicks`);
       }),

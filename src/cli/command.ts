@@ -9,6 +9,7 @@ import { badRequest, messageOf } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { editDistance } from "../runtime/edit-distance.ts";
 import type { VerifierKey } from "../tlog/note.ts";
+import { printable } from "./text.ts";
 
 export interface Flag {
   readonly name: string;
@@ -18,7 +19,7 @@ export interface Flag {
   readonly isRepeatable?: boolean;
   /** Words that its value is one of. */
   readonly choices?: readonly string[];
-  /** What it was called before, which is still taken. */
+  /** Another name that is taken, such as one that it had before. */
   readonly formerly?: string;
 }
 
@@ -68,6 +69,8 @@ export interface Input extends LoadedConfig {
 export interface Io {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** To `err`, but for what --quiet leaves out: notes and progress. */
+  readonly aside: (text: string) => void;
   /** Resolves once all of `out` has been taken; rejects when its reader is gone. For output that never ends. */
   readonly flush: () => Promise<void>;
   /** True where a person sits at both ends; prompts and moving progress are for them alone. */
@@ -137,6 +140,11 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
   const least = command.args.filter((name) => !name.startsWith("[")).length;
   if (positionals.length < least)
     throw badRequest(`missing ${command.args[positionals.length]}`, `see: deadletter ${command.name} --help`);
+  if (positionals.some((word) => /^dl_[\w-]{20,}$/.test(word)))
+    throw badRequest(
+      "a key does not belong on the command line, where every user of this host can read it",
+      "put it into DEADLETTER_KEY, or give it to deadletter login",
+    );
   if (positionals.length > command.args.length)
     throw badRequest(
       `unexpected ${JSON.stringify(positionals[command.args.length])}`,
@@ -156,7 +164,8 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
     isQuiet: values.quiet === true,
     mayAsk: io.isInteractive && values.input !== false,
     endWith: () => {},
-    note: (line) => (values.quiet === true ? undefined : io.err(`deadletter: ${line}\n`)),
+    // What a server said may be in it.
+    note: (line) => (values.quiet === true ? undefined : io.err(`deadletter: ${printable(line)}\n`)),
   };
 }
 
@@ -198,6 +207,11 @@ export function given<Name extends string, Value>(name: Name, value: Value | und
 /** For commands that work on the store itself: who names a server as well must not be told of another store in silence. */
 export function refuseServer({ config, origins }: Input, command: string, otherwise = ""): void {
   if (config.server === undefined) return;
+  if (origins.server === "profile")
+    throw badRequest(
+      `${command} works on the store itself, and you are logged in to ${config.server}`,
+      `run it on that server's host, or name a store here with --data-dir${otherwise}`,
+    );
   const place = origins.server === "flag" ? "--server" : "DEADLETTER_SERVER";
   throw badRequest(
     `${command} works on the store itself, but ${place} names the server ${config.server}`,

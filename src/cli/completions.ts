@@ -38,7 +38,7 @@ _deadletter() {
       compopt -o filenames
       while read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$current")
     else
-      COMPREPLY+=("$word")
+      COMPREPLY+=("$(printf %q "$word")")
     fi
   done < <("\${COMP_WORDS[0]}" complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }

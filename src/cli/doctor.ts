@@ -8,6 +8,7 @@ import { checkHost } from "./doctor-host.ts";
 import { checkServer } from "./doctor-server.ts";
 import { LIST_FLAGS, printRows } from "./listing.ts";
 import type { Paint } from "./table.ts";
+import { printable } from "./text.ts";
 
 const PAINTS: Readonly<Record<Verdict, Paint>> = { ok: pc.green, warning: pc.yellow, failed: pc.red };
 
@@ -34,7 +35,7 @@ export const doctorCommand: Command = {
     const ill = findings.filter(({ verdict }) => verdict !== "ok");
     if (isForPeople)
       for (const { check, verdict, detail, remedy } of ill)
-        io.out(`\n${PAINTS[verdict](`${check}: ${detail}`)}\n  ${remedy ?? ""}\n`);
+        io.out(`\n${PAINTS[verdict](printable(`${check}: ${detail}`))}\n  ${printable(remedy ?? "")}\n`);
     return ill.some(({ verdict }) => verdict === "failed") ? 1 : 0;
   },
 };

@@ -3,18 +3,14 @@
 import { hasStore } from "../app/open-store.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Io } from "./command.ts";
-import { DEFAULT_PROFILE, readProfiles } from "./profiles.ts";
+import { defaultProfile } from "./profiles.ts";
 
 /** Whether nothing says what to work on: no store, no server, no profile. */
 export function isFirstRun({ environment, isInteractive }: Io): boolean {
   if (!isInteractive) return false;
-  const { config } = loadConfig(environment);
-  const hasHome = (environment.HOME ?? environment.XDG_CONFIG_HOME) !== undefined;
-  return (
-    config.server === undefined &&
-    !hasStore(config) &&
-    !(hasHome && readProfiles(environment)[DEFAULT_PROFILE] !== undefined)
-  );
+  const loaded = loadConfig(environment);
+  const { config } = loaded;
+  return config.server === undefined && !hasStore(config) && defaultProfile(loaded, environment) === undefined;
 }
 
 /** The words of the command that was chosen; none where help is wanted. */

@@ -62,7 +62,7 @@ async function follow(
     } catch (error) {
       const isPassing = error instanceof DeadletterError && error.code === "unavailable";
       if (!isPassing || isOnce) throw error;
-      if (!isDown) io.err(`deadletter: ${error.message}; trying again until it answers\n`);
+      if (!isDown) io.aside(`deadletter: ${error.message}; trying again until it answers\n`);
       isDown = true;
       await sleep(systemClock, LIMITS.sequencerRetryMs);
       continue;

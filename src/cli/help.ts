@@ -84,7 +84,7 @@ function settingColumns(settings: Settings): string {
 export const TOPICS: Readonly<Record<string, () => string>> = {
   settings: () =>
     `${paragraph(
-      "Settings. A flag wins over the environment, the environment over a profile (deadletter login), a profile over the default. Secrets have no flag: they go into the environment, or into a file that NAME_FILE names. deadletter config prints what holds.",
+      "Settings. A flag wins over the environment, which wins over the default. A profile (deadletter login) brings a server with its own key; the one called default is used where no server, no DATABASE_URL and no data directory is named. Secrets have no flag: they go into the environment, or into a file that NAME_FILE names. deadletter config prints what holds.",
     )}\n${settingColumns(SETTINGS)}`,
   times: () =>
     `${[

@@ -16,6 +16,7 @@ import { systemFiles } from "../runtime/files.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { type Command, type Input, type Io, readInteger, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, progress } from "./output.ts";
+import { refuseProfile } from "./profiles.ts";
 import { printable } from "./text.ts";
 
 export const importCommands: readonly Command[] = PRODUCTS.map((product) => ({
@@ -49,6 +50,7 @@ interface Job {
 }
 
 async function run(product: Product, input: Input, io: Io): Promise<number> {
+  refuseProfile(input, `import ${product.name}`, io.environment);
   refuseServer(input, `import ${product.name}`);
   const [from = ""] = input.args;
   const isDryRun = input.isOn("dry-run");

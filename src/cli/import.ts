@@ -13,6 +13,7 @@ import { ownHostsOf } from "../model/target.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { type Command, type Input, refuseServer, STORE_SETTINGS } from "./command.ts";
 import { print, progress } from "./output.ts";
+import { refuseProfile } from "./profiles.ts";
 
 export const importCommand: Command = {
   name: "import",
@@ -40,6 +41,7 @@ export const importCommand: Command = {
   ],
   async run(input, io) {
     refuseServer(input, "import");
+    refuseProfile(input, "import", io.environment);
     const files = {
       users: readPath(input, "users"),
       urls: readPath(input, "urls"),

@@ -8,7 +8,7 @@ import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, REASON } from "./command.ts";
 import { closeIncident, listIncidents, readReport, showIncident } from "./incident-requests.ts";
 import { PAGED_FLAGS, printPages, readLimit } from "./listing.ts";
-import { print, printDone } from "./output.ts";
+import { confirmed, print, printDone } from "./output.ts";
 import { type Column, facts, type Paint } from "./table.ts";
 import { countOf, printable, thousands } from "./text.ts";
 import { exactAndRelative, relativeTime } from "./when.ts";
@@ -49,12 +49,18 @@ export const incidentsCloseCommand: Command = {
   name: "incidents close",
   summary: "Close an incident, which ends its hold. What it took stays down.",
   args: ["INCIDENT-ID"],
-  flags: [REASON],
+  flags: [REASON, { name: "yes", help: "do not ask" }],
   settings: CLIENT_SETTINGS,
   examples: ["deadletter incidents close 3"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const incident = await closeIncident(client, input.args[0] ?? "", input.value("reason"));
+      const id = input.args[0] ?? "";
+      if (input.mayAsk && !input.isOn("yes")) {
+        const { hold, match } = await showIncident(client, id);
+        if (hold)
+          await confirmed(`Close incident ${id}? Links to ${printable(describeMatch(match))} may be made again.`);
+      }
+      const incident = await closeIncident(client, id, input.value("reason"));
       printDone(io, input, incident, () => `closed incident ${incident.id}\n`);
     }),
 };
@@ -68,11 +74,15 @@ export function incidentState({ is_open, hold }: Pick<Incident, "is_open" | "hol
 const STATE_PAINTS: Readonly<Record<IncidentState, Paint>> = { holding: pc.yellow, open: pc.cyan, closed: pc.dim };
 
 /** `host evil.example, tag promo` */
-export function describeMatch(match: IncidentMatch): string {
-  return Object.entries(match)
-    .map(([name, value]) => `${name.replaceAll("_", "-")} ${[value].flat().join(" ")}`)
-    .join(", ");
+export function describeMatch({ created_between: [from, until] = [], ...match }: IncidentMatch): string {
+  const since = from === undefined || from === FIRST ? [] : [`made since ${from}`];
+  const before = until === undefined || until === LAST ? [] : [`made before ${until}`];
+  const what = Object.entries(match).map(([name, value]) => `${name.replaceAll("_", "-")} ${[value].flat().join(" ")}`);
+  return [...what, ...since, ...before].join(", ");
 }
+
+/** Where only one end of a time is named: as the server writes them. */
+const [FIRST, LAST] = ["1970-01-01T00:00:00.000Z", "9999-12-31T00:00:00.000Z"];
 
 export const INCIDENT_COLUMNS: readonly Column<Incident>[] = [
   { name: "id", value: ({ id }) => id, align: "right" },

@@ -1,6 +1,5 @@
 // Links as they are changed, each change an event: shorten, update, delete, restore.
 
-import pc from "picocolors";
 import { badRequest } from "../errors.ts";
 import { isCode, isId } from "../model/code.ts";
 import { DELETE_REASONS } from "../model/event.ts";
@@ -20,6 +19,7 @@ import {
   WAIT,
 } from "./command.ts";
 import { OPTION_FLAGS, readOptions } from "./link-flags.ts";
+import { nameOwner } from "./links.ts";
 import { completeTarget, findUserId, onLink } from "./names.ts";
 import { describeHeard, print, printDone } from "./output.ts";
 import { readTime } from "./read-time.ts";
@@ -33,6 +33,7 @@ import {
   showLink,
 } from "./requests.ts";
 import { describeLink } from "./show-link.ts";
+import { printable } from "./text.ts";
 
 export const shortenCommand: Command = {
   name: "shorten",
@@ -71,18 +72,17 @@ export const shortenCommand: Command = {
         ...(input.isOn("find-existing") ? { find_existing: true } : {}),
       });
       sayWarnings(input, link);
-      print(io, input, link, () => `${link.short_url}\n`);
+      print(io, input, link, () => `${printable(link.short_url)}\n`);
       await handOver(input, io, link.short_url);
     }),
 };
 
 /** To whoever looks at the terminal, beside the data. */
 async function handOver(input: Input, io: Io, address: string): Promise<void> {
-  if (input.isOn("qr") && io.isErrTerminal) {
-    const { renderUnicodeCompact } = await import("uqr");
-    // A full block is a light module, whatever the terminal's own colours are.
-    const lines = renderUnicodeCompact(address, { border: 2 }).split("\n");
-    io.err(`${lines.map((line) => pc.bgBlack(pc.whiteBright(line))).join("\n")}\n`);
+  if (input.isOn("qr") && !io.isErrTerminal) input.note("nothing was drawn: standard error is no terminal");
+  else if (input.isOn("qr")) {
+    const { drawQr } = await import("./qr.ts");
+    io.err(drawQr(address));
   }
   if (!input.isOn("copy")) return;
   if (!io.isErrTerminal) return input.note("nothing was copied: standard error is no terminal");
@@ -97,7 +97,7 @@ export const updateCommand: Command = {
   summary: "Change a link: its target, title, tags, times, owner, or how it redirects.",
   args: ["LINK"],
   flags: [
-    { name: "url", value: "URL", help: "the new target" },
+    { name: "url", value: "URL", help: "the new target; --target does as well", formerly: "target" },
     { name: "title", value: "TEXT", help: "the new title; an empty one removes it" },
     { name: "expires", value: "TIME", help: "the new expiry, or never" },
     ...OPTION_FLAGS,
@@ -128,7 +128,8 @@ export const updateCommand: Command = {
           ...readWait(input),
         });
         sayWarnings(input, link);
-        printDone(io, input, link, () => `${describeLink(link, systemClock.now())}${describeHeard(link.heard)}`);
+        const shown = { ...link, ...(input.isJson ? {} : await nameOwner(client, link.user_id)) };
+        printDone(io, input, link, () => `${describeLink(shown, systemClock.now())}${describeHeard(link.heard)}`);
       }),
     ),
 };
@@ -218,13 +219,18 @@ export const restoreCommand: Command = {
   async run(input, io) {
     const [text = ""] = input.args;
     const isLink = isCode(text) || isId(text) || /^https?:\/\//i.test(text);
+    if (!isLink && !/[./]/.test(text))
+      throw badRequest(
+        `${JSON.stringify(text)} is neither a code nor a file`,
+        "a file has a dot or a slash in its name",
+      );
     if (!isLink) return restoreFile(input, io, text);
     if (input.value("checkpoint") !== undefined || input.isOn("allow-rollback"))
       throw badRequest(`${text} is a link, not a backup`, `of a file in this directory: deadletter restore ./${text}`);
     return withClient(input, (client) =>
       onLink(client, text, async (name) => {
         const link = await restoreLink(client, name, input.value("reason"), readWait(input));
-        printDone(io, input, link, () => `restored ${link.short_url}\n${describeHeard(link.heard)}`);
+        printDone(io, input, link, () => `restored ${printable(link.short_url)}\n${describeHeard(link.heard)}`);
       }),
     );
   },

@@ -12,7 +12,8 @@ export const OPTION_FLAGS: readonly Flag[] = [
   {
     name: "tag",
     value: "TAG",
-    help: "a tag, or several between commas; may be repeated; '' for none",
+    help: "all its tags: one, or several between commas; may be repeated; '' for none",
+    formerly: "tags",
     isRepeatable: true,
   },
   { name: "starts", value: "TIME", help: "until then the link answers 404; or now" },

@@ -6,6 +6,7 @@ import type { Explanation } from "../operations/explain.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, given, REASON, readInteger, readWait, WAIT } from "./command.ts";
+import { nameOwner } from "./links.ts";
 import { onLink } from "./names.ts";
 import { describeHeard, print, printDone } from "./output.ts";
 import { readTime } from "./read-time.ts";
@@ -19,9 +20,9 @@ import { exactAndRelative } from "./when.ts";
 export const revertCommand: Command = {
   name: "revert",
   summary: "Return a link to an earlier version, as a new version; also a deleted link.",
-  args: ["LINK"],
+  args: ["LINK", "[VERSION]"],
   flags: [
-    { name: "to-version", value: "N", help: "the version to return to (deadletter show lists them)" },
+    { name: "to-version", value: "N", help: "the same as VERSION; deadletter show lists them" },
     { name: "at", value: "TIME", help: "to the version there was then" },
     { name: "if-version", value: "N", help: "only if the link is still at this version" },
     REASON,
@@ -29,45 +30,49 @@ export const revertCommand: Command = {
   ],
   settings: CLIENT_SETTINGS,
   examples: [
-    "deadletter revert sale --to-version 2",
+    "deadletter revert sale 2",
     'deadletter revert sale --at 2026-11-01T00:00:00Z --reason "the new page is gone"',
   ],
   run: (input, io) =>
     withClient(input, async (client) => {
       const to = {
-        ...given("to_version", readInteger("to-version", input.value("to-version"))),
+        ...given("to_version", readInteger("to-version", input.value("to-version") ?? input.args[1])),
         ...given("at", await readTime(input, "at", "behind")),
         ...given("reason", input.value("reason")),
       };
       if ((to.to_version === undefined) === (to.at === undefined))
-        throw badRequest("name one of --to-version and --at", "deadletter show CODE lists the versions");
+        throw badRequest("name a version, or a time with --at", "deadletter show CODE lists the versions");
       const options = {
         ...given("version", readInteger("if-version", input.value("if-version"))),
         ...readWait(input),
       };
       const link = await onLink(client, input.args[0] ?? "", (name) => revertLink(client, name, to, options));
-      printDone(io, input, link, () => `${describeLink(link, systemClock.now())}${describeHeard(link.heard)}`);
+      const shown = { ...link, ...(input.isJson ? {} : await nameOwner(client, link.user_id)) };
+      printDone(io, input, link, () => `${describeLink(shown, systemClock.now())}${describeHeard(link.heard)}`);
     }),
 };
 
 export const diffCommand: Command = {
   name: "diff",
   summary: "Show what two versions of a link say differently; by default the newest and the one before it.",
-  args: ["LINK"],
+  args: ["LINK", "[FROM]", "[TO]"],
   flags: [
     { name: "from", value: "N", help: "a version; by default the one before --to" },
     { name: "to", value: "N", help: "a version; by default the newest" },
   ],
   settings: CLIENT_SETTINGS,
-  examples: ["deadletter diff sale", "deadletter diff sale --from 1 --to 4 --json"],
+  examples: ["deadletter diff sale", "deadletter diff sale 1 4 --json"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const versions = { ...given("from", input.value("from")), ...given("to", input.value("to")) };
+      const [, from, to] = input.args;
+      const versions = {
+        ...given("from", input.value("from") ?? from),
+        ...given("to", input.value("to") ?? to),
+      };
       const diff = await onLink(client, input.args[0] ?? "", (name) => diffLink(client, name, versions));
       print(io, input, diff, () => {
         const { short_code, from, to, changes } = diff;
-        if (from.version === to.version && input.value("from") === undefined)
-          return `${short_code} has no earlier version\n`;
+        if (from.version === to.version && versions.from === undefined) return `${short_code} has no earlier version\n`;
         const head = `${short_code}: version ${from.version} (${from.at}) to version ${to.version} (${to.at})\n`;
         const lines = changeLines(changes).map((line) => `  ${line}\n`);
         return `${head}${lines.join("") || "  nothing differs\n"}`;

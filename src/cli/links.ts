@@ -13,16 +13,17 @@ import { readTime } from "./read-time.ts";
 import { explainCode, type LinkFilter, listHistory, listLinks, showLink, showLinkAt } from "./requests.ts";
 import { eventColumns } from "./show-event.ts";
 import { describeLink, linkColumns } from "./show-link.ts";
-import { sparkline, thousands } from "./text.ts";
-import { showUser } from "./user-requests.ts";
+import { printable, sparkline, thousands } from "./text.ts";
+import { showUser, whoAmI } from "./user-requests.ts";
 
 export const listCommand: Command = {
   name: "list",
   aliases: ["ls"],
-  summary: "List links, newest first.",
-  args: [],
+  summary: "List links, newest first; with TEXT those whose code, target or title contains it.",
+  args: ["[TEXT]"],
   flags: [
-    { name: "search", value: "TEXT", help: "only links whose code, target or title contains this" },
+    { name: "search", value: "TEXT", help: "the same as TEXT" },
+    { name: "mine", help: "only your own links" },
     { name: "owner", value: "USER", help: "only links of this user: a name, an email or an id", formerly: "user-id" },
     {
       name: "tag",
@@ -37,7 +38,8 @@ export const listCommand: Command = {
   examples: [
     "deadletter list --limit 20",
     "deadletter list --owner ada --tag spring",
-    "deadletter list --search example.com --no-active --json",
+    "deadletter list example.com --no-active --json",
+    "deadletter list --mine",
     "deadletter list --all --columns code,target | grep evil",
   ],
   run: (input, io) =>
@@ -58,13 +60,21 @@ export const listCommand: Command = {
 async function readFilter(client: Client, input: Input): Promise<LinkFilter> {
   const tags = input.values("tag");
   if (tags.includes("")) throw badRequest("--tag: must not be empty");
-  const owner = await findUserId(client, input.value("owner"));
+  if (input.isOn("mine") && input.value("owner") !== undefined)
+    throw badRequest("--mine and --owner say two things: leave one out");
+  const owner = input.isOn("mine") ? await ownId(client) : await findUserId(client, input.value("owner"));
   return {
-    ...given("q", input.value("search")),
+    ...given("q", input.value("search") ?? input.args[0]),
     ...given("user_id", owner?.toString()),
     ...given("is_active", input.value("active")),
     ...(tags.length === 0 ? {} : { tag: tags.join(",") }),
   };
+}
+
+async function ownId(client: Client): Promise<number> {
+  const { user } = await whoAmI(client);
+  if (user === null) throw badRequest("--mine: you work on the store itself, as no user", "name one with --owner");
+  return user.id;
 }
 
 export const showCommand: Command = {
@@ -102,7 +112,7 @@ export const showCommand: Command = {
 };
 
 /** The owner's name, where whoever asks may read users. */
-async function nameOwner(client: Client, userId: number | null): Promise<{ owner?: string }> {
+export async function nameOwner(client: Client, userId: number | null): Promise<{ owner?: string }> {
   if (userId === null) return {};
   return showUser(client, String(userId)).then(
     ({ username }) => ({ owner: username }),
@@ -159,7 +169,7 @@ export const openCommand: Command = {
           input.note(`warning: ${short_code} does not redirect: ${why}`);
         }
         const isOpened = !input.isOn("print") && !input.isJson && io.isInteractive && openInBrowser(original_url);
-        print(io, input, { short_code, target: original_url, opened: isOpened }, () => `${original_url}\n`);
+        print(io, input, { short_code, target: original_url, opened: isOpened }, () => `${printable(original_url)}\n`);
       }),
     ),
 };

@@ -58,8 +58,8 @@ export async function printPages<Row>(
     // A reader that has seen enough is no failure, and nothing is read for it any more.
     if (!(await isRead(io))) return count;
   }
-  io.out(writer.end(count));
   if (count === 0) await listing.explainEmpty?.();
+  io.out(writer.end(count));
   if (count === 0 && writer.isForPeople) input.note(listing.empty);
   if (isMore && writer.isForPeople && io.width !== undefined)
     input.note(`the first ${count} are shown; --limit N or --all for more`);

@@ -1,7 +1,7 @@
 // login, logout and profiles: servers and keys that are kept for a person. whoami: who the server takes that person for.
 
 import pc from "picocolors";
-import { readBaseUrl } from "../config/parse.ts";
+import { readBaseUrl, readProfileName } from "../config/parse.ts";
 import { badRequest, messageOf, notFound } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isLoopback } from "../model/target.ts";
@@ -28,7 +28,7 @@ export const loginCommand: Command = {
   ],
   async run(input, io) {
     const server = readServer(input.args[0] ?? "");
-    const name = input.value("profile") ?? DEFAULT_PROFILE;
+    const name = readName(input);
     const { protocol, hostname } = new URL(server);
     if (protocol === "http:" && !isLoopback(hostname))
       input.note(`warning: ${server} is reached in the clear: whoever is on the way reads the key`);
@@ -47,9 +47,18 @@ export const loginCommand: Command = {
   },
 };
 
+function readName(input: Input): string {
+  try {
+    return readProfileName(input.value("profile") ?? DEFAULT_PROFILE);
+  } catch (error) {
+    throw badRequest(`--profile: ${messageOf(error)}`);
+  }
+}
+
 function readServer(text: string): string {
   try {
-    return readBaseUrl(text.includes("://") ? text : `https://${text}`);
+    const isHere = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::|\/|$)/.test(text);
+    return readBaseUrl(text.includes("://") ? text : `${isHere ? "http" : "https"}://${text}`);
   } catch (error) {
     throw badRequest(`SERVER: ${messageOf(error)}`);
   }
@@ -140,7 +149,7 @@ export const whoamiCommand: Command = {
       print(io, input, holder, () =>
         facts([
           ["user", holder.user === null ? "none: you work on the store itself" : printable(holder.user.username)],
-          ["role", holder.role],
+          ["role", printable(holder.role)],
           ["key", holder.key === null ? "-" : `${holder.key.id} (${printable(holder.key.name)})`],
           ["expires", holder.key?.expires_at ?? "never"],
           ["server", input.config.server ?? "this host's store"],

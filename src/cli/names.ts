@@ -83,9 +83,14 @@ export async function findUserId(client: Client, name: string | undefined): Prom
 
 /** The id of a key, by its id or its name. Throws not_found, and bad_request where two of the user's keys are called so. */
 export async function findKeyId(client: Client, user: string, name: string): Promise<number> {
-  if (isId(name)) return Number(name);
   const keys = await onUser(client, user, () => listKeys(client, user));
   const called = keys.filter((key) => key.name === name);
+  if (isId(name) && called.every(({ id }) => id === Number(name))) return Number(name);
+  if (isId(name) && keys.some(({ id }) => id === Number(name)))
+    throw badRequest(
+      `${user} has a key ${name}, and another one that is called so: ${called.map(({ id }) => id).join(", ")}`,
+      `name that one by its id, or key ${name} by its name`,
+    );
   const live = called.filter((key) => key.revoked_at === null);
   const [key, another] = live.length > 0 ? live : called;
   if (key === undefined)

@@ -48,10 +48,10 @@ export function progress(io: Io, label: string): { update: (done: number, total:
       tenth = now;
       isShown = true;
       const count = `${label} ${thousands(done)}/${thousands(total)}`;
-      io.err(io.isErrTerminal ? `\r${count}` : `${count}\n`);
+      io.aside(io.isErrTerminal ? `\r${count}` : `${count}\n`);
     },
     end() {
-      if (isShown && io.isErrTerminal) io.err("\n");
+      if (isShown && io.isErrTerminal) io.aside("\n");
     },
   };
 }

@@ -81,9 +81,10 @@ export async function saveProfile(
 
 /** False where there was none. */
 export async function removeProfile(environment: Environment, name: string): Promise<boolean> {
-  const { [name]: found, ...others } = readProfiles(environment);
-  if (found === undefined) return false;
-  if (found.key === undefined) await ask(() => Bun.secrets.delete({ service: SERVICE, name }), false);
+  const profiles = readProfiles(environment);
+  if (!Object.hasOwn(profiles, name)) return false;
+  const { [name]: found, ...others } = profiles;
+  if (found?.key === undefined) await ask(() => Bun.secrets.delete({ service: SERVICE, name }), false);
   writeProfiles(environment, others);
   return true;
 }
@@ -97,7 +98,7 @@ async function ask<Answer>(question: () => Promise<Answer>, absent: Answer): Pro
 
 /**
  * The input with the server and the key of its profile: the one that is named, or the default one where nothing else says what to
- * work on and no store is here. Throws not_found for a profile there is not, bad_request where a server is named as well.
+ * work on. Throws not_found for a profile there is not, bad_request where a server is named as well.
  */
 export async function withProfile(
   command: Pick<Command, "settings">,
@@ -107,19 +108,45 @@ export async function withProfile(
   if (!command.settings.includes("profile")) return input;
   const { config, origins } = input;
   if (config.profile === undefined) {
-    const isPlaceNamed = config.server !== undefined || origins.dataDir !== "default" || hasStore(config);
-    if (isPlaceNamed || (environment.HOME ?? environment.XDG_CONFIG_HOME) === undefined) return input;
-    if (readProfiles(environment)[DEFAULT_PROFILE] === undefined) return input;
+    const profile = defaultProfile(input, environment);
+    if (profile === undefined) return input;
+    if (hasStore(config))
+      input.note(`on ${profile.server}, profile ${DEFAULT_PROFILE}; of the store here: --data-dir ${config.dataDir}`);
     return load(input, DEFAULT_PROFILE, environment);
   }
-  if (config.server !== undefined && (origins.server === "flag" || origins.profile !== "flag"))
+  // A flag wins over the environment.
+  if (origins.server === "flag" && origins.profile !== "flag") return input;
+  if (config.server !== undefined && origins.server === origins.profile)
     throw badRequest(`the profile ${config.profile} and ${config.server} are two servers`, "name one of them");
   return load(input, config.profile, environment);
 }
 
+/** The profile that holds where nothing else says what to work on: neither a server, nor a database, nor a data directory. */
+export function defaultProfile(
+  { config, origins }: Pick<Input, "config" | "origins">,
+  environment: Environment,
+): Profile | undefined {
+  const isPlaceNamed = config.server !== undefined || config.databaseUrl !== undefined || origins.dataDir !== "default";
+  const hasHome = Boolean(environment.HOME) || Boolean(environment.XDG_CONFIG_HOME);
+  return isPlaceNamed || !hasHome ? undefined : readProfiles(environment)[DEFAULT_PROFILE];
+}
+
+/**
+ * For commands that work on the store itself: who is logged in to a server must not be told of a store here, or have one made.
+ * Throws bad_request.
+ */
+export function refuseProfile(input: Input, command: string, environment: Environment): void {
+  const profile = hasStore(input.config) ? undefined : defaultProfile(input, environment);
+  if (profile === undefined) return;
+  throw badRequest(
+    `${command} works on a store itself, and you are logged in to ${profile.server}`,
+    "run it on that server's host; or name a store here with --data-dir; links of a file: deadletter bulk FILE",
+  );
+}
+
 async function load(input: Input, name: string, environment: Environment): Promise<Input> {
   const profiles = readProfiles(environment);
-  const profile = profiles[name];
+  const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
   if (profile === undefined) {
     const near = Object.keys(profiles).find((each) => editDistance(each, name) <= 2);
     throw notFound(
@@ -131,7 +158,7 @@ async function load(input: Input, name: string, environment: Environment): Promi
   if (key === undefined)
     throw badRequest(
       `the keyring does not give the key of profile ${name}`,
-      `log in again: deadletter login ${profile.server}`,
+      `log in again: deadletter login ${profile.server} --profile ${name}`,
     );
   return {
     ...input,

@@ -34,7 +34,9 @@ export async function readTime(input: Input, flag: string, direction: Direction)
   const text = input.value(flag);
   if (text === undefined || RFC3339.test(text)) return text;
   const time = await readTimeText(text, direction, `--${flag}: `);
-  input.note(`--${flag}: ${text} is ${localTime(Date.parse(time))}, ${time}`);
+  const ms = Date.parse(time);
+  const past = direction === "ahead" && ms <= systemClock.now() ? ", which is past" : "";
+  input.note(`--${flag}: ${text} is ${localTime(ms)}, ${time}${past}`);
   return time;
 }
 
@@ -42,6 +44,10 @@ export async function readTime(input: Input, flag: string, direction: Direction)
 export async function readTimeText(text: string, direction: Direction, label = ""): Promise<string> {
   if (RFC3339.test(text)) return text;
   const ms = await understand(text.trim(), systemClock.now(), direction);
+  if (ms === undefined && AMBIGUOUS.test(text))
+    throw badRequest(`${label}${JSON.stringify(text)} is two days, depending on who reads`, "write 2026-12-01");
+  if (ms === undefined && DATE.test(text))
+    throw badRequest(`${label}${JSON.stringify(text)} is not a date that exists`);
   if (ms === undefined)
     throw badRequest(
       `${label}${JSON.stringify(text)} is not a time`,
@@ -70,6 +76,11 @@ export async function understand(text: string, nowMs: number, direction: Directi
   const when = found.start.date();
   // A day without an hour is its first moment, as 2026-12-01 is, not its noon.
   if (!found.start.isCertain("hour") && !HOUR_WORDS.test(text)) when.setHours(0, 0, 0, 0);
+  if (direction === "behind" && when.getTime() > nowMs && !/\b(?:tomorrow|next|in)\b/i.test(text)) {
+    // Of what has no date the last one is meant.
+    if (found.start.isCertain("weekday")) when.setDate(when.getDate() - 7);
+    else if (!found.start.isCertain("day")) when.setDate(when.getDate() - 1);
+  }
   return inRange(when.getTime());
 }
 

@@ -26,8 +26,9 @@ export interface Page<Row> {
 export type NewLink = Static<typeof NewLinkBody>;
 export type LinkEdit = Static<typeof LinkEditSchema>;
 
-export function createLink({ api }: Client, link: NewLink): Promise<ChangedLink> {
-  return unwrap(api.urls.post(link));
+/** With a key, what was made is not made again by the same request (Idempotency-Key). */
+export function createLink({ api }: Client, link: NewLink, key?: string): Promise<ChangedLink> {
+  return unwrap(api.urls.post(link, key === undefined ? {} : { headers: { "idempotency-key": key } }));
 }
 
 /** A link as a change left it, and who has heard of the change where `waitS` was given. */
@@ -151,11 +152,11 @@ export function readLinkPage(
   return unwrapPage(api.urls.get({ query }));
 }
 
-/** Whether an event is in the signed log, so that anybody can be given proof of it. */
-export async function isProven(client: Client, eventId: number): Promise<boolean> {
+/** Whether an event is in the signed log, so that anybody can be given proof of it; undefined where the server does not say. */
+export async function isProven(client: Client, eventId: number): Promise<boolean | undefined> {
   const response = await client.get(`/events/${eventId}/proof`);
   await response.arrayBuffer();
-  return response.ok;
+  return response.ok ? true : response.status === 404 ? false : undefined;
 }
 
 export interface EventFilter {

@@ -27,7 +27,7 @@ export async function runCommand(words: readonly string[], io: Io): Promise<numb
       io.out(overview(SECTIONS));
       return 0;
     }
-    const command = findCommand(first === "--version" ? ["version"] : words);
+    const command = findCommand(["--version", "-v", "-V"].includes(first) ? ["version"] : words);
     if (command === undefined) {
       if (words.includes("--json"))
         throw badRequest(`missing COMMAND after ${first}`, `see: deadletter ${first} --help`);
@@ -45,8 +45,7 @@ export async function runCommand(words: readonly string[], io: Io): Promise<numb
     const endWith = (exitCode: number) => {
       ending = exitCode;
     };
-    // What fails is still said.
-    const exitCode = await command.run({ ...input, endWith }, input.isQuiet ? { ...io, err: () => {} } : io);
+    const exitCode = await command.run({ ...input, endWith }, input.isQuiet ? { ...io, aside: () => {} } : io);
     return exitCode || ending;
   } catch (error) {
     return explain(error, words.includes("--json"), io);
@@ -78,6 +77,8 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   del: "delete",
   get: "show",
   undelete: "restore",
+  search: "list TEXT",
+  find: "list TEXT",
   log: "log status",
   start: "serve",
 };

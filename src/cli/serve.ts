@@ -244,14 +244,16 @@ async function welcome(deadletter: Deadletter): Promise<Greeting> {
     if (!admin) return () => "";
     if (config.adminKey !== undefined)
       return () => `created user "${admin.user.username}" with the key that was configured\n`;
-    return ({ baseUrl, apiUrl }, isTerminal) => (isTerminal ? banner(admin) : firstSteps(admin, baseUrl, apiUrl));
+    return ({ baseUrl, apiUrl }, isTerminal) =>
+      isTerminal ? banner(admin, config) : firstSteps(admin, baseUrl, apiUrl);
   }
   const hasAdmin = await hasAdminKey(core);
   return () => (hasAdmin ? "" : "no key exists yet; create the first with: deadletter users create --admin\n");
 }
 
 /** For a person, who has commands at hand. */
-function banner({ user: { username }, key: { key } }: Admin): string {
+function banner({ user: { username }, key: { key } }: Admin, { dataDir }: Config): string {
+  const place = dataDir === "./data" ? "" : ` --data-dir ${dataDir}`;
   return `
   Your admin key, of user "${username}". It is shown once and kept nowhere; store it now:
 
@@ -259,9 +261,9 @@ function banner({ user: { username }, key: { key } }: Admin): string {
 
   Next, in another terminal, from this directory:
 
-    ${pc.cyan("deadletter shorten https://example.com/ --code hello")}
-    ${pc.cyan("deadletter admin")}
-    ${pc.cyan("deadletter dashboard")}
+    ${pc.cyan(`deadletter shorten https://example.com/ --code hello${place}`)}
+    ${pc.cyan(`deadletter admin${place}`)}
+    ${pc.cyan(`deadletter dashboard${place}`)}
 
 `;
 }

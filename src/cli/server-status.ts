@@ -81,7 +81,7 @@ export function readReadiness(client: Parameters<typeof readJson>[0]): Promise<R
 export function describeReadiness({ status, checks }: Report): string {
   const paint = status === "ready" ? pc.green : status === "degraded" ? pc.yellow : pc.red;
   const rows = Object.entries(checks).map(([name, { ok, detail }]): [string, string] => [
-    name,
+    printable(name),
     ok ? pc.green("ok") : pc.red(printable(detail ?? "not ok")),
   ]);
   return facts([["status", paint(status)], ...rows]);

@@ -75,7 +75,7 @@ export function describeLink(link: ListedLink, nowMs: number): string {
   const rows: Readonly<
     Record<Exclude<keyof ShownLink, "version" | "short_code" | "query_wins">, readonly [string, string]>
   > = {
-    short_url: ["short url", pc.bold(link.short_url)],
+    short_url: ["short url", pc.bold(printable(link.short_url))],
     original_url: ["target", printable(link.original_url)],
     title: ["title", printable(link.title) || "-"],
     is_active: ["state", paintState(stateOf(link, nowMs))],

@@ -11,6 +11,7 @@ import {
   type Preview,
   type Progress,
   previewIncident,
+  showIncident,
   takeDownMore,
   undoTakeDown,
 } from "./incident-requests.ts";
@@ -18,7 +19,7 @@ import { tableOf } from "./listing.ts";
 import { findKeyIdIn, findUserId } from "./names.ts";
 import { confirmed, describeHeard, print, printDone, progress } from "./output.ts";
 import { readTime } from "./read-time.ts";
-import { countOf, thousands } from "./text.ts";
+import { countOf, printable, thousands } from "./text.ts";
 import { relativeTime } from "./when.ts";
 
 const RESUME = "takedown resume";
@@ -62,15 +63,19 @@ export const takedownCommand: Command = {
       const preview = await previewIncident(client, { match, reason: reason ?? "dry run" });
       const below = await countBelow(client, match, preview);
       if (below > 0)
-        io.err(
+        io.aside(
           `${countOf(below, "more active ")} lead to hosts below ${match.host}: --host-suffix ${match.host} takes them too\n`,
         );
-      if (isDryRun) return print(io, input, preview, () => describePreview(io, preview));
+      if (isDryRun) {
+        input.note("nothing was changed; the same command without --dry-run takes them down");
+        return print(io, input, preview, () => describePreview(io, preview));
+      }
       if (preview.links === 0 && !input.isOn("hold"))
         throw notFound("no active link matches: nothing was opened", "with --hold none can be made either");
       if (!input.isOn("yes")) {
         io.err(describePreview(io, preview));
-        await confirmed(`Take down ${countOf(preview.links)}?`);
+        const held = input.isOn("hold") ? ", and refuse such links until the incident is closed" : "";
+        await confirmed(`Take down ${countOf(preview.links)}${held}?`);
       }
       const opened = await openIncident(client, { match, reason: reason ?? "", hold: input.isOn("hold") });
       const more = () => takeDownMore(client, String(opened.incident.id));
@@ -98,12 +103,22 @@ export const takedownUndoCommand: Command = {
   name: "takedown undo",
   summary: "Bring back what an incident took down, and nothing that is down for another reason.",
   args: ["INCIDENT-ID"],
-  flags: [],
+  flags: [{ name: "yes", help: "do not ask" }],
   settings: CLIENT_SETTINGS,
-  examples: ["deadletter takedown undo 3"],
+  examples: ["deadletter takedown undo 3", "deadletter takedown undo 3 --yes"],
   run: (input, io) =>
     withClient(input, async (client) => {
       const id = input.args[0] ?? "";
+      if (!input.isOn("yes")) {
+        const { taken, undone, reason } = await showIncident(client, id);
+        const what = `${countOf(taken - undone)} of incident ${id} (${printable(reason)})`;
+        if (!input.mayAsk)
+          throw badRequest(
+            `it would bring back ${what}: --yes is needed without a terminal`,
+            `look first: deadletter incidents show ${id}`,
+          );
+        await confirmed(`Bring back ${what}?`);
+      }
       const more = () => undoTakeDown(client, id);
       const done = await repeat(io, "takedown undo", await more(), more);
       const { hold, is_open } = done.incident;
@@ -150,11 +165,14 @@ async function repeat(io: Io, again: string, first: Progress, more: () => Promis
   const shown = progress(io, "links");
   let [last, changed] = [first, first.changed];
   if (!first.settled)
-    io.err(`incident ${first.incident.id}; if this is interrupted, run: deadletter ${again} ${first.incident.id}\n`);
+    io.aside(`incident ${first.incident.id}; if this is interrupted, run: deadletter ${again} ${first.incident.id}\n`);
   shown.update(changed, changed + last.left);
   while (!last.settled) {
     if (last.again_ms > 0 && (last.left === 0 || last.changed === 0)) {
-      io.err(`looking once more in ${Math.ceil(last.again_ms / 1_000)} s, when what began before the hold has ended\n`);
+      shown.end();
+      io.aside(
+        `all that match are down now; looking once more in ${Math.ceil(last.again_ms / 1_000)} s, for those that were being made\n`,
+      );
       await sleep(systemClock, last.again_ms);
     }
     last = await more();
@@ -207,7 +225,7 @@ function describePreview(io: Io, { links, newest, most_clicked, owners }: Previe
     owners,
   );
   return [
-    `${pc.bold(countOf(links, "active "))} ${links === 1 ? "matches" : "match"}\n\nnewest:\n${newestTable}`,
+    `${pc.bold(countOf(links, "active "))} ${links === 1 ? "matches" : "match"}\n\n${newest.length < links ? `newest ${newest.length} of ${thousands(links)}` : "all of them"}:\n${newestTable}`,
     ...(most_clicked.length === 0 ? [] : [`\nmost clicked:\n${tableOf(io, [code, clicks], most_clicked)}`]),
     `\nowners:\n${ownerTable}`,
   ].join("");

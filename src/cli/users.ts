@@ -2,6 +2,7 @@
 
 import pc from "picocolors";
 import { badRequest } from "../errors.ts";
+import { isId } from "../model/code.ts";
 import type { VisibleUser } from "../model/user.ts";
 import { FIRST_ADMIN } from "../operations/bootstrap.ts";
 import { systemClock } from "../runtime/clock.ts";
@@ -57,7 +58,7 @@ export const usersCreateCommand: Command = {
             input,
             user,
             () =>
-              `created user ${user.id} (${user.username}); give it a key with: deadletter keys create ${user.username} --role creator\n`,
+              `created user ${user.id} (${user.username}); give it a key with: deadletter keys create ${nameFor(user)} --role creator\n`,
           );
           return;
         }
@@ -87,6 +88,11 @@ export const USER_COLUMNS: readonly Column<VisibleUser>[] = [
   },
   { name: "version", value: ({ version }) => version, isExtra: true, align: "right" },
 ];
+
+/** As commands take it: an id where the name would read as one. */
+function nameFor({ id, username }: Pick<VisibleUser, "id" | "username">): string {
+  return isId(username) ? String(id) : username;
+}
 
 function stateOf({ is_active }: Pick<VisibleUser, "is_active">): string {
   return is_active ? "active" : "inactive";
@@ -197,7 +203,7 @@ export const usersActivateCommand: Command = {
     withClient(input, async (client) => {
       const reason = input.value("reason");
       const user = await onUser(client, input.args[0] ?? "", (name) => restoreUser(client, name, reason));
-      const next = `make it a key with: deadletter keys create ${user.username} --role editor`;
+      const next = `make it a key with: deadletter keys create ${nameFor(user)} --role editor`;
       printDone(io, input, user, () => `activated user ${user.id} (${user.username}); ${next}\n`);
     }),
 };

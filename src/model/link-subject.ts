@@ -140,7 +140,7 @@ function decideLink(row: LinkRow | null, command: LinkCommand, context: Context)
 function checkHolds(next: LinkRow, { heldBy }: Context, options: Parameters<Context["heldBy"]>[1] = {}): void {
   const incident = heldBy(next, options);
   if (incident !== undefined)
-    throw conflict(`link "${next.short_code}": incident ${incident} holds what it matches`, "until it is closed");
+    throw conflict(`incident ${incident} holds links like this one down`, "until it is closed");
 }
 
 /** The same for one that comes to match by what is changed of it: its tags, or its owner. */

@@ -101,9 +101,10 @@ function timeOf(ms: number | null | undefined): string | null {
 const WHY: Readonly<Record<Verdict, (row: LinkRow | undefined, change: Event | undefined) => string>> = {
   redirects: (row) =>
     `it redirects, with status ${row?.status ?? 302}${!row || row.forward === "none" ? "" : `, and forwards: ${row.forward}`}`,
-  inactive(_, change) {
+  inactive(row, change) {
     const by =
       change === undefined ? "" : ` at ${change.timestamp} by ${change.actor_name ?? "somebody who was erased"}`;
+    if (row?.incident_id != null) return `it was taken down${by}, for incident ${row.incident_id}`;
     return `it was deleted${by}${change?.reason ? `: ${change.reason}` : ""}`;
   },
   expired: (row) => `it expired at ${timeOf(row?.expires_at_ms)}`,

@@ -133,6 +133,78 @@ test("a code that is taken is said before the next question, and a form outlives
   store.remove();
 }, 60_000);
 
+test("an edit that meets another one says what that was, and goes on with what was typed", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store);
+  await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "sale" });
+  const { at, exited } = openTerminal(ADMIN, {
+    DEADLETTER_SERVER: server.listeners.apiUrl,
+    DEADLETTER_KEY: server.adminKey,
+  });
+  await at("sale", "e");
+  await at("Target", ENTER);
+  await at("Title", `Typed${ENTER}`);
+  await at("Tags", ENTER);
+  await at("Expires", "");
+  await server.call("PUT", "/urls/sale", { original_url: "https://elsewhere.example/" });
+  await at("never; or 7d", ENTER);
+  await at("Reason", ENTER);
+  await at("has changed it meanwhile", "");
+  await at("elsewhere.example", "");
+  for (const question of ["Target", "Title", "Tags", "Expires", "Reason"]) await at(question, ENTER);
+  await at("now at version 3", "q");
+  expect(await exited).toBe(0);
+  // Only what was edited is changed.
+  expect((await server.call("GET", "/urls/sale")).json).toMatchObject({
+    title: "Typed",
+    original_url: "https://elsewhere.example/",
+  });
+  await server.close();
+  store.remove();
+}, 30_000);
+
+test("what is typed ahead of a form does nothing behind it, and a link below the first page is restored as it was deleted", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store);
+  for (let from = 0; from < 150; from++)
+    await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: `link-${from}` });
+  const { at, exited } = openTerminal(ADMIN, {
+    DEADLETTER_SERVER: server.listeners.apiUrl,
+    DEADLETTER_KEY: server.adminKey,
+  });
+  await at("link-149", "nq");
+  await at("Target", ESCAPE);
+  await at("nothing was changed", "G");
+  await at("link-50", "G");
+  await at("link-0", "d");
+  await at("Why?", ENTER);
+  await at("Delete link-0?", "y");
+  await at("deleted link-0", "");
+  await at("inactive", "u");
+  await at("Reason", ENTER);
+  await at("restored http", "q");
+  expect(await exited).toBe(0);
+  await server.close();
+  store.remove();
+}, 60_000);
+
+test("a key that may only read is offered nothing that it may not do", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store);
+  await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "sale" });
+  const { key } = (await server.call("POST", `/users/${server.adminId}/keys`, { name: "eyes", role: "reader" })).json;
+  const { at, exited, raw } = openTerminal(ADMIN, { DEADLETTER_SERVER: server.listeners.apiUrl, DEADLETTER_KEY: key });
+  await at("sale", "nedtx");
+  await at("", "3");
+  await at("admin@localhost".slice(0, 5), "nkdx");
+  await at("", "q");
+  expect(await exited).toBe(0);
+  expect(raw()).not.toContain("new link");
+  expect(raw()).not.toContain("new user");
+  await server.close();
+  store.remove();
+}, 30_000);
+
 test("Ctrl-C leaves with 130 from every tab and every state, and the terminal is clean", async () => {
   const store = await createStore("sqlite");
   const server = await startServer(store);

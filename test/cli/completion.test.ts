@@ -127,6 +127,11 @@ describe("names of a server", () => {
     expect(await offered("users", "show", "")).toEqual(["admin", "ada"]);
     expect(await offered("monitoring", "")).toEqual(["rules", "dashboard", "alertmanager"]);
     expect(await offered("bulk", "scr")).toEqual(["script"]);
+    // Whatever somebody called a tag, the shell that is given it runs none of it.
+    await server.call("PUT", "/urls/sale", { tags: ["$(touch pwned)", "two words"] });
+    expect(await offered("list", "--tag", "$")).toEqual(["\\$\\(touch\\ pwned\\)"]);
+    expect(await offered("list", "--tag", "two")).toEqual(["two\\ words"]);
+    await server.call("PUT", "/urls/sale", { tags: ["spring"] });
   });
 });
 

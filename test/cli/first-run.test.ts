@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createStore, startServer } from "../support/harness.ts";
-import { commandLine, runDeadletter } from "../support/process.ts";
+import { commandLine, runDeadletter, startServe } from "../support/process.ts";
 import { CTRL_C, DOWN, ENTER, openTerminal } from "../support/screen.ts";
 
 const homes: string[] = [];
@@ -71,6 +71,55 @@ test("a person logs in, works with the profile, and logs out; the key's file is 
   await server.close();
   store.remove();
 }, 60_000);
+
+test("who is logged in is not told of a store that lies about, nor has one made, and hears which it is", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store);
+  const home = newHome();
+  const address = server.listeners.apiUrl;
+  const inHome = (words: string, more: Record<string, string> = {}) => {
+    const command = `cd ${home} && ${commandLine().join(" ")} ${words}`;
+    return Bun.spawn(["sh", "-c", command], {
+      env: { PATH: process.env.PATH ?? "", HOME: home, ...more },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  };
+  const run = async (words: string, more: Record<string, string> = {}) => {
+    const child = inHome(words, more);
+    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    return { exitCode: await child.exited, stdout, stderr };
+  };
+  expect((await run(`login ${address}`, { DEADLETTER_KEY: server.adminKey })).exitCode).toBe(0);
+  await Bun.write(join(home, "links.csv"), "short_code,original_url\nmine,https://a.example/\n");
+  const imported = await run("import csv links.csv");
+  expect([imported.exitCode, imported.stderr]).toEqual([2, expect.stringContaining("you are logged in to")]);
+  expect(existsSync(join(home, "data"))).toBe(false);
+  expect((await run("users create --admin --data-dir ./data")).exitCode).toBe(0);
+  const made = await run("shorten https://b.example/ --code there");
+  expect([made.exitCode, made.stderr]).toEqual([0, expect.stringContaining(`on ${address}, profile default`)]);
+  expect((await server.call("GET", "/urls/there")).status).toBe(200);
+  expect((await run("list --data-dir ./data --json")).stdout).toBe("[]\n");
+  // What a name may not be is said before anything is kept.
+  for (const name of ["'my prod'", "__proto__"])
+    expect((await run(`login ${address} --profile ${name}`, { DEADLETTER_KEY: server.adminKey })).exitCode).toBe(2);
+  expect((await run("profiles")).stdout).toBe(`default\t${address}\tfile\n`);
+  expect((await run("logout --profile constructor")).exitCode).toBe(3);
+  const shown = await run(`login ${address} ${server.adminKey}`);
+  expect([shown.exitCode, shown.stderr.includes(server.adminKey)]).toEqual([2, false]);
+  await server.close();
+  store.remove();
+}, 60_000);
+
+test("serve --quiet still shows the key, which is shown once", async () => {
+  const home = newHome();
+  const { key, child } = await startServe({ HOME: home, DEADLETTER_DATA_DIR: join(home, "data"), PORT: "0" }, [
+    "--quiet",
+  ]);
+  expect(key).toStartWith("dl_");
+  child.kill("SIGTERM");
+  await child.exited;
+});
 
 test("a wrong key is not kept, and a key comes from standard input or the environment, never from argv", async () => {
   const store = await createStore("sqlite");

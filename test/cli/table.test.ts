@@ -77,6 +77,10 @@ describe("times as people write them", () => {
     expect(await shown("monday", "ahead")).toBe("2026-11-30 00:00");
     expect(await shown("monday", "behind")).toBe("2026-11-23 00:00");
     expect(await shown("last friday", "ahead")).toBe("2026-11-20 00:00");
+    // Today is a Thursday, a quarter to seven in the evening.
+    expect(await shown("friday", "behind")).toBe("2026-11-20 00:00");
+    expect(await shown("23:00", "behind")).toBe("2026-11-25 23:00");
+    expect(await shown("tomorrow", "behind")).toBe("2026-11-27 00:00");
   });
 
   test.each(["garbage", "", "1.12.2026", "1/12/2026", "01-12-2026", "2026-02-30", "2026-13-01", "2026-12-01 25:00"])(

@@ -245,13 +245,16 @@ describe("admin", () => {
     await tmux.at("What do they have in common?", "Enter");
     await tmux.at("Which?", "=not a host", "Enter");
     await tmux.at("host", "C-u", "=evil.example", "Enter");
-    await tmux.at("What is it?", "=phishing", "Enter");
+    await tmux.at("Why?", "=phishing", "Enter");
     await tmux.at("until the incident is closed?", "y");
     await tmux.at("Take down 1 active link?", "y");
     await tmux.shows("took down 1 link");
     await tmux.keep("admin-incidents");
     await tmux.at("holding", "m");
-    await tmux.at("1 link down for it", "p");
+    await tmux.at("Take down what matches by now", "y");
+    await tmux.at("1 link down for it", "Enter");
+    await tmux.at("# Incident", "Escape");
+    await tmux.at("phishing", "p");
     await tmux.at("Into which file?", "C-u", `=${sockets}`, "Enter");
     await tmux.at("cannot write", "C-u", `=${join(sockets, "report.md")}`, "Enter");
     await tmux.at("wrote ", "u");

@@ -50,7 +50,7 @@ export function scenario(folder: string): readonly Step[] {
     { words: ["takedown", "resume", "1"] },
     { words: ["incidents", "list"], isTable: true },
     { words: ["incidents", "show", "1"] },
-    { words: ["takedown", "undo", "1"] },
+    { words: ["takedown", "undo", "1", "--yes"] },
     { words: ["incidents", "close", "1"] },
     { words: ["events"], isTable: true },
     { words: ["keys", "revoke", "ada", "laptop"] },

@@ -4,6 +4,7 @@
 import pc from "picocolors";
 import { DeadletterError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { isAtLeast, type Role } from "../../model/role.ts";
 import { systemClock, type Timer } from "../../runtime/clock.ts";
 import type { Client } from "../client.ts";
 import type { Key } from "../screen/keys.ts";
@@ -19,6 +20,7 @@ const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", 
 
 export interface AppOptions {
   readonly client: Client;
+  readonly role: Role;
   /** Where this works, and as whom. */
   readonly place: string;
   readonly tabs: (screen: Screen) => readonly Tab[];
@@ -27,6 +29,7 @@ export interface AppOptions {
 export class AdminApp implements Screen {
   readonly client: Client;
   readonly #place: string;
+  readonly #role: Role;
   readonly #tabs: readonly Tab[];
   readonly #terminal: Terminal;
   #current = 0;
@@ -45,8 +48,9 @@ export class AdminApp implements Screen {
   #spinTimer: Timer | undefined;
   #finish: (exitCode: number) => void = () => {};
 
-  constructor({ client, place, tabs }: AppOptions) {
+  constructor({ client, role, place, tabs }: AppOptions) {
     this.client = client;
+    this.#role = role;
     this.#place = place;
     this.#terminal = new Terminal({ onKey: (key) => this.#press(key), onResize: () => this.redraw() });
     this.#tabs = tabs(this);
@@ -70,7 +74,7 @@ export class AdminApp implements Screen {
     } finally {
       systemClock.cancel(this.#spinTimer);
       systemClock.cancel(this.#refreshTimer);
-      this.#terminal.close();
+      this.#terminal.restore();
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.off(signal, onSignal);
     }
   }
@@ -82,7 +86,7 @@ export class AdminApp implements Screen {
 
   reload(): void {
     this.#isPaused = false;
-    void this.#read();
+    void this.#read({ isWhole: true });
   }
 
   form(run: () => Promise<string>): void {
@@ -114,17 +118,22 @@ export class AdminApp implements Screen {
     throw error;
   }
 
+  /** What the tab in front offers to whoever holds the key. */
+  get #actions(): readonly Action[] {
+    return this.#tab.actions().filter(({ needs }) => needs === undefined || isAtLeast(this.#role, needs));
+  }
+
   get #tab(): Tab {
     return this.#tabs[this.#current] as Tab;
   }
 
-  async #read(): Promise<void> {
+  async #read({ isWhole }: { readonly isWhole: boolean }): Promise<void> {
     const tab = this.#tab;
     const reading = ++this.#reading;
     systemClock.cancel(this.#refreshTimer);
     this.#readingSinceMs = systemClock.monotonic();
     try {
-      await tab.refresh();
+      await tab.refresh(isWhole);
       if (reading === this.#reading) this.#trouble = undefined;
     } catch (error) {
       if (!(error instanceof DeadletterError)) return this.#fail(error);
@@ -134,7 +143,7 @@ export class AdminApp implements Screen {
     this.#readingSinceMs = undefined;
     this.redraw();
     this.#refreshTimer = systemClock.after(LIMITS.screenRefreshMs, () => {
-      if (!this.#isPaused && !this.#isFormOpen) void this.#read();
+      if (!this.#isPaused && !this.#isFormOpen) void this.#read({ isWhole: false });
     });
   }
 
@@ -165,7 +174,7 @@ export class AdminApp implements Screen {
   #pressShortcut(key: Key, name: string): void {
     if (name === "escape" && this.#isSlow()) this.#stopWaiting();
     else if (!this.#tab.press(key))
-      [...this.#tab.actions(), ...this.#ownActions()].find((action) => action.key === name)?.run();
+      [...this.#actions, ...this.#ownActions()].find((action) => action.key === name)?.run();
   }
 
   #stopWaiting(): void {
@@ -201,9 +210,7 @@ export class AdminApp implements Screen {
   }
 
   #openPalette(): void {
-    this.#palette = new Palette(
-      [...this.#tab.actions(), ...this.#ownActions()].filter(({ name }) => name !== "All actions"),
-    );
+    this.#palette = new Palette([...this.#actions, ...this.#ownActions()].filter(({ name }) => name !== "All actions"));
   }
 
   redraw(): void {
@@ -242,7 +249,7 @@ export class AdminApp implements Screen {
       { key: "?", name: "keys" },
       { key: "q", name: "quit" },
     ];
-    const shown = this.#tab.actions().filter(({ key }) => key !== undefined);
+    const shown = this.#actions.filter(({ key }) => key !== undefined);
     const say = (actions: readonly { readonly key?: string; readonly name: string }[]) =>
       actions.map(({ key = "", name }) => `${pc.bold(key)} ${pc.dim(name.toLowerCase())}`).join("  ");
     const always = say(own);
@@ -250,7 +257,7 @@ export class AdminApp implements Screen {
   }
 
   #helpBox({ width, height }: Size): string[] {
-    const actions = [...this.#tab.actions(), ...this.#ownActions()].filter(({ key }) => key !== undefined);
+    const actions = [...this.#actions, ...this.#ownActions()].filter(({ key }) => key !== undefined);
     const lines = [
       ...actions.map(({ key = "", name }) => `${pc.bold(key.padEnd(8))} ${name}`),
       `${pc.bold("ctrl-c".padEnd(8))} Leave at once`,

@@ -81,7 +81,8 @@ export function begin(title: string): void {
 /** For what must be read before it goes away. */
 export async function showOnce(title: string, body: string): Promise<void> {
   note(body, title);
-  await answerOf(confirm({ message: "Go on?", initialValue: true }));
+  // Whatever is answered: what it is about is done.
+  await confirm({ message: "Go on?", initialValue: true });
 }
 
 /**
@@ -101,9 +102,15 @@ export async function untilTaken<Form extends object, Result>(
     } catch (error) {
       // Not even an answer that is lost loses what was typed.
       if (!(error instanceof DeadletterError)) throw error;
+      // What may not be done is not done by typing something else.
+      if (error.code === "forbidden" || error.code === "unauthorized") throw error;
       sayWrong(error);
     }
   }
+}
+
+export function sayHint(text: string): void {
+  log.info(printable(text));
 }
 
 function sayWrong(error: unknown): void {

@@ -4,6 +4,7 @@ import { log } from "@clack/prompts";
 import { badRequest, messageOf } from "../../errors.ts";
 import type { Incident } from "../../model/incident.ts";
 import { checkMatch, type IncidentMatch } from "../../model/incident-match.ts";
+import type { Role } from "../../model/role.ts";
 import { sleep, systemClock } from "../../runtime/clock.ts";
 import { systemFiles } from "../../runtime/files.ts";
 import type { Client } from "../client.ts";
@@ -16,19 +17,25 @@ import {
   takeDownMore,
   undoTakeDown,
 } from "../incident-requests.ts";
+import { describeMatch } from "../incidents.ts";
 import { findUserId } from "../names.ts";
 import { countOf, printable } from "../text.ts";
 import { askChoice, askText, askWhether, askYesNo, begin, untilTaken } from "./ask.ts";
 import type { Action, Screen } from "./tab.ts";
 
-export function incidentActions(screen: Screen, incident: Incident | undefined): readonly Action[] {
-  const action = (key: string, name: string, run: () => Promise<string>): Action => ({
+export function incidentActions(
+  screen: Screen,
+  incident: Incident | undefined,
+  onOpened: (id: number) => void,
+): readonly Action[] {
+  const action = (key: string, name: string, run: () => Promise<string>, needs: Role = "editor"): Action => ({
     key,
     name,
+    needs,
     run: () => screen.form(run),
   });
   return [
-    action("t", "Take links down", () => takeDownForm(screen.client)),
+    action("t", "Take links down", () => takeDownForm(screen.client, onOpened)),
     ...(incident === undefined
       ? []
       : [
@@ -39,7 +46,7 @@ export function incidentActions(screen: Screen, incident: Incident | undefined):
               ]
             : []),
           action("u", "Undo", () => undoForm(screen.client, incident)),
-          action("p", "Report to a file", () => reportForm(screen.client, incident)),
+          action("p", "Report to a file", () => reportForm(screen.client, incident), "reader"),
         ]),
   ];
 }
@@ -60,7 +67,7 @@ interface TakeDownForm {
   readonly reason: string;
 }
 
-async function takeDownForm(client: Client): Promise<string> {
+async function takeDownForm(client: Client, onOpened: (id: number) => void): Promise<string> {
   begin("Take links down");
   const ask = async (typed: Partial<TakeDownForm>): Promise<TakeDownForm> => {
     const kind = await askChoice<Kind>("What do they have in common?", KINDS, typed.kind);
@@ -81,7 +88,7 @@ async function takeDownForm(client: Client): Promise<string> {
         check: async (what) => checkMatch(await matchOf(client, kind, what)),
       }),
       reason: await askText({
-        message: "What is it? Kept in the audit log",
+        message: "Why? It is kept in the audit log",
         placeholder: "phishing",
         initial: typed.reason,
         isNeeded: true,
@@ -92,10 +99,12 @@ async function takeDownForm(client: Client): Promise<string> {
     const found = await matchOf(client, kind, what);
     return { match: found, reason: why, preview: await previewIncident(client, { match: found, reason: why }) };
   });
+  log.info(`${countOf(preview.links, "active ")} ${preview.links === 1 ? "matches" : "match"}; the newest:`);
   for (const { short_code, original_url } of preview.newest) log.message(printable(`${short_code}  ${original_url}`));
   const hold = await askYesNo("Refuse to make, or bring back, what matches, until the incident is closed?", true);
   await askWhether(`Take down ${countOf(preview.links, "active ")}?`);
   const opened = await openIncident(client, { match, reason, hold });
+  onOpened(opened.incident.id);
   const done = await repeat(opened, () => takeDownMore(client, String(opened.incident.id)));
   return `incident ${done.incident.id}: took down ${countOf(done.incident.taken)}; u undoes it`;
 }
@@ -109,15 +118,20 @@ async function matchOf(client: Client, kind: Kind, what: string): Promise<Incide
 async function repeat(first: Progress, more: () => Promise<Progress>): Promise<Progress> {
   let last = first;
   while (!last.settled) {
-    log.step(`${countOf(last.left)} left`);
-    if (last.again_ms > 0 && (last.left === 0 || last.changed === 0)) await sleep(systemClock, last.again_ms);
+    if (last.again_ms > 0 && (last.left === 0 || last.changed === 0)) {
+      log.step(
+        `all that match are down now; looking once more in ${Math.ceil(last.again_ms / 1_000)} s, for those that were being made`,
+      );
+      await sleep(systemClock, last.again_ms);
+    } else log.step(`${countOf(last.left)} left`);
     last = await more();
   }
   return last;
 }
 
-async function goOnForm(client: Client, { id }: Incident): Promise<string> {
+async function goOnForm(client: Client, { id, match }: Incident): Promise<string> {
   begin(`Go on with incident ${id}`);
+  await askWhether(`Take down what matches by now: ${describeMatch(match)}?`);
   const more = () => takeDownMore(client, String(id));
   const done = await repeat(await more(), more);
   return `incident ${id}: ${countOf(done.incident.taken - done.incident.undone)} down for it`;

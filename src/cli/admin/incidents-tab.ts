@@ -1,10 +1,11 @@
 // The tab of incidents: which there are, what they took, and takedowns with their undoing.
 
 import pc from "picocolors";
+import { messageOf } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { Incident } from "../../model/incident.ts";
 import { systemClock } from "../../runtime/clock.ts";
-import { listIncidents } from "../incident-requests.ts";
+import { listIncidents, readReport } from "../incident-requests.ts";
 import { describeMatch, INCIDENT_COLUMNS, incidentState } from "../incidents.ts";
 import { collect } from "../requests.ts";
 import type { Key } from "../screen/keys.ts";
@@ -26,8 +27,28 @@ export class IncidentsTab implements Tab {
     () => {},
   );
 
+  /** Of the incident that was entered. */
+  #report: { readonly lines: readonly string[]; first: number } | undefined;
+
   constructor(screen: Screen) {
     this.#screen = screen;
+  }
+
+  async #readReport({ id }: Incident): Promise<void> {
+    try {
+      const text = await readReport(this.#screen.client, String(id), "markdown");
+      this.#report = { lines: text.split("\n").map(printable), first: 0 };
+      this.#screen.redraw();
+    } catch (error) {
+      this.#screen.say(messageOf(error));
+    }
+  }
+
+  #pressReport(report: { readonly lines: readonly string[]; first: number }, name: string): boolean {
+    if (name === "escape" || name === "left") this.#report = undefined;
+    const step = { up: -1, k: -1, down: 1, j: 1, pageup: -10, pagedown: 10, home: -1e9 }[name];
+    if (step !== undefined) report.first = Math.max(0, Math.min(report.lines.length - 1, report.first + step));
+    return step !== undefined || this.#report === undefined;
   }
 
   async refresh(): Promise<void> {
@@ -35,6 +56,9 @@ export class IncidentsTab implements Tab {
   }
 
   view({ width, height }: Size): readonly string[] {
+    const report = this.#report;
+    if (report !== undefined)
+      return [pc.dim("‹ Esc: back to the list"), ...report.lines.slice(report.first, report.first + height - 1)];
     const incident = this.#list.selected;
     const list = fillLines(
       this.#list.view(width, height - DETAIL_ROWS, "no incidents; t takes links down"),
@@ -61,10 +85,16 @@ export class IncidentsTab implements Tab {
   }
 
   press(key: Key): boolean {
+    const name = key.type === "key" ? key.name : "";
+    if (this.#report !== undefined) return this.#pressReport(this.#report, name);
+    if (name === "enter" || name === "right") {
+      if (this.#list.selected !== undefined) void this.#readReport(this.#list.selected);
+      return true;
+    }
     return this.#list.press(key);
   }
 
   actions(): readonly Action[] {
-    return incidentActions(this.#screen, this.#list.selected);
+    return incidentActions(this.#screen, this.#list.selected, (id) => this.#list.select(id));
   }
 }

@@ -3,6 +3,7 @@
 import type { ListedLink } from "../../http/links.ts";
 import { LIMITS } from "../../limits.ts";
 import { DELETE_REASONS } from "../../model/event.ts";
+import type { Role } from "../../model/role.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { collect, deleteLink, listTags, restoreLink, revertLink, showLink } from "../requests.ts";
 import { changeLines } from "../show-event.ts";
@@ -23,9 +24,10 @@ interface Place {
 
 export function linkActions(screen: Screen, { link, onMade, setTag, setOwner }: Place): readonly Action[] {
   const { client } = screen;
-  const form = (key: string, name: string, run: () => Promise<string>): Action => ({
+  const form = (key: string, name: string, run: () => Promise<string>, needs: Role = "creator"): Action => ({
     ...(key === "" ? {} : { key }),
     name,
+    needs,
     run: () => screen.form(run),
   });
   const ofLink: readonly Action[] =
@@ -42,9 +44,9 @@ export function linkActions(screen: Screen, { link, onMade, setTag, setOwner }: 
   return [
     form("n", "New link", () => createForm(client, onMade)),
     ...ofLink,
-    form("", "Filter by tag", () => chooseTag(screen, setTag)),
-    form("", "Filter by owner", () => chooseOwner(screen, setOwner)),
-    form("", "Rename a tag", () => renameTagForm(client)),
+    form("", "Filter by tag", () => chooseTag(screen, setTag), "reader"),
+    form("", "Filter by owner", () => chooseOwner(screen, setOwner), "reader"),
+    form("", "Rename a tag", () => renameTagForm(client), "editor"),
   ];
 }
 

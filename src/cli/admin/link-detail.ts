@@ -22,7 +22,8 @@ const PLOT_ROWS = 3;
 interface Shown {
   readonly link: LinkWithHistory;
   readonly days: readonly number[];
-  readonly isProven: boolean;
+  /** Undefined where it could not be asked. */
+  readonly isProven: boolean | undefined;
 }
 
 export class LinkDetail {
@@ -41,6 +42,7 @@ export class LinkDetail {
   select(link: ListedLink | undefined): void {
     if (link?.id !== this.#selected?.id) {
       this.#first = 0;
+      this.#trouble = undefined;
       systemClock.cancel(this.#timer);
       this.#timer = systemClock.after(LIMITS.searchPauseMs, () => {
         void this.refresh().then(
@@ -62,7 +64,7 @@ export class LinkDetail {
       this.#trouble = undefined;
     } catch (error) {
       if (!(error instanceof DeadletterError) || error.code === "unavailable") throw error;
-      this.#trouble = printable(error.message);
+      if (link.id === this.#selected?.id) this.#trouble = printable(error.message);
     }
   }
 
@@ -116,7 +118,14 @@ function describe({ link, days, isProven }: Shown, { owner }: ListedLink, width:
     link.incident_id === null ? undefined : ["incident", pc.yellow(`down for incident ${link.incident_id}`)],
     ["created", when(link.created_at)],
     ["version", String(link.version)],
-    ["proof", isReading ? "…" : isProven ? pc.green("in the signed log") : pc.yellow("on its way into the log")],
+    [
+      "proof",
+      isReading || isProven === undefined
+        ? "…"
+        : isProven
+          ? pc.green("in the signed log")
+          : pc.yellow("on its way into the log"),
+    ],
     ["clicks", thousands(link.clicks ?? 0)],
   ];
   const plot = days.some((clicks) => clicks > 0)

@@ -1,19 +1,22 @@
 // The forms in which links are made, edited and handed over.
 
-import { conflict } from "../../errors.ts";
+import { conflict, DeadletterError } from "../../errors.ts";
 import type { ListedLink } from "../../http/links.ts";
 import { LIMITS } from "../../limits.ts";
+import type { Changes } from "../../model/changes.ts";
 import { checkCode } from "../../model/code.ts";
 import { checkTitle } from "../../model/link-subject.ts";
 import { checkTags } from "../../model/tags.ts";
 import { checkOriginalUrl } from "../../model/target.ts";
 import { systemClock } from "../../runtime/clock.ts";
+import { randomName, systemRandom } from "../../runtime/random.ts";
 import type { Client } from "../client.ts";
 import { completeTarget } from "../names.ts";
 import { localTime, readTimeText } from "../read-time.ts";
 import { collect, createLink, editLink, explainCode, type LinkEdit, showLink } from "../requests.ts";
+import { changeLines } from "../show-event.ts";
 import { listUsers } from "../user-requests.ts";
-import { askChoice, askText, begin, untilTaken } from "./ask.ts";
+import { askChoice, askText, begin, sayHint, untilTaken } from "./ask.ts";
 
 interface LinkForm {
   readonly target: string;
@@ -40,21 +43,31 @@ export async function createForm(client: Client, onMade: (id: number) => void): 
     }),
     ...(await askRest(typed)),
   });
-  const link = await untilTaken(ask, async ({ target, code, title, tags, expires }) =>
-    createLink(client, {
+  // One that was made, and whose answer was lost, is not made again by what is sent again.
+  const keys = new Map<string, string>();
+  /** When each was read: `7d` must mean the same moment when it is sent again. */
+  const times = new Map<string, string>();
+  const link = await untilTaken(ask, async ({ target, code, title, tags, expires }) => {
+    const wanted = {
       original_url: completeTarget(target),
       ...(code === "" ? {} : { short_code: code }),
       ...(title === "" ? {} : { title }),
       ...(tags === "" ? {} : { tags: splitTags(tags) }),
-      ...(expires === "" ? {} : { expires_at: await readTimeText(expires, "ahead") }),
-    }),
-  );
+      ...(expires === "" ? {} : { expires_at: expires }),
+    };
+    const typed = JSON.stringify(wanted);
+    const key = keys.get(typed) ?? randomName(systemRandom, 16);
+    if (!keys.has(typed) && wanted.expires_at !== undefined) times.set(typed, await readTimeText(expires, "ahead"));
+    keys.set(typed, key);
+    const expires_at = times.get(typed);
+    return createLink(client, { ...wanted, ...(expires_at === undefined ? {} : { expires_at }) }, key);
+  });
   onMade(link.id);
   return `created ${link.short_url}`;
 }
 
 export async function editForm(client: Client, code: string): Promise<string> {
-  const link = await showLink(client, code);
+  let link = await showLink(client, code);
   begin(`Edit ${code}, version ${link.version}`);
   const before = {
     target: link.original_url,
@@ -77,8 +90,19 @@ export async function editForm(client: Client, code: string): Promise<string> {
         : { expires_at: expires === "" ? null : await readTimeText(expires, "ahead") }),
     };
     if (Object.keys(edit).length === 0) return undefined;
-    // The version that was shown is the one that is edited: a change by somebody else in between is refused, not lost.
-    return editLink(client, code, { ...edit, ...(reason === "" ? {} : { reason }) }, { version: link.version });
+    // The version that was shown is the one that is edited: a change by somebody else in between is told of, not lost.
+    try {
+      return await editLink(client, code, { ...edit, ...(reason === "" ? {} : { reason }) }, { version: link.version });
+    } catch (error) {
+      if (!(error instanceof DeadletterError) || error.code !== "precondition_failed") throw error;
+      link = await showLink(client, code);
+      const newest = link.events?.at(-1);
+      const lines = changeLines((newest?.details.changes ?? {}) as Changes).join("; ");
+      throw conflict(
+        `${newest?.actor_name ?? "somebody"} has changed it meanwhile: ${Bun.stripANSI(lines)}`,
+        "what you typed is below; Enter through it to change what it is now",
+      );
+    }
   });
   return changed === undefined ? "nothing was changed" : `${code} is now at version ${changed.version}`;
 }
@@ -122,7 +146,7 @@ async function askRest(typed: Partial<LinkForm>): Promise<Pick<LinkForm, "title"
       message: "Expires",
       placeholder: `never; or 7d, tomorrow 18:00, ${localTime(systemClock.now()).slice(0, 10)}`,
       initial: typed.expires,
-      check: (text) => readTimeText(text, "ahead"),
+      check: async (text) => sayHint(`that is ${localTime(Date.parse(await readTimeText(text, "ahead")))}`),
     }),
   };
 }

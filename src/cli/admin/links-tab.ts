@@ -62,17 +62,26 @@ export class LinksTab implements Tab {
     };
   }
 
-  async refresh(): Promise<void> {
+  async refresh(isWhole: boolean): Promise<void> {
     const asked = this.#filter;
-    const { data, cursor } = await readLinkPage(this.#screen.client, asked, { size: PAGE_ROWS });
-    // Somebody typed on meanwhile: what comes next answers that.
-    if (!isSame(asked, this.#filter)) return;
-    const oldest = data.at(-1);
-    const ids = new Set(data.map(({ id }) => id));
+    const read: ListedLink[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await readLinkPage(this.#screen.client, asked, { size: PAGE_ROWS, cursor });
+      // Somebody typed on meanwhile: what comes next answers that.
+      if (!isSame(asked, this.#filter)) return;
+      read.push(...page.data);
+      cursor = page.cursor;
+    } while (isWhole && cursor !== undefined && read.length < this.#rows.length);
+    const oldest = read.at(-1);
+    const ids = new Set(read.map(({ id }) => id));
     // Pages below the first stay as they were read; links are listed in the order in which they were made.
-    const older = oldest === undefined ? [] : this.#rows.filter((row) => row.id < oldest.id && !ids.has(row.id));
+    const older =
+      oldest === undefined || cursor === undefined
+        ? []
+        : this.#rows.filter((row) => row.id < oldest.id && !ids.has(row.id));
     if (older.length === 0) this.#cursor = cursor;
-    this.#setRows([...data, ...(cursor === undefined ? [] : older)]);
+    this.#setRows([...read, ...older]);
     await this.#detail.refresh();
   }
 
@@ -99,7 +108,7 @@ export class LinksTab implements Tab {
 
   #setRows(rows: readonly ListedLink[]): void {
     this.#rows = rows;
-    this.#list.setRows(sorted(rows, this.#sort));
+    this.#list.setRows(sorted(rows, this.#sort, this.#search.text.trim()));
     this.#detail.select(this.#list.selected);
   }
 
@@ -115,12 +124,14 @@ export class LinksTab implements Tab {
     this.#isTwoPanes = width >= TWO_PANES;
     const head = this.#headLine(width);
     const empty =
-      Object.keys(this.#filter).length > 0 ? "no link matches; Esc clears the search" : "no links; n makes one";
+      Object.keys(this.#filter).length > 0 ? "no link matches; Esc clears search and filters" : "no links; n makes one";
     const bodyHeight = height - 1;
     if (!this.#isTwoPanes)
       return [
         head,
-        ...(this.#isDetailShown ? this.#detail.view(width, bodyHeight) : this.#list.view(width, bodyHeight, empty)),
+        ...(this.#isDetailShown
+          ? [pc.dim("‹ Esc: back to the list"), ...this.#detail.view(width, bodyHeight - 1)]
+          : this.#list.view(width, bodyHeight, empty)),
       ];
     const leftWidth = Math.floor(width * 0.55);
     const left = this.#list.view(leftWidth, bodyHeight, empty);
@@ -236,12 +247,19 @@ function isSame(a: LinkFilter, b: LinkFilter): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-function sorted(rows: readonly ListedLink[], sort: Sort): readonly ListedLink[] {
-  if (sort === "newest") return rows;
+function sorted(rows: readonly ListedLink[], sort: Sort, searched: string): readonly ListedLink[] {
+  if (sort === "newest" && searched === "") return rows;
+  // Who types a code means that link, and not one that mentions it.
+  if (sort === "newest") return rows.toSorted((a, b) => likeness(b, searched) - likeness(a, searched));
   return rows.toSorted((a, b) => {
     if (sort === "clicks") return (b.clicks ?? 0) - (a.clicks ?? 0);
     return sort === "code" ? a.short_code.localeCompare(b.short_code) : b.updated_at.localeCompare(a.updated_at);
   });
+}
+
+function likeness({ short_code }: ListedLink, searched: string): number {
+  const [code, text] = [short_code.toLowerCase(), searched.toLowerCase()];
+  return code === text ? 3 : code.startsWith(text) ? 2 : Number(code.includes(text));
 }
 
 /** What a narrow list has room for. */

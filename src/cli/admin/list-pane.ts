@@ -14,6 +14,7 @@ export class ListPane<Row extends Identified> {
   readonly #columns: () => readonly Column<Row>[];
   readonly #onMove: () => void;
   #rows: readonly Row[] = [];
+  #isRead = false;
   #selectedId: number | undefined;
   /** Where the chosen row was: what takes its place when it is gone. */
   #index = 0;
@@ -42,6 +43,7 @@ export class ListPane<Row extends Identified> {
   setRows(rows: readonly Row[]): void {
     const before = this.#selectedId;
     this.#rows = rows;
+    this.#isRead = true;
     this.#table = undefined;
     const found = rows.findIndex(({ id }) => id === before);
     this.#index = found === -1 ? Math.min(this.#index, Math.max(0, rows.length - 1)) : found;
@@ -86,7 +88,7 @@ export class ListPane<Row extends Identified> {
   }
 
   view(width: number, height: number, empty: string): string[] {
-    if (this.#rows.length === 0) return [pc.dim(empty)];
+    if (this.#rows.length === 0) return [pc.dim(this.#isRead ? empty : "reading ...")];
     this.#height = Math.max(1, height - 1);
     this.#first = scrollTo(
       this.#index,

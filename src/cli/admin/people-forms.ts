@@ -31,6 +31,7 @@ export function peopleActions(screen: Screen, user: VisibleUser | undefined, key
   const action = (key: string, name: string, run: () => Promise<string>): Action => ({
     ...(key === "" ? {} : { key }),
     name,
+    needs: "admin",
     run: () => screen.form(run),
   });
   if (user === undefined) return [action("n", "New user", () => newUserForm(screen.client))];

@@ -48,7 +48,9 @@ export class PeopleTab implements Tab {
     const user = this.#list.selected;
     if (user === undefined) return;
     try {
-      this.#keys = { userId: user.id, keys: await listKeys(this.#screen.client, String(user.id)) };
+      const keys = await listKeys(this.#screen.client, String(user.id));
+      // An answer that is late is of a user who is not shown any more.
+      if (user.id === this.#list.selected?.id) this.#keys = { userId: user.id, keys };
     } catch (error) {
       if (!(error instanceof DeadletterError) || error.code !== "forbidden") throw error;
       this.#keys = { userId: user.id, keys: error.message };
@@ -65,7 +67,7 @@ export class PeopleTab implements Tab {
     const user = this.#list.selected;
     if (user === undefined) return [];
     const nowMs = systemClock.now();
-    const keys = this.#keys?.userId === user.id ? this.#keys.keys : [];
+    const keys = this.#keys?.userId === user.id ? this.#keys.keys : "reading ...";
     return [
       pc.bold(printable(user.username)),
       ...factLines([
@@ -95,7 +97,7 @@ export class PeopleTab implements Tab {
   }
 
   actions(): readonly Action[] {
-    const keys = this.#keys?.keys;
+    const keys = this.#keys?.userId === this.#list.selected?.id ? this.#keys?.keys : undefined;
     return peopleActions(this.#screen, this.#list.selected, typeof keys === "object" ? keys : []);
   }
 }

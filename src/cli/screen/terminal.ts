@@ -8,6 +8,7 @@ import { type Key, KeyDecoder } from "./keys.ts";
 
 const ENTER = "\u001b[?1049h\u001b[?25l\u001b[?2004h\u001b[2J";
 const LEAVE = "\u001b[?2004l\u001b[?25h\u001b[0m\u001b[?1049l";
+const SHOW_CURSOR = "\u001b[?25h";
 /** What is between them appears at once, where the terminal knows how (synchronized output). */
 const BEGIN_FRAME = "\u001b[?2026h";
 const END_FRAME = "\u001b[?2026l";
@@ -53,7 +54,7 @@ export class Terminal {
     this.#shown = [];
     process.on("exit", this.#onExit);
     process.stdout.on("resize", this.#onResize);
-    process.on("SIGCONT", this.#onResize);
+    process.on("SIGCONT", this.#onContinue);
     process.stdin.setRawMode(true);
     process.stdin.on("data", this.#onData);
     process.stdin.resume();
@@ -64,11 +65,18 @@ export class Terminal {
     if (!this.#isOpen) return;
     process.off("exit", this.#onExit);
     process.stdout.off("resize", this.#onResize);
-    process.off("SIGCONT", this.#onResize);
+    process.off("SIGCONT", this.#onContinue);
     process.stdin.off("data", this.#onData);
     process.stdin.pause();
     systemClock.cancel(this.#escapeTimer);
     this.#leave();
+  }
+
+  /** Also where a form had the terminal when all ended. */
+  restore(): void {
+    this.close();
+    writeToTerminal(SHOW_CURSOR);
+    if (process.stdin.isTTY) process.stdin.setRawMode(false);
   }
 
   /** Runs what needs the terminal as it is usually, such as a form, and comes back whatever becomes of it. */
@@ -114,6 +122,13 @@ export class Terminal {
     this.#handlers.onResize();
   };
 
+  /** Whoever stopped this process has had the terminal since. */
+  readonly #onContinue = () => {
+    process.stdin.setRawMode(true);
+    writeToTerminal(ENTER);
+    this.#onResize();
+  };
+
   readonly #onData = (bytes: Uint8Array) => {
     systemClock.cancel(this.#escapeTimer);
     this.#tell(this.#decoder.feed(bytes));
@@ -122,6 +137,10 @@ export class Terminal {
   };
 
   #tell(keys: readonly Key[]): void {
-    for (const key of keys) this.#handlers.onKey(key);
+    for (const key of keys) {
+      // What was typed ahead of a form that opens must not do anything on the screen behind it.
+      if (!this.#isOpen) return;
+      this.#handlers.onKey(key);
+    }
   }
 }
