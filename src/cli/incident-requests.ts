@@ -33,8 +33,10 @@ export function takeDownMore({ api }: Client, id: string): Promise<Progress> {
   return unwrap(api.api.incidents({ incident: segment(id) }).act.post(undefined, WAITING));
 }
 
-export function undoTakeDown({ api }: Client, id: string): Promise<Progress> {
-  return unwrap(api.api.incidents({ incident: segment(id) }).undo.post(undefined, WAITING));
+/** All of it, or only links that are named. */
+export function undoTakeDown({ api }: Client, id: string, codes: readonly string[] = []): Promise<Progress> {
+  const body = codes.length === 0 ? {} : { codes: [...codes] };
+  return unwrap(api.api.incidents({ incident: segment(id) }).undo.post(body, WAITING));
 }
 
 export function closeIncident({ api }: Client, id: string, reason: string | undefined): Promise<Incident> {

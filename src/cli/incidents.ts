@@ -2,7 +2,7 @@
 
 import pc from "picocolors";
 import type { Incident } from "../model/incident.ts";
-import type { IncidentMatch } from "../model/incident-match.ts";
+import { describeMatch } from "../model/incident-match.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { withClient } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, REASON } from "./command.ts";
@@ -72,17 +72,6 @@ export function incidentState({ is_open, hold }: Pick<Incident, "is_open" | "hol
 }
 
 const STATE_PAINTS: Readonly<Record<IncidentState, Paint>> = { holding: pc.yellow, open: pc.cyan, closed: pc.dim };
-
-/** `host evil.example, tag promo` */
-export function describeMatch({ created_between: [from, until] = [], ...match }: IncidentMatch): string {
-  const since = from === undefined || from === FIRST ? [] : [`made since ${from}`];
-  const before = until === undefined || until === LAST ? [] : [`made before ${until}`];
-  const what = Object.entries(match).map(([name, value]) => `${name.replaceAll("_", "-")} ${[value].flat().join(" ")}`);
-  return [...what, ...since, ...before].join(", ");
-}
-
-/** Where only one end of a time is named: as the server writes them. */
-const [FIRST, LAST] = ["1970-01-01T00:00:00.000Z", "9999-12-31T00:00:00.000Z"];
 
 export const INCIDENT_COLUMNS: readonly Column<Incident>[] = [
   { name: "id", value: ({ id }) => id, align: "right" },

@@ -1,5 +1,6 @@
 // From words to a command to an exit code. Errors end here: one line that says what, one that says what to do next.
 
+import { SETTINGS } from "../config/settings.ts";
 import { badRequest, DeadletterError, ERROR_TABLE, messageOf } from "../errors.ts";
 import { editDistance } from "../runtime/edit-distance.ts";
 import { describeError } from "../runtime/logger.ts";
@@ -13,7 +14,8 @@ import { withProfile } from "./profiles.ts";
 import { printable } from "./text.ts";
 
 /** Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not allowed, 6 verification failed, 7 unavailable. */
-export async function runCommand(words: readonly string[], io: Io): Promise<number> {
+export async function runCommand(typed: readonly string[], io: Io): Promise<number> {
+  const words = flagsLast(typed);
   try {
     if (words.length === 0 && isFirstRun(io)) return await runCommand(await askFirstWords(io), io);
     const [first = "--help"] = words;
@@ -50,6 +52,18 @@ export async function runCommand(words: readonly string[], io: Io): Promise<numb
   } catch (error) {
     return explain(error, words.includes("--json"), io);
   }
+}
+
+/** Flags that stand before the command, such as --profile prod, behind it, where they are read. */
+function flagsLast(words: readonly string[]): readonly string[] {
+  let count = 0;
+  while (words[count]?.startsWith("--")) {
+    const [flag = "", value] = words[count]?.slice(2).split("=", 2) ?? [];
+    const setting = SETTINGS.find((each) => each.flag === flag);
+    count += setting !== undefined && !setting.isBoolean && value === undefined ? 2 : 1;
+  }
+  // By itself it is about the program.
+  return count >= words.length ? words : [...words.slice(count), ...words.slice(0, count)];
 }
 
 /** Undefined for the first word of a two-word command alone. Throws bad_request for what is no command at all. */

@@ -103,15 +103,25 @@ export const takedownUndoCommand: Command = {
   name: "takedown undo",
   summary: "Bring back what an incident took down, and nothing that is down for another reason.",
   args: ["INCIDENT-ID"],
-  flags: [{ name: "yes", help: "do not ask" }],
+  flags: [
+    {
+      name: "code",
+      value: "CODE",
+      help: "only this link, while all else stays down; may be repeated",
+      isRepeatable: true,
+    },
+    { name: "yes", help: "do not ask" },
+  ],
   settings: CLIENT_SETTINGS,
-  examples: ["deadletter takedown undo 3", "deadletter takedown undo 3 --yes"],
+  examples: ["deadletter takedown undo 3", "deadletter takedown undo 3 --code sale --yes"],
   run: (input, io) =>
     withClient(input, async (client) => {
       const id = input.args[0] ?? "";
+      const codes = input.values("code");
       if (!input.isOn("yes")) {
         const { taken, undone, reason } = await showIncident(client, id);
-        const what = `${countOf(taken - undone)} of incident ${id} (${printable(reason)})`;
+        const count = codes.length > 0 ? codes.length : taken - undone;
+        const what = `${countOf(count)} of incident ${id} (${printable(reason)})`;
         if (!input.mayAsk)
           throw badRequest(
             `it would bring back ${what}: --yes is needed without a terminal`,
@@ -119,7 +129,7 @@ export const takedownUndoCommand: Command = {
           );
         await confirmed(`Bring back ${what}?`);
       }
-      const more = () => undoTakeDown(client, id);
+      const more = () => undoTakeDown(client, id, codes);
       const done = await repeat(io, "takedown undo", await more(), more);
       const { hold, is_open } = done.incident;
       const held = done.skipped === 0 ? "" : `; ${done.skipped} stay down, which another incident holds`;

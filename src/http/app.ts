@@ -22,7 +22,7 @@ import { bulkAnswers, LINK_ROWS, USER_ROWS } from "./bulk-rows.ts";
 import { eventHandlers, ListEventsQuery } from "./events.ts";
 import { EXPORTED, ExportQuery, exportHandlers } from "./export.ts";
 import { changed, Heard } from "./heard.ts";
-import { CloseBody, incidentHandlers, NewIncidentBody, ReportQuery } from "./incidents.ts";
+import { CloseBody, incidentHandlers, NewIncidentBody, ReportQuery, UndoBody } from "./incidents.ts";
 import { DiffQuery, linkHistoryHandlers, RevertBody } from "./link-history.ts";
 import {
   ClicksQuery,
@@ -160,11 +160,10 @@ export function createApi(service: Service) {
       incidents.takeDown,
       needs("editor", "Take down more of what matches", ok(Progress), "conflict"),
     )
-    .post(
-      "/api/incidents/:incident/undo",
-      incidents.undo,
-      needs("editor", "Bring back what it took down", ok(Progress), "conflict"),
-    )
+    .post("/api/incidents/:incident/undo", incidents.undo, {
+      body: UndoBody,
+      ...needs("editor", "Bring back what it took down, or some of it", ok(Progress), "conflict"),
+    })
     .post("/api/incidents/:incident/close", incidents.close, {
       body: CloseBody,
       ...needs("editor", "Close an incident, which ends its hold", ok(changed(Incident)), "conflict"),

@@ -1,17 +1,32 @@
 // An incident's report as Markdown, for people who are handed it. Everything from outside stands in code spans or is escaped.
 
 import { LIMITS } from "../limits.ts";
+import { describeMatch } from "../model/incident-match.ts";
+import { hostOf } from "../model/target.ts";
 import type { IncidentReport } from "../operations/incident-report.ts";
 
 /** `address` is where the public reaches this server. */
 export function markdownOf(report: IncidentReport, address: string): string {
   const { incident, at, window, timeline, links, clicks, is_more, still_followed } = report;
-  const state = `${incident.is_open ? "open" : "closed"}${incident.hold && incident.is_open ? ", holding" : ""}`;
+  const state = !incident.is_open
+    ? "It is closed"
+    : `It is open${incident.hold ? ", and refuses links that match" : ""}`;
+  const hosts = Object.entries(Object.groupBy(links, (link) => hostOf(link.original_url) ?? "?"))
+    .map(([host, own = []]) => ({ host, count: own.length }))
+    .toSorted((a, b) => b.count - a.count);
   const rows = links.slice(0, LIMITS.reportRows);
   return `# Incident ${incident.id}: ${plain(incident.reason)}
 
-${state}, as of ${at}. It matches ${code(JSON.stringify(incident.match))}; links taken down: ${incident.taken},
-brought back: ${incident.undone}. Clicks of people on the links below: ${clicks}, from ${window.from} to ${window.to}.
+Opened at ${incident.created_at}. Links that match ${code(describeMatch(incident.match))} were taken down: ${incident.taken};
+brought back: ${incident.undone}. ${state}, as of ${at}.
+
+They lead to ${
+    hosts
+      .slice(0, HOSTS_SHOWN)
+      .map(({ host, count }) => `${code(host)} (${count})`)
+      .join(", ") || "nothing"
+  }${hosts.length > HOSTS_SHOWN ? ` and ${hosts.length - HOSTS_SHOWN} more hosts` : ""}.
+Clicks of people on the links below: ${clicks}, from ${window.from}, a week before, to ${window.to}, the end of its hour.
 
 ## What happened
 
@@ -36,14 +51,18 @@ with ${code("deadletter log vkey")} for the key. Events that take links down nam
 `;
 }
 
+const HOSTS_SHOWN = 10;
+
 /** In a table's cell: no markup, no new line. */
 function plain(text: string): string {
-  return text.replace(/[\\`*_{}[\]()#+!|<>~]/g, "\\$&").replace(/\s+/g, " ");
+  return text.replace(/[\\`*_{}[\]#+!|<>~]/g, "\\$&").replace(/\s+/g, " ");
 }
 
 /** A code span that its own text cannot end (CommonMark section 6.1). */
 function code(text: string): string {
   const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map((ticks) => ticks.length));
   const fence = "`".repeat(longest + 1);
-  return `${fence} ${text.replace(/\s+/g, " ").replaceAll("|", "\\|")} ${fence}`;
+  const inside = text.replace(/\s+/g, " ").replaceAll("|", "\\|");
+  const padding = /^`|`$/.test(inside) || inside.trim() === "" ? " " : "";
+  return `${fence}${padding}${inside}${padding}${fence}`;
 }

@@ -26,6 +26,23 @@ import { readCursor, readPage, sendPage, spelled } from "./page.ts";
 import type { Service } from "./service.ts";
 import { showLink } from "./shown-link.ts";
 
+export const UndoBody = Type.Union([
+  Type.Object(
+    {
+      codes: Type.Optional(
+        Type.Array(Type.String(), {
+          minItems: 1,
+          maxItems: LIMITS.incidentCodes,
+          description:
+            "only these links, by code or id; the incident takes no more then, and what it holds it still holds",
+        }),
+      ),
+    },
+    strict,
+  ),
+  Type.Null(),
+]);
+
 export const NewIncidentBody = Type.Object(
   { ...NewIncident.properties, dry_run: Type.Optional(Type.Boolean({ description: "only says what it would touch" })) },
   strict,
@@ -83,10 +100,8 @@ export function incidentHandlers(service: Service) {
     return { ...made, ...(heard === undefined ? {} : { heard }) };
   }
 
-  /** A handler that takes down, or brings back, some of the links. */
-  function acting(run: typeof takeDown) {
-    return async ({ params, request, set }: Asked) =>
-      progress({ request, set }, await act(request, incidentId(params.incident), run));
+  async function takeMore({ params, request, set }: Asked) {
+    return progress({ request, set }, await act(request, incidentId(params.incident), takeDown));
   }
 
   async function list({ query, request, set }: { query: Static<typeof PageOnlyQuery>; request: Request; set: Answer }) {
@@ -114,7 +129,12 @@ export function incidentHandlers(service: Service) {
     return new Response(text, { headers: { "content-type": "text/markdown; charset=utf-8" } });
   }
 
-  return { open, list, read, close, report, takeDown: acting(takeDown), undo: acting(undoTakeDown) };
+  async function undo({ params, body, request, set }: Asked & { readonly body: Static<typeof UndoBody> }) {
+    const run: typeof takeDown = (...asked) => undoTakeDown(...asked, body?.codes);
+    return progress({ request, set }, await act(request, incidentId(params.incident), run));
+  }
+
+  return { open, list, read, close, report, takeDown: takeMore, undo };
 }
 
 function incidentId(text: string): number {

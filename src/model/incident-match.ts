@@ -156,3 +156,14 @@ function endOfPart(part: string, text: string, start: number): number {
   }
   return at;
 }
+
+/** `host evil.example, tag promo` */
+export function describeMatch({ created_between: [from, until] = [], ...match }: IncidentMatch): string {
+  const since = from === undefined || from === FIRST ? [] : [`made since ${from}`];
+  const before = until === undefined || until === LAST ? [] : [`made before ${until}`];
+  const what = Object.entries(match).map(([name, value]) => `${name.replaceAll("_", "-")} ${[value].flat().join(" ")}`);
+  return [...what, ...since, ...before].join(", ");
+}
+
+/** Where only one end of a time is named: as the server writes them. */
+const [FIRST, LAST] = ["1970-01-01T00:00:00.000Z", "9999-12-31T00:00:00.000Z"];

@@ -30,6 +30,7 @@ import { transact } from "./apply.ts";
 import type { Pacing } from "./bulk.ts";
 import type { Core, Work } from "./context.ts";
 import { applyOne } from "./group.ts";
+import { findLink } from "./links.ts";
 import { keepPace } from "./pace.ts";
 import { type Page, pageOf } from "./page.ts";
 import { assertComplete } from "./side-tables.ts";
@@ -152,19 +153,44 @@ function settlingMs({ store, staleMaxMs }: Core): number {
   return store.deadlineMs + staleMaxMs + LIMITS.holdSkewMs;
 }
 
-/** The same for what it took down, where that is down for it still: whatever was deleted for another reason stays so. */
-export async function undoTakeDown(core: Core, caller: Caller, id: number, pace: Pacing): Promise<IncidentProgress> {
+/**
+ * The same for what it took down, where that is down for it still: whatever was deleted for another reason stays so. With `codes`
+ * only those links, whatever else the incident holds. Throws not_found for a code that no link has, and conflict for a link that is
+ * not down for this incident.
+ */
+export async function undoTakeDown(
+  core: Core,
+  caller: Caller,
+  id: number,
+  pace: Pacing,
+  codes?: readonly string[],
+): Promise<IncidentProgress> {
   await readIncident(core, id);
   let skipped = 0;
-  const find = (afterId: number, limit: number) => core.store.read((sql) => listTakenBy(sql, id, afterId, limit));
+  const named = codes === undefined ? undefined : await findTaken(core, id, codes);
+  const find = (afterId: number, limit: number) =>
+    named === undefined
+      ? core.store.read((sql) => listTakenBy(sql, id, afterId, limit))
+      : Promise.resolve(named.filter((link) => link.id > afterId).slice(0, limit));
   const { changed, isAll } = await inBatches(core, { find, pace }, async (ids) => {
     const part = await transact(core, caller, (work) => bringBackBatch(work, id, ids), { isBulk: true });
     skipped += part.skipped;
     return part.changed;
   });
   const count = () => core.store.read((sql) => countTakenBy(sql, id));
-  const left = isAll ? 0 : Math.max(1, ((await count())[0]?.links ?? 0) - skipped);
+  const left = isAll || named !== undefined ? 0 : Math.max(1, ((await count())[0]?.links ?? 0) - skipped);
   return { incident: await readIncident(core, id), changed, skipped, left, settled: isAll, again_ms: 0 };
+}
+
+/** In the order of their ids. */
+function findTaken({ store }: Core, incidentId: number, codes: readonly string[]): Promise<{ id: number }[]> {
+  return store.read(async (sql) => {
+    const rows: LinkRow[] = [];
+    for (const code of new Set(codes)) rows.push(await findLink(sql, code));
+    const other = rows.find(({ incident_id }) => incident_id !== incidentId);
+    if (other) throw conflict(`link "${other.short_code}" is not down for incident ${incidentId}`);
+    return rows.map(({ id }) => ({ id })).toSorted((a, b) => a.id - b.id);
+  });
 }
 
 interface Batches {

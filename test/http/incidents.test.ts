@@ -143,6 +143,39 @@ describeEachEngine("incidents", (server) => {
     expect((await call("POST", "/urls/kh-1/restore", {})).status).toBe(200);
   });
 
+  test("one link is brought back alone, while all else stays down and the hold goes on", async () => {
+    const { call } = server();
+    for (const name of ["fine", "bad", "other"]) await create(`part-${name}`, `https://part.example/${name}`);
+    await create("part-gone", "https://part.example/gone");
+    await call("DELETE", "/urls/part-gone", { reason: "duplicate" });
+    const { id } = (await open({ host: "part.example" }, { hold: true })).json.incident;
+    const undo = (codes: string[]) => call("POST", `/api/incidents/${id}/undo`, { codes });
+    expect((await call("POST", "/urls/part-fine/restore", {})).status).toBe(409);
+    expect((await undo(["nobody-has-it"])).status).toBe(404);
+    expect(await undo(["part-fine", "part-gone"])).toMatchObject({
+      status: 409,
+      json: { detail: expect.stringContaining("part-gone") },
+    });
+    expect(await isActive("part-fine")).toBe(false);
+    expect((await undo([])).status).toBe(400);
+    expect((await undo(["part-fine", "part-fine"])).json).toMatchObject({
+      changed: 1,
+      left: 0,
+      settled: true,
+      incident: { undone: 1, is_open: true },
+    });
+    expect([await isActive("part-fine"), await isActive("part-bad"), await isActive("part-other")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect((await call("POST", "/urls", { original_url: "https://part.example/new" })).status).toBe(409);
+    expect((await post(id, "undo")).json).toMatchObject({ changed: 2, left: 0 });
+    expect(await isActive("part-gone")).toBe(false);
+    await post(id, "close");
+    expect(await server().verify()).toEqual([]);
+  });
+
   test("one that was undone takes nothing more", async () => {
     await create("undone-1", "https://undone.example/");
     const { id } = (await open({ host: "undone.example" })).json.incident;
@@ -331,6 +364,8 @@ describeEachEngine("incidents", (server) => {
     const markdown = await call("GET", `/api/incidents/${id}/report?format=markdown`);
     expect(markdown.headers.get("content-type")).toBe("text/markdown; charset=utf-8");
     expect(markdown.text).toContain("# Incident");
+    expect(markdown.text).toMatch(/were taken down: \d+;\nbrought back: \d+\. It is /);
+    expect(markdown.text).toContain("They lead to `");
     expect(markdown.text).not.toContain("|`x`<b> |");
     expect((await call("GET", `/api/incidents/${id}/report?format=pdf`)).status).toBe(400);
   });

@@ -3,7 +3,7 @@
 import { log } from "@clack/prompts";
 import { badRequest, messageOf } from "../../errors.ts";
 import type { Incident } from "../../model/incident.ts";
-import { checkMatch, type IncidentMatch } from "../../model/incident-match.ts";
+import { checkMatch, describeMatch, type IncidentMatch } from "../../model/incident-match.ts";
 import type { Role } from "../../model/role.ts";
 import { sleep, systemClock } from "../../runtime/clock.ts";
 import { systemFiles } from "../../runtime/files.ts";
@@ -17,7 +17,6 @@ import {
   takeDownMore,
   undoTakeDown,
 } from "../incident-requests.ts";
-import { describeMatch } from "../incidents.ts";
 import { findUserId } from "../names.ts";
 import { countOf, printable } from "../text.ts";
 import { askChoice, askText, askWhether, askYesNo, begin, untilTaken } from "./ask.ts";
