@@ -1,6 +1,7 @@
 // What is asked about users.
 
 import { notFound } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { mayKnow, type Viewer } from "../model/caller.ts";
 import { isId } from "../model/code.ts";
 import { type Link, linkFromRow } from "../model/link.ts";
@@ -56,8 +57,13 @@ export async function findUserId({ store }: Core, viewer: Viewer, name: string):
 
 /** By id, or by name in any case; by email only where the viewer may know it. Throws not_found. */
 export async function mustFindUserNamed(sql: Sql, viewer: Viewer, name: string): Promise<UserRow> {
-  const [row] = isId(name) ? await findUser(sql, Number(name)) : await findUserNamed(sql, name);
+  const [row] = isId(name) ? await findUser(sql, Number(name)) : isName(name) ? await findUserNamed(sql, name) : [];
   const isByEmail = name.includes("@");
   if (!row || (isByEmail && !mayKnow(viewer, row.id))) throw notFound(`no user ${JSON.stringify(name.slice(0, 100))}`);
   return row;
+}
+
+/** What can be neither a username nor an email is not looked up: a database refuses some of it. */
+function isName(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text) && text.length <= Math.max(LIMITS.usernameChars, LIMITS.emailChars);
 }

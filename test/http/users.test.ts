@@ -41,6 +41,9 @@ describeEachEngine("users and keys", (server) => {
         created.json.id,
       ]);
     expect((await call("GET", "/users/nobody")).status).toBe(404);
+    // What can be nobody's name is not looked up at all.
+    for (const name of ["%00", "%00/keys", "%ED%A0%80", "a%20b", `${"x".repeat(400)}`, "%F0%9F%98%80"])
+      expect([name, (await call("GET", `/users/${name}`)).status]).toEqual([name, 404]);
     expect((await call("POST", "/users/ada/keys", { name: "by name", role: "reader" })).json).toMatchObject({
       user_id: created.json.id,
     });
