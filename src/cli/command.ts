@@ -139,7 +139,10 @@ export function parseInput(command: Command, words: readonly string[], io: Io): 
   if (values.help) return "help";
   const least = command.args.filter((name) => !name.startsWith("[")).length;
   if (positionals.length < least)
-    throw badRequest(`missing ${command.args[positionals.length]}`, `see: deadletter ${command.name} --help`);
+    throw badRequest(
+      `missing ${command.args[positionals.length]}${command.choices === undefined ? "" : `: ${command.choices.join(", ")}`}`,
+      `see: deadletter ${command.name} --help`,
+    );
   if (positionals.some((word) => /^dl_[\w-]{20,}$/.test(word)))
     throw badRequest(
       "a key does not belong on the command line, where every user of this host can read it",

@@ -15,6 +15,7 @@ export const completionsCommand: Command = {
   flags: [],
   settings: [],
   examples: [
+    "source <(deadletter completions bash)",
     "deadletter completions bash > /etc/bash_completion.d/deadletter",
     "deadletter completions zsh > /usr/local/share/zsh/site-functions/_deadletter",
     "deadletter completions fish > ~/.config/fish/completions/deadletter.fish",

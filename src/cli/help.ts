@@ -27,6 +27,12 @@ export function overview(sections: readonly Section[]): string {
 
 Usage: deadletter COMMAND [flags]
 
+First steps, with a key of your own:
+  deadletter login https://go.example.com
+  deadletter shorten https://example.com/ --code hello
+  deadletter list --mine
+  deadletter admin
+
 ${lists.join("")}${paragraph(
   "Every command takes --json, --quiet, --no-input and --help. deadletter help COMMAND says more of one, and so do help settings, help times and help output. Without DATABASE_URL the store is a SQLite file in ./data.",
 )}

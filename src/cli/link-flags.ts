@@ -5,6 +5,7 @@ import { LIMITS } from "../limits.ts";
 import { FORWARDS, type Forward, QUERY_WINNERS, type QueryWinner } from "../model/forward.ts";
 import { LINK_STATUSES, type LinkStatus } from "../model/link.ts";
 import type { LinkOptions } from "../model/link-options.ts";
+import { editDistance } from "../runtime/edit-distance.ts";
 import { type Flag, given, type Input } from "./command.ts";
 import { readTime } from "./read-time.ts";
 
@@ -79,6 +80,10 @@ function readWord<Word extends string>(
   text: string | undefined,
 ): Word | undefined {
   const word = words.find((each) => each === text);
-  if (text !== undefined && word === undefined) throw badRequest(`--${flag}: must be one of ${words.join(", ")}`);
-  return word;
+  if (text === undefined || word !== undefined) return word;
+  const near = words.find((each) => editDistance(each, text) <= 2);
+  throw badRequest(
+    `--${flag}: must be one of ${words.join(", ")}`,
+    near === undefined ? undefined : `did you mean ${near}?`,
+  );
 }

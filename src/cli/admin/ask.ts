@@ -75,7 +75,7 @@ export async function askYesNo(message: string, initialValue: boolean): Promise<
 }
 
 export function begin(title: string): void {
-  intro(printable(title));
+  intro(`${printable(title)} (Escape leaves it, and changes nothing)`);
 }
 
 /** For what must be read before it goes away. */
