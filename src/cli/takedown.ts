@@ -15,6 +15,7 @@ import {
   takeDownMore,
   undoTakeDown,
 } from "./incident-requests.ts";
+import { nameOwner } from "./links.ts";
 import { tableOf } from "./listing.ts";
 import { findKeyIdIn, findUserId } from "./names.ts";
 import { confirmed, describeHeard, print, printDone, progress } from "./output.ts";
@@ -66,14 +67,15 @@ export const takedownCommand: Command = {
         io.aside(
           `${countOf(below, "more active ")} lead to hosts below ${match.host}: --host-suffix ${match.host} takes them too\n`,
         );
+      const names = input.isJson ? new Map<number, string>() : await nameOwners(client, preview);
       if (isDryRun) {
         input.note("nothing was changed; the same command without --dry-run takes them down");
-        return print(io, input, preview, () => describePreview(io, preview));
+        return print(io, input, preview, () => describePreview(io, preview, names));
       }
       if (preview.links === 0 && !input.isOn("hold"))
         throw notFound("no active link matches: nothing was opened", "with --hold none can be made either");
       if (!input.isOn("yes")) {
-        io.err(describePreview(io, preview));
+        io.err(describePreview(io, preview, names));
         const held = input.isOn("hold") ? ", and refuse such links until the incident is closed" : "";
         await confirmed(`Take down ${countOf(preview.links)}${held}?`);
       }
@@ -200,7 +202,21 @@ async function countBelow(client: Client, { host, ...rest }: IncidentMatch, { li
   return Math.max(0, wide.links - links);
 }
 
-function describePreview(io: Io, { links, newest, most_clicked, owners }: Preview): string {
+/** The owners' names, where they may be read. */
+async function nameOwners(client: Client, { owners }: Preview): Promise<ReadonlyMap<number, string>> {
+  const names = new Map<number, string>();
+  for (const { user_id } of owners) {
+    const { owner } = await nameOwner(client, user_id);
+    if (user_id !== null && owner !== undefined) names.set(user_id, owner);
+  }
+  return names;
+}
+
+function describePreview(
+  io: Io,
+  { links, newest, most_clicked, owners }: Preview,
+  names: ReadonlyMap<number, string>,
+): string {
   if (links === 0) return "no active link matches\n";
   const code = { name: "code", value: ({ short_code }: { short_code: string }) => short_code, least: 12 };
   const nowMs = systemClock.now();
@@ -228,7 +244,8 @@ function describePreview(io: Io, { links, newest, most_clicked, owners }: Previe
     [
       {
         name: "owner",
-        value: ({ user_id }: Preview["owners"][number]) => (user_id === null ? "-" : `user ${user_id}`),
+        value: ({ user_id }: Preview["owners"][number]) =>
+          user_id === null ? "-" : (names.get(user_id) ?? `user ${user_id}`),
       },
       { name: "links", value: (row) => row.links, shown: (row) => thousands(row.links), align: "right" },
     ],

@@ -262,7 +262,12 @@ describe("admin", () => {
     await tmux.at("1 link brought back", "c");
     await tmux.at("Reason", "Enter");
     await tmux.at("Its hold ends.", "y");
-    await tmux.at("closed incident", "2");
+    await tmux.at("closed incident", "1");
+    await tmux.at("bait", "t");
+    await tmux.at("What do they have in common?", "Enter");
+    // The host of the link that was chosen is there already.
+    await tmux.at("login.evil.example", "Escape");
+    await tmux.at("nothing was changed", "2");
     await tmux.shows("evil.example");
     await tmux.keep("admin-events");
     await tmux.at("HAPPENED", "5");

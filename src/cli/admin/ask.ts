@@ -86,14 +86,15 @@ export async function showOnce(title: string, body: string): Promise<void> {
 }
 
 /**
- * Asks until what was answered is taken. `ask` is given what was typed before, `send` sends it; what the server refuses is said, and
+ * Asks until what was answered is taken, from `first` on. `ask` is given what was typed before, `send` sends it; what the server refuses is said, and
  * all is asked again with it as it was typed.
  */
 export async function untilTaken<Form extends object, Result>(
   ask: (typed: Partial<Form>) => Promise<Form>,
   send: (form: Form) => Promise<Result>,
+  first: Partial<Form> = {},
 ): Promise<Result> {
-  let typed: Partial<Form> = {};
+  let typed = first;
   for (;;) {
     const form = await ask(typed);
     typed = form;

@@ -66,7 +66,12 @@ interface TakeDownForm {
   readonly reason: string;
 }
 
-async function takeDownForm(client: Client, onOpened: (id: number) => void): Promise<string> {
+/** `first` is what is known already of what is to be taken down. */
+export async function takeDownForm(
+  client: Client,
+  onOpened: (id: number) => void,
+  first: Partial<TakeDownForm> = {},
+): Promise<string> {
   begin("Take links down");
   const ask = async (typed: Partial<TakeDownForm>): Promise<TakeDownForm> => {
     const kind = await askChoice<Kind>("What do they have in common?", KINDS, typed.kind);
@@ -94,10 +99,14 @@ async function takeDownForm(client: Client, onOpened: (id: number) => void): Pro
       }),
     };
   };
-  const { match, reason, preview } = await untilTaken(ask, async ({ kind, what, reason: why }) => {
-    const found = await matchOf(client, kind, what);
-    return { match: found, reason: why, preview: await previewIncident(client, { match: found, reason: why }) };
-  });
+  const { match, reason, preview } = await untilTaken(
+    ask,
+    async ({ kind, what, reason: why }) => {
+      const found = await matchOf(client, kind, what);
+      return { match: found, reason: why, preview: await previewIncident(client, { match: found, reason: why }) };
+    },
+    first,
+  );
   log.info(`${countOf(preview.links, "active ")} ${preview.links === 1 ? "matches" : "match"}; the newest:`);
   for (const { short_code, original_url } of preview.newest) log.message(printable(`${short_code}  ${original_url}`));
   const hold = await askYesNo("Refuse to make, or bring back, what matches, until the incident is closed?", true);

@@ -4,12 +4,14 @@ import type { ListedLink } from "../../http/links.ts";
 import { LIMITS } from "../../limits.ts";
 import { DELETE_REASONS } from "../../model/event.ts";
 import type { Role } from "../../model/role.ts";
+import { hostOf } from "../../model/target.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { collect, deleteLink, listTags, restoreLink, revertLink, showLink } from "../requests.ts";
 import { changeLines } from "../show-event.ts";
 import { listUsers } from "../user-requests.ts";
 import { relativeTime } from "../when.ts";
 import { askChoice, askText, askWhether, begin, Cancelled } from "./ask.ts";
+import { takeDownForm } from "./incident-forms.ts";
 import { createForm, editForm, handOverForm } from "./link-forms.ts";
 import type { Action, Screen } from "./tab.ts";
 import { renameTagForm } from "./tag-forms.ts";
@@ -41,9 +43,20 @@ export function linkActions(screen: Screen, { link, onMade, setTag, setOwner }: 
             form("v", "Revert", () => revertForm(screen, link)),
           ]
         : [form("u", "Restore", () => restoreForm(screen, link)), form("v", "Revert", () => revertForm(screen, link))];
+  const host = link === undefined ? null : hostOf(link.original_url);
   return [
     form("n", "New link", () => createForm(client, onMade)),
     ...ofLink,
+    ...(host === null
+      ? []
+      : [
+          form(
+            "t",
+            "Take down links to its host",
+            () => takeDownForm(client, () => {}, { kind: "host_suffix", what: host }),
+            "editor",
+          ),
+        ]),
     form("", "Filter by tag", () => chooseTag(screen, setTag), "reader"),
     form("", "Filter by owner", () => chooseOwner(screen, setOwner), "reader"),
     form("", "Rename a tag", () => renameTagForm(client), "editor"),
