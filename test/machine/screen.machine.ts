@@ -143,93 +143,101 @@ describe("admin", () => {
   }, 60_000);
 
   test("every action on links, with a mistake in each form that loses nothing", async () => {
+    const { id: eve } = (await server.call("POST", "/users", { username: "eve", email: "eve@example.com" })).json;
     const tmux = await Tmux.start("links", ["admin"]);
     await tmux.at("n new link", "n");
-    await tmux.at("Target", "=ftp://x", "Enter");
+    await tmux.at("◆  Target", "=ftp://x", "Enter");
     await tmux.at("scheme must be http or https", "C-u", "=shop.example/new", "Enter");
-    await tmux.at("Short code", "=link-1", "Enter");
+    await tmux.at("◆  Short code", "=link-1", "Enter");
     await tmux.at("is taken", "C-u", "=fresh", "Enter");
-    await tmux.at("Title", "=A fresh page", "Enter");
-    await tmux.at("Tags", "=a,,b c, a", "Enter");
-    await tmux.at("Expires", "=1.12.2026", "Enter");
-    await tmux.at("is not a time", "C-u", "=7d", "Enter");
+    await tmux.at("◆  Title", "=A fresh page", "Enter");
+    await tmux.at("◆  Tags", "=a,,b c, a", "Enter");
+    await tmux.at("◆  Expires", "=1.12.2026", "Enter");
+    await tmux.at("is two days", "C-u", "=7d", "Enter");
     await tmux.at("created http", "e");
-    await tmux.at("Target", "C-u", "=nonsense", "Enter");
+    await tmux.at("◆  Target", "C-u", "=nonsense", "Enter");
     await tmux.at("nonsense", "C-u", "=shop.example/newer", "Enter");
-    await tmux.at("Title", "Enter");
-    await tmux.at("Tags", "Enter");
-    await tmux.at("Expires", "Enter");
-    await tmux.at("Reason", "=moved", "Enter");
+    await tmux.at("◆  Title", "Enter");
+    await tmux.at("◆  Tags", "Enter");
+    await tmux.at("◆  Expires", "Enter");
+    await tmux.at("◆  Reason", "=moved", "Enter");
     await tmux.at("now at version 2", "r");
     await tmux.shows('+ "https://shop.example/newer"');
     await tmux.keep("admin-history");
     await tmux.at("fresh", "v");
-    await tmux.at("To which version?", "Enter");
-    await tmux.at("Reason", "Enter");
+    await tmux.at("◆  To which version?", "Enter");
+    await tmux.at("◆  Reason", "Enter");
     await tmux.at("as version 3", "d");
-    await tmux.at("Why?", "Enter");
+    await tmux.at("◆  Why?", "Enter");
     await tmux.at("Delete fresh?", "y");
     await tmux.at("deleted fresh", "u");
-    await tmux.at("Reason", "Enter");
+    await tmux.at("◆  Reason", "Enter");
     // The palette has what has no key.
     await tmux.at("restored http", ":");
     await tmux.at("What next?", "=filter tag");
     await tmux.keep("admin-palette");
     await tmux.at("Filter by tag", "Enter");
-    await tmux.at("Which tag?", "Enter");
+    await tmux.at("◆  Which tag?", "Enter");
     await tmux.at("only links with the tag", "Escape");
     await tmux.at("link-99999", ":", "=rename", "Enter");
-    await tmux.at("Which tag?", "Enter");
-    await tmux.at("Its new name", "C-u", "=x,y", "Enter");
+    await tmux.at("◆  Which tag?", "Enter");
+    await tmux.at("◆  Its new name", "C-u", "=x,y", "Enter");
     await tmux.at("comma", "C-u", "=aa", "Enter");
     await tmux.at("with an event each?", "y");
-    await tmux.at("renamed a to aa", "C-c");
+    await tmux.at("renamed a to aa", ":", "=hand over", "Enter");
+    await tmux.at("◆  To whom?", "Enter");
+    await tmux.at("◆  Reason", "Enter");
+    await tmux.at("is eve's now", ":", "=filter owner", "Enter");
+    await tmux.at("◆  Whose?", "Down", "Enter");
+    await tmux.at("only links of eve", "Escape");
+    await tmux.at("link-99999", "C-c");
     await tmux.shows("EXIT 130");
     await tmux.end();
     expect((await server.call("GET", "/urls/fresh")).json).toMatchObject({
       original_url: "https://shop.example/new",
       title: "A fresh page",
       tags: ["aa", "b c"],
+      user_id: eve,
       is_active: true,
     });
     expect(
       (await server.call("GET", "/urls/fresh/events")).json.map((event: { event_type: string }) => event.event_type),
-    ).toEqual(["created", "updated", "updated", "deleted", "restored", "updated"]);
+    ).toEqual(["created", "updated", "updated", "deleted", "restored", "updated", "updated"]);
   }, 90_000);
 
   test("people and keys: made, edited, revoked, deactivated, activated, erased", async () => {
     const tmux = await Tmux.start("people", ["admin"]);
     await tmux.at("3 People", "3");
     await tmux.at("admin@localhost", "n");
-    await tmux.at("Username", "=two words", "Enter");
+    await tmux.at("◆  Username", "=two words", "Enter");
     await tmux.at("username: ", "C-u", "=ada", "Enter");
-    await tmux.at("Email", "=nowhere", "Enter");
+    await tmux.at("◆  Email", "=nowhere", "Enter");
     await tmux.at("email: ", "C-u", "=ada@example.com", "Enter");
-    await tmux.at("created ada", "Down");
+    await tmux.at("created ada", "Down", "Down");
     await tmux.at("none; m makes one", "e");
-    await tmux.at("Username", "Enter");
-    await tmux.at("Email", "C-u", "=ada@example.org", "Enter");
+    await tmux.at("◆  Username", "Enter");
+    await tmux.at("◆  Email", "C-u", "=ada@example.org", "Enter");
     await tmux.at("now at version 2", "m");
-    await tmux.at("Role", "Down", "Enter");
+    await tmux.at("◆  Role", "Down", "Enter");
     await tmux.at("What is it for?", "=laptop", "Enter");
-    await tmux.at("Expires", "=soon", "Enter");
+    await tmux.at("◆  Expires", "=soon", "Enter");
     await tmux.at("is not a time", "C-u", "=90d", "Enter");
     await tmux.at("shown once", "Enter");
     await tmux.shows("made key");
     await tmux.shows("creator");
     await tmux.keep("admin-people");
     await tmux.at("laptop", "x");
-    await tmux.at("Which key?", "Enter");
-    await tmux.at("Reason", "=lost", "Enter");
+    await tmux.at("◆  Which key?", "Enter");
+    await tmux.at("◆  Reason", "=lost", "Enter");
     await tmux.at("Revoke it?", "y");
     await tmux.at("revoked key", "d");
     await tmux.at("What becomes of its links?", "Enter");
-    await tmux.at("Reason", "Enter");
+    await tmux.at("◆  Reason", "Enter");
     await tmux.at("revoke all of its keys?", "y");
     await tmux.at("deactivated ada", "a");
-    await tmux.at("Reason", "Enter");
+    await tmux.at("◆  Reason", "Enter");
     await tmux.at("activated ada", ":", "=erase", "Enter");
-    await tmux.at("Reason", "Enter");
+    await tmux.at("◆  Reason", "Enter");
     await tmux.at("Type ada to erase it", "=eva", "Enter");
     await tmux.at("that is not ada", "C-u", "=ada", "Enter");
     await tmux.at("erased ada", "q");
@@ -245,7 +253,7 @@ describe("admin", () => {
     await tmux.at("What do they have in common?", "Enter");
     await tmux.at("Which?", "=not a host", "Enter");
     await tmux.at("host", "C-u", "=evil.example", "Enter");
-    await tmux.at("Why?", "=phishing", "Enter");
+    await tmux.at("◆  Why?", "=phishing", "Enter");
     await tmux.at("until the incident is closed?", "y");
     await tmux.at("Take down 1 active link?", "y");
     await tmux.shows("took down 1 link");
@@ -260,7 +268,7 @@ describe("admin", () => {
     await tmux.at("wrote ", "u");
     await tmux.at("Bring back the 1 link", "y");
     await tmux.at("1 link brought back", "c");
-    await tmux.at("Reason", "Enter");
+    await tmux.at("◆  Reason", "Enter");
     await tmux.at("Its hold ends.", "y");
     await tmux.at("closed incident", "1");
     await tmux.at("bait", "t");
