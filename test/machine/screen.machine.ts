@@ -35,7 +35,14 @@ class Tmux {
 
   static async start(name: string, words: readonly string[], { width = 120, height = 30 } = {}): Promise<Tmux> {
     const tmux = new Tmux(name);
-    const environment = { DEADLETTER_SERVER: server.listeners.apiUrl, DEADLETTER_KEY: server.adminKey };
+    // Nothing of the test's own settings may reach the program.
+    const environment = {
+      PATH: process.env.PATH ?? "",
+      HOME: sockets,
+      LANG: "C.UTF-8",
+      DEADLETTER_SERVER: server.listeners.apiUrl,
+      DEADLETTER_KEY: server.adminKey,
+    };
     const set = Object.entries(environment).map(([key, value]) => `${key}=${value}`);
     await tmux.ask(
       "new-session",
@@ -46,7 +53,7 @@ class Tmux {
       String(width),
       "-y",
       String(height),
-      `env ${set.join(" ")} ${[...commandLine(), ...words].join(" ")}; echo "EXIT $?"; exec sleep 600`,
+      `env -i TERM="$TERM" ${set.join(" ")} ${[...commandLine(), ...words].join(" ")}; echo "EXIT $?"; exec sleep 600`,
     );
     return tmux;
   }

@@ -91,7 +91,15 @@ export async function startCluster(
   const signal = (name: "SIGSTOP" | "SIGCONT") => {
     const postmaster = Number(readFileSync(join(directory, "data", "postmaster.pid"), "utf8").split("\n")[0]);
     // The postmaster first: it starts no further one meanwhile.
-    for (const pid of [postmaster, ...childrenOf(postmaster)]) process.kill(pid, name);
+    process.kill(postmaster, name);
+    for (const pid of childrenOf(postmaster)) {
+      try {
+        process.kill(pid, name);
+      } catch (error) {
+        // One that served a connection may have ended since.
+        if ((error as { code?: string }).code !== "ESRCH") throw error;
+      }
+    }
   };
   await start();
   return {
