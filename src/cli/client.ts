@@ -5,7 +5,7 @@ import { type Treaty, treaty } from "@elysiajs/eden";
 import { localOperator, open } from "../app/open.ts";
 import { refuseMissingStore } from "../app/open-store.ts";
 import type { Config } from "../config/settings.ts";
-import { DeadletterError, ERROR_TABLE, type ErrorCode, messageOf, unavailable } from "../errors.ts";
+import { DeadletterError, ERROR_TABLE, type ErrorCode, unavailable } from "../errors.ts";
 import type { Api } from "../http/app.ts";
 import { LIMITS } from "../limits.ts";
 import { generateKey } from "../model/key.ts";
@@ -132,6 +132,8 @@ export async function unwrapPage<Data>(
     throw unavailable("the server cannot be reached", { cause: error });
   });
   if (reply.error === null) {
+    // A page of a proxy, say, which answers 200 as well.
+    if (typeof reply.data !== "object" || reply.data === null) throw asOurs(reply.data);
     const cursor = /[?&]cursor=([^&>]+)/.exec(reply.response.headers.get("link") ?? "")?.[1];
     return { data: reply.data, cursor };
   }
@@ -141,10 +143,14 @@ export async function unwrapPage<Data>(
 }
 
 /** The bytes of a plain answer, or the server's own error as one of ours. */
-export async function getBytes(client: Client, path: string): Promise<Uint8Array> {
+export async function getBytes(
+  client: Client,
+  path: string,
+  retries: number = LIMITS.clientRetries,
+): Promise<Uint8Array> {
   let response = await client.get(path);
   // An export asks more often than some servers let one address ask.
-  for (let tries = 0; response.status === 429 && tries < LIMITS.clientRetries; tries++) {
+  for (let tries = 0; response.status === 429 && tries < retries; tries++) {
     await sleep(systemClock, Math.min(Number(response.headers.get("retry-after") ?? 1) * 1000, LIMITS.clientMs));
     response = await client.get(path);
   }
@@ -166,6 +172,6 @@ export function asOurs(value: unknown): DeadletterError {
   if (typeof error === "string" && error in ERROR_TABLE) return new DeadletterError(error as ErrorCode, String(detail));
   return new DeadletterError(
     "unavailable",
-    `the server did not answer as deadletter does: ${messageOf(value).slice(0, 200)}`,
+    `the server did not answer as deadletter does: ${(typeof value === "string" ? value : (JSON.stringify(value) ?? "")).slice(0, 200)}`,
   );
 }

@@ -207,6 +207,14 @@ export function given<Name extends string, Value>(name: Name, value: Value | und
   return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>);
 }
 
+/** What a word or a flag says, which may be given either way. Throws bad_request where both are. */
+export function wordOrFlag(input: Input, index: number, flag: string): string | undefined {
+  const [word, value] = [input.args[index], input.value(flag)];
+  if (word !== undefined && value !== undefined)
+    throw badRequest(`${JSON.stringify(word)} and --${flag} say two things: leave one out`);
+  return word ?? value;
+}
+
 /** For commands that work on the store itself: who names a server as well must not be told of another store in silence. */
 export function refuseServer({ config, origins }: Input, command: string, otherwise = ""): void {
   if (config.server === undefined) return;

@@ -1,13 +1,13 @@
 // complete: what a shell may put in the place of the word that is being typed. The scripts of `completions` ask it; it never fails.
 
-import { loadConfig } from "../config/load.ts";
+import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { SETTINGS } from "../config/settings.ts";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { type Client, connect } from "./client.ts";
-import { CLIENT_SETTINGS, COMMON, type Command, type Flag, type Input, type Io } from "./command.ts";
+import { CLIENT_SETTINGS, COMMON, type Command, type Flag, type Io } from "./command.ts";
 import { briefOf, TOPICS } from "./help.ts";
 import { readProfiles, withProfile } from "./profiles.ts";
 import { collect, listLinks, listTags } from "./requests.ts";
@@ -174,7 +174,7 @@ async function readNames(client: Client, kind: Kind, current: string): Promise<r
 }
 
 /** The server or the store that the words before name. */
-async function readSettings(words: readonly string[], io: Io): Promise<Input> {
+async function readSettings(words: readonly string[], io: Io): Promise<LoadedConfig> {
   const flags: Record<string, string> = {};
   for (const { name, flag } of SETTINGS) {
     const at = words.indexOf(`--${flag}`);
@@ -182,6 +182,6 @@ async function readSettings(words: readonly string[], io: Io): Promise<Input> {
     if ((CLIENT_SETTINGS as readonly string[]).includes(name) && flag !== undefined && at !== -1 && value !== undefined)
       flags[flag] = value;
   }
-  const loaded = loadConfig(io.environment, flags) as Input;
+  const loaded = { ...loadConfig(io.environment, flags), note: () => {} };
   return withProfile({ settings: CLIENT_SETTINGS }, loaded, io.environment);
 }

@@ -5,7 +5,7 @@ import { DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Event } from "../model/event.ts";
 import { sleep, systemClock } from "../runtime/clock.ts";
-import { type Client, connect, getBytes } from "./client.ts";
+import { asOurs, type Client, connect, getBytes } from "./client.ts";
 import { CLIENT_SETTINGS, type Command, type Input, type Io } from "./command.ts";
 import { type Reading, readDashboard, type Scrape } from "./dashboard/reading.ts";
 import { dashboardLines, dashboardText, type Shown } from "./dashboard/view.ts";
@@ -88,8 +88,9 @@ class Watch {
   }
 
   async scrape(): Promise<Reading> {
-    const text = new TextDecoder().decode(await getBytes(this.#client, "/metrics"));
+    const text = new TextDecoder().decode(await getBytes(this.#client, "/metrics", 0));
     const now: Scrape = { atMs: systemClock.now(), samples: readSamples(text) };
+    if (now.samples.length === 0) throw asOurs(text);
     const reading = readDashboard(this.#before ?? now, now);
     if (this.#before !== undefined) this.#rates.push(reading.redirects.per_second);
     if (this.#rates.length > LIMITS.dashboardPoints) this.#rates.shift();

@@ -5,7 +5,7 @@ import { badRequest, ERROR_TABLE } from "../errors.ts";
 import type { Explanation } from "../operations/explain.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, given, REASON, readInteger, readWait, WAIT } from "./command.ts";
+import { CLIENT_SETTINGS, type Command, given, REASON, readInteger, readWait, WAIT, wordOrFlag } from "./command.ts";
 import { nameOwner } from "./links.ts";
 import { onLink } from "./names.ts";
 import { describeHeard, print, printDone } from "./output.ts";
@@ -36,7 +36,7 @@ export const revertCommand: Command = {
   run: (input, io) =>
     withClient(input, async (client) => {
       const to = {
-        ...given("to_version", readInteger("to-version", input.value("to-version") ?? input.args[1])),
+        ...given("to_version", readInteger("to-version", wordOrFlag(input, 1, "to-version"))),
         ...given("at", await readTime(input, "at", "behind")),
         ...given("reason", input.value("reason")),
       };
@@ -64,10 +64,9 @@ export const diffCommand: Command = {
   examples: ["deadletter diff sale", "deadletter diff sale 1 4 --json"],
   run: (input, io) =>
     withClient(input, async (client) => {
-      const [, from, to] = input.args;
       const versions = {
-        ...given("from", input.value("from") ?? from),
-        ...given("to", input.value("to") ?? to),
+        ...given("from", wordOrFlag(input, 1, "from")),
+        ...given("to", wordOrFlag(input, 2, "to")),
       };
       const diff = await onLink(client, input.args[0] ?? "", (name) => diffLink(client, name, versions));
       print(io, input, diff, () => {

@@ -5,7 +5,7 @@ import type { Event } from "../model/event.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { dailyClicks } from "./clicks.ts";
 import { type Client, withClient } from "./client.ts";
-import { CLIENT_SETTINGS, type Command, given, type Input, type Io } from "./command.ts";
+import { CLIENT_SETTINGS, type Command, given, type Input, type Io, wordOrFlag } from "./command.ts";
 import { PAGED_FLAGS, printPages, readLimit, tableOf } from "./listing.ts";
 import { assertNames, findUserId, onLink } from "./names.ts";
 import { print } from "./output.ts";
@@ -64,7 +64,7 @@ async function readFilter(client: Client, input: Input): Promise<LinkFilter> {
     throw badRequest("--mine and --owner say two things: leave one out");
   const owner = input.isOn("mine") ? await ownId(client) : await findUserId(client, input.value("owner"));
   return {
-    ...given("q", input.value("search") ?? input.args[0]),
+    ...given("q", wordOrFlag(input, 0, "search")),
     ...given("user_id", owner?.toString()),
     ...given("is_active", input.value("active")),
     ...(tags.length === 0 ? {} : { tag: tags.join(",") }),

@@ -81,7 +81,7 @@ async function watch<Row>(input: Input, pages: () => AsyncIterable<Page<Row>>, l
     throw badRequest("--watch is for a terminal", "in scripts: events --follow, or log follow");
   if (input.isOn("all")) throw badRequest("--watch shows what fits a screen: leave --all out");
   const columns = chooseColumns(input, listing.columns);
-  let rows: readonly Row[] = [];
+  let rows: readonly Row[] | undefined;
   input.endWith(
     await runScreen({
       everyMs: LIMITS.screenRefreshMs,
@@ -92,12 +92,13 @@ async function watch<Row>(input: Input, pages: () => AsyncIterable<Page<Row>>, l
       },
       view({ width, height }) {
         const table = new TableWriter(columns, { width, nowMs: systemClock.now() });
+        if (rows === undefined) return ["reading ..."];
         if (rows.length === 0) return [listing.empty];
         return `${table.header(rows)}${table.lines(rows)}`.split("\n").slice(0, height);
       },
     }),
   );
-  return rows.length;
+  return 0;
 }
 
 async function* only<Row>(rows: readonly Row[]): AsyncGenerator<Page<Row>> {

@@ -9,6 +9,7 @@ import { migrate, schemaStatus } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { type Command, type Io, STORE_SETTINGS } from "./command.ts";
 import { print, progress } from "./output.ts";
+import { refuseProfile } from "./profiles.ts";
 import { plainTable } from "./table.ts";
 
 export const migrateCommand: Command = {
@@ -34,6 +35,7 @@ export const migrateCommand: Command = {
     if (isLookingOnly && input.isOn("finalize"))
       throw badRequest("--finalize changes the store, and so goes with neither --status nor --dry-run");
     if (isLookingOnly) refuseMissingStore(input.config);
+    else refuseProfile(input, "migrate", io.environment);
     const store = await openStore(input.config);
     try {
       const before = await schemaStatus(store);

@@ -100,11 +100,11 @@ async function ask<Answer>(question: () => Promise<Answer>, absent: Answer): Pro
  * The input with the server and the key of its profile: the one that is named, or the default one where nothing else says what to
  * work on. Throws not_found for a profile there is not, bad_request where a server is named as well.
  */
-export async function withProfile(
+export async function withProfile<Given extends Pick<Input, "config" | "origins" | "note">>(
   command: Pick<Command, "settings">,
-  input: Input,
+  input: Given,
   environment: Environment,
-): Promise<Input> {
+): Promise<Given> {
   if (!command.settings.includes("profile")) return input;
   const { config, origins } = input;
   if (config.profile === undefined) {
@@ -144,7 +144,11 @@ export function refuseProfile(input: Input, command: string, environment: Enviro
   );
 }
 
-async function load(input: Input, name: string, environment: Environment): Promise<Input> {
+async function load<Given extends Pick<Input, "config" | "origins">>(
+  input: Given,
+  name: string,
+  environment: Environment,
+): Promise<Given> {
   const profiles = readProfiles(environment);
   const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
   if (profile === undefined) {

@@ -79,6 +79,7 @@ export async function understand(text: string, nowMs: number, direction: Directi
   if (direction === "behind" && when.getTime() > nowMs && !/\b(?:tomorrow|next|in)\b/i.test(text)) {
     // Of what has no date the last one is meant.
     if (found.start.isCertain("weekday")) when.setDate(when.getDate() - 7);
+    else if (found.start.isCertain("month") && !found.start.isCertain("year")) when.setFullYear(when.getFullYear() - 1);
     else if (!found.start.isCertain("day")) when.setDate(when.getDate() - 1);
   }
   return inRange(when.getTime());

@@ -15,7 +15,7 @@ import type { Disclosures } from "../operations/events.ts";
 import type { Explanation } from "../operations/explain.ts";
 import type { LinkDiff } from "../operations/link-history.ts";
 import type { RenamedTag, RenameTag, Tag } from "../operations/tags.ts";
-import { type Client, getBytes, unwrap, unwrapPage } from "./client.ts";
+import { asOurs, type Client, getBytes, unwrap, unwrapPage } from "./client.ts";
 
 export interface Page<Row> {
   readonly rows: readonly Row[];
@@ -194,6 +194,7 @@ export async function* pagesOf<Row>(
   for (;;) {
     const per_page = String(Math.min(limit - count, LIMITS.pageSizeMax));
     const page = await read({ per_page, ...(cursor === undefined ? {} : { cursor }) });
+    if (!Array.isArray(page.data)) throw asOurs(page.data);
     count += page.data.length;
     cursor = page.cursor;
     yield { rows: page.data, isMore: cursor !== undefined };

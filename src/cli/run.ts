@@ -63,7 +63,10 @@ function flagsLast(words: readonly string[]): readonly string[] {
     count += setting !== undefined && !setting.isBoolean && value === undefined ? 2 : 1;
   }
   // By itself it is about the program.
-  return count >= words.length ? words : [...words.slice(count), ...words.slice(0, count)];
+  if (count === 0 || count >= words.length) return words;
+  const [first = "", second = ""] = words.slice(count);
+  const length = COMMANDS.some(({ name }) => name === `${first} ${second}`) ? 2 : 1;
+  return [...words.slice(count, count + length), ...words.slice(0, count), ...words.slice(count + length)];
 }
 
 /** Undefined for the first word of a two-word command alone. Throws bad_request for what is no command at all. */

@@ -55,7 +55,10 @@ const HOSTS_SHOWN = 10;
 
 /** In a table's cell: no markup, no new line. */
 function plain(text: string): string {
-  return text.replace(/[\\`*_{}[\]#+!|<>~]/g, "\\$&").replace(/\s+/g, " ");
+  return text
+    .replaceAll("&", "&amp;")
+    .replace(/[\\`*_{}[\]#+!|<>~]/g, "\\$&")
+    .replace(/\s+/g, " ");
 }
 
 /** A code span that its own text cannot end (CommonMark section 6.1). */

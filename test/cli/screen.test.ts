@@ -70,6 +70,15 @@ describe("keys", () => {
     expect(namesOf(keysOf(`\u001b[${"1".repeat(LIMITS.sequenceChars)}`))[0]).toBe("escape");
   });
 
+  test("the rest of a paste that is too long is no keys, wherever it is split", () => {
+    const decoder = new KeyDecoder();
+    const text = `\u001b[200~${"x".repeat(LIMITS.pasteChars + 500)}q\u0003${"y".repeat(900)}\u001b[201~z`;
+    const keys: Key[] = [];
+    for (let at = 0; at < text.length; at += 997) keys.push(...decoder.feed(Buffer.from(text.slice(at, at + 997))));
+    expect(namesOf(keys).slice(1)).toEqual(["z"]);
+    expect(keys[0]?.type).toBe("paste");
+  });
+
   test("whatever comes, nothing is thrown and nothing waits for ever", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
@@ -160,6 +169,17 @@ describe("a list", () => {
     pane.setRows([]);
     expect(pane.selected).toBeUndefined();
     expect(moves).toEqual([3, 2, 3, undefined]);
+  });
+
+  test("has nothing chosen while another question waits for its answer, and then the first", () => {
+    const { pane } = list();
+    pane.setRows(rowsOf(3, 2, 1));
+    pane.press(key("down"));
+    pane.expectOthers();
+    expect(pane.selected).toBeUndefined();
+    expect(pane.view(30, 5, "").join("")).not.toContain("›");
+    pane.setRows(rowsOf(9, 2));
+    expect(pane.selected?.id).toBe(9);
   });
 
   test("shows the chosen row, wherever it is, and every row when it is walked", () => {

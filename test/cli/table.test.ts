@@ -81,6 +81,9 @@ describe("times as people write them", () => {
     expect(await shown("friday", "behind")).toBe("2026-11-20 00:00");
     expect(await shown("23:00", "behind")).toBe("2026-11-25 23:00");
     expect(await shown("tomorrow", "behind")).toBe("2026-11-27 00:00");
+    expect(await shown("december", "behind")).toBe("2025-12-01 00:00");
+    expect(await shown("dec 5", "behind")).toBe("2025-12-05 00:00");
+    expect(await shown("november 20", "behind")).toBe("2026-11-20 00:00");
   });
 
   test.each(["garbage", "", "1.12.2026", "1/12/2026", "01-12-2026", "2026-02-30", "2026-13-01", "2026-12-01 25:00"])(

@@ -58,6 +58,15 @@ class Tmux {
     return tmux;
   }
 
+  /** A shell in which $PROGRAM is the program. */
+  static async startShell(name: string): Promise<Tmux> {
+    const tmux = new Tmux(name);
+    const set = `PATH=${process.env.PATH} HOME=${sockets} LANG=C.UTF-8 PS1='$ ' DEADLETTER_SERVER=${server.listeners.apiUrl} DEADLETTER_KEY=${server.adminKey}`;
+    const command = `env -i TERM="$TERM" ${set} PROGRAM='${commandLine().join(" ")}' bash --norc --noprofile -i`;
+    await tmux.ask("new-session", "-d", "-s", "main", "-x", "120", "-y", "30", command);
+    return tmux;
+  }
+
   ask(...words: string[]): Promise<string> {
     return run("tmux", "-S", join(sockets, this.#name), ...words);
   }
@@ -259,7 +268,7 @@ describe("admin", () => {
     await tmux.at("t takes links down", "t");
     await tmux.at("What do they have in common?", "Enter");
     await tmux.at("Which?", "=not a host", "Enter");
-    await tmux.at("host", "C-u", "=evil.example", "Enter");
+    await tmux.at("is not a host", "C-u", "=evil.example", "Enter");
     await tmux.at("◆  Why?", "=phishing", "Enter");
     await tmux.at("until the incident is closed?", "y");
     await tmux.at("Take down 1 active link?", "y");
@@ -375,6 +384,59 @@ describe("a slow server", () => {
     await tmux.shows("EXIT 130");
     await tmux.end();
     await slow.stop(true);
+  }, 60_000);
+});
+
+describe("what is in between", () => {
+  test("answers as a proxy's own page is said, not believed: on every screen, and it goes on afterwards", async () => {
+    let body: string | undefined;
+    const target = server.listeners.apiUrl;
+    const between = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch(request) {
+        if (body !== undefined)
+          return new Response(body, {
+            headers: { "content-type": body.startsWith("<") ? "text/html" : "application/json" },
+          });
+        const url = new URL(request.url);
+        return fetch(`${target}${url.pathname}${url.search}`, { headers: request.headers });
+      },
+    });
+    for (const [words, sign] of [
+      [["admin"], "link-9999"],
+      [["dashboard"], "Redirects"],
+      [["list", "--watch"], "link-9999"],
+    ] as const) {
+      body = undefined;
+      const tmux = await Tmux.start(`between-${words[0]}`, [...words, "--server", `http://127.0.0.1:${between.port}`]);
+      await tmux.shows(sign);
+      for (const wrong of ["<html>Log in to the Wi-Fi</html>", "{}", "[{}]"]) {
+        body = wrong;
+        await tmux.shows("did not answer as deadletter does");
+        body = undefined;
+        await until(
+          `${words} goes on after ${wrong}`,
+          async () => !(await tmux.screen()).includes("did not answer"),
+          20_000,
+        );
+      }
+      await tmux.at(sign, "q");
+      await tmux.shows("EXIT 0");
+      await tmux.end();
+    }
+    await between.stop(true);
+  }, 120_000);
+
+  test("Ctrl-Z gives the terminal back, and fg goes on with every key", async () => {
+    const shell = await Tmux.startShell("stopped");
+    await shell.at("$", "=$PROGRAM admin", "Enter");
+    await shell.at("link-9999", "C-z");
+    await shell.at("Stopped", "=fg", "Enter");
+    await shell.at("link-9999", "5");
+    await shell.at("quarantine", "q");
+    await shell.shows("$");
+    await shell.end();
   }, 60_000);
 });
 

@@ -18,6 +18,8 @@ import type { Action, Screen, Tab } from "./tab.ts";
 
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
 
+const STRANGE = "the server did not answer as deadletter does";
+
 export interface AppOptions {
   readonly client: Client;
   readonly role: Role;
@@ -47,6 +49,7 @@ export class AdminApp implements Screen {
   #refreshTimer: Timer | undefined;
   #spinTimer: Timer | undefined;
   #finish: (exitCode: number) => void = () => {};
+  #break: (error: unknown) => void = () => {};
 
   constructor({ client, role, place, tabs }: AppOptions) {
     this.client = client;
@@ -58,8 +61,9 @@ export class AdminApp implements Screen {
 
   /** Resolves with the exit code once somebody leaves. */
   async run(): Promise<number> {
-    const ended = new Promise<number>((resolve) => {
+    const ended = new Promise<number>((resolve, reject) => {
       this.#finish = resolve;
+      this.#break = reject;
     });
     const onSignal = () => this.#finish(EXIT_INTERRUPTED);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, onSignal);
@@ -112,10 +116,9 @@ export class AdminApp implements Screen {
       .catch((error: unknown) => this.#fail(error));
   }
 
-  /** A defect: the terminal is given back before it is told. */
+  /** A defect, which ends the program. */
   #fail(error: unknown): void {
-    this.#terminal.close();
-    throw error;
+    this.#break(error);
   }
 
   /** What the tab in front offers to whoever holds the key. */
@@ -136,8 +139,9 @@ export class AdminApp implements Screen {
       await tab.refresh(isWhole);
       if (reading === this.#reading) this.#trouble = undefined;
     } catch (error) {
-      if (!(error instanceof DeadletterError)) return this.#fail(error);
-      if (reading === this.#reading) this.#trouble = printable(error.message);
+      // What is no error of ours is an answer that is none of deadletter's: somebody in between said it.
+      const said = error instanceof DeadletterError ? error.message : STRANGE;
+      if (reading === this.#reading) this.#trouble = printable(said);
     }
     if (reading !== this.#reading) return;
     this.#readingSinceMs = undefined;
@@ -157,6 +161,7 @@ export class AdminApp implements Screen {
     const name = key.type === "key" ? key.name : "";
     this.#message = "";
     if (name === "ctrl-c") this.#finish(EXIT_INTERRUPTED);
+    else if (name === "ctrl-z") this.#terminal.stop();
     else if (this.#isHelpShown) this.#isHelpShown = false;
     else if (this.#palette !== undefined) this.#pressPalette(this.#palette, key);
     else if (this.#tab.cursor() !== undefined) this.#tab.press(key);
@@ -217,12 +222,21 @@ export class AdminApp implements Screen {
     if (this.#isFormOpen) return;
     const size = this.#terminal.size;
     const inner = { width: size.width, height: size.height - 3 };
-    const body = fillLines(this.#tab.view(inner), inner.height).map((line) => fit(line, size.width));
+    const body = fillLines(this.#viewTab(inner), inner.height).map((line) => fit(line, size.width));
     const whole = [this.#titleLine(size), ...body, this.#statusLine(size), this.#keysLine(size)];
     const over = this.#isHelpShown ? this.#helpBox(size) : this.#palette?.view(size);
     const cursor = this.#tab.cursor();
     const place: Cursor | undefined = cursor && over === undefined ? { ...cursor, row: cursor.row + 1 } : undefined;
     this.#terminal.draw(over === undefined ? whole : overlay(whole, over, size), place);
+  }
+
+  #viewTab(size: Size): readonly string[] {
+    try {
+      return this.#tab.view(size);
+    } catch {
+      this.#trouble = STRANGE;
+      return [];
+    }
   }
 
   #titleLine({ width }: Size): string {
@@ -253,7 +267,8 @@ export class AdminApp implements Screen {
     const say = (actions: readonly { readonly key?: string; readonly name: string }[]) =>
       actions.map(({ key = "", name }) => `${pc.bold(key)} ${pc.dim(name.toLowerCase())}`).join("  ");
     const always = say(own);
-    return `${fit(say(shown), width - Bun.stringWidth(always) - 2)}  ${always}`;
+    const room = width - Bun.stringWidth(always) - 2;
+    return fit(room > 0 ? `${fit(say(shown), room)}  ${always}` : always, width);
   }
 
   #helpBox({ width, height }: Size): string[] {

@@ -32,8 +32,9 @@ export class EventsTab implements Tab {
   }
 
   async refresh(): Promise<void> {
+    const events = await collect(listEvents(this.#screen.client, {}, ROWS));
     const wasAtTop = this.#list.selected === this.#list.rows[0];
-    this.#list.setRows(await collect(listEvents(this.#screen.client, {}, ROWS)));
+    this.#list.setRows(events);
     // Who looks at the newest goes on looking at the newest.
     if (wasAtTop) this.#list.selectFirst();
   }

@@ -20,6 +20,12 @@ import type { Action, Screen, Tab } from "./tab.ts";
 
 const DETAIL_ROWS = 8;
 
+interface Report {
+  readonly incident: Incident;
+  readonly lines: readonly string[];
+  first: number;
+}
+
 export class IncidentsTab implements Tab {
   readonly title = "Incidents";
   readonly #screen: Screen;
@@ -29,23 +35,25 @@ export class IncidentsTab implements Tab {
   );
 
   /** Of the incident that was entered. */
-  #report: { readonly lines: readonly string[]; first: number } | undefined;
+  #report: Report | undefined;
 
   constructor(screen: Screen) {
     this.#screen = screen;
   }
 
-  async #readReport({ id }: Incident): Promise<void> {
+  async #readReport(incident: Incident): Promise<void> {
     try {
-      const text = await readReport(this.#screen.client, String(id), "markdown");
-      this.#report = { lines: text.split("\n").map(printable), first: 0 };
+      const text = await readReport(this.#screen.client, String(incident.id), "markdown");
+      // An answer that is late is of an incident that is not looked at any more.
+      if (this.#list.selected?.id !== incident.id) return;
+      this.#report = { incident, lines: text.split("\n").map(printable), first: 0 };
       this.#screen.redraw();
     } catch (error) {
       this.#screen.say(messageOf(error));
     }
   }
 
-  #pressReport(report: { readonly lines: readonly string[]; first: number }, name: string): boolean {
+  #pressReport(report: Report, name: string): boolean {
     if (name === "escape" || name === "left") this.#report = undefined;
     const step = { up: -1, k: -1, down: 1, j: 1, pageup: -10, pagedown: 10, home: -1e9 }[name];
     if (step !== undefined) report.first = Math.max(0, Math.min(report.lines.length - 1, report.first + step));
@@ -61,11 +69,12 @@ export class IncidentsTab implements Tab {
     if (report !== undefined)
       return [pc.dim("‹ Esc: back to the list"), ...report.lines.slice(report.first, report.first + height - 1)];
     const incident = this.#list.selected;
+    const detail = height >= DETAIL_ROWS * 2 ? DETAIL_ROWS : 0;
     const list = fillLines(
-      this.#list.view(width, height - DETAIL_ROWS, "no incidents; t takes links down"),
-      height - DETAIL_ROWS,
+      this.#list.view(width, height - detail, "no incidents; t takes links down"),
+      height - detail,
     );
-    if (incident === undefined) return list;
+    if (incident === undefined || detail === 0) return list;
     const nowMs = systemClock.now();
     return [
       ...list,
@@ -96,6 +105,10 @@ export class IncidentsTab implements Tab {
   }
 
   actions(): readonly Action[] {
-    return incidentActions(this.#screen, this.#list.selected, (id) => this.#list.select(id));
+    const shown = this.#list.rows.find(({ id }) => id === this.#report?.incident.id) ?? this.#list.selected;
+    return incidentActions(this.#screen, shown, (id) => {
+      this.#report = undefined;
+      this.#list.select(id);
+    });
   }
 }

@@ -34,8 +34,11 @@ export class LinkDetail {
   #first = 0;
   #timer: Timer | undefined;
 
-  constructor(screen: Screen) {
+  readonly #onRead: (link: LinkWithHistory) => void;
+
+  constructor(screen: Screen, onRead: (link: LinkWithHistory) => void) {
     this.#screen = screen;
+    this.#onRead = onRead;
   }
 
   /** Another link, which is read once nobody moves on. */
@@ -61,6 +64,7 @@ export class LinkDetail {
       const shown = await this.#read(String(link.id));
       if (link.id !== this.#selected?.id) return;
       this.#shown = shown;
+      this.#onRead(shown.link);
       this.#trouble = undefined;
     } catch (error) {
       if (!(error instanceof DeadletterError) || error.code === "unavailable") throw error;

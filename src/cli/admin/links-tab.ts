@@ -1,7 +1,7 @@
 // The tab of links: a list that is searched as you type, filtered and sorted, and beside it the one that is chosen.
 
 import pc from "picocolors";
-import type { ListedLink } from "../../http/links.ts";
+import type { LinkWithHistory, ListedLink } from "../../http/links.ts";
 import { LIMITS } from "../../limits.ts";
 import { systemClock, type Timer } from "../../runtime/clock.ts";
 import { type LinkFilter, readLinkPage } from "../requests.ts";
@@ -31,6 +31,7 @@ export class LinksTab implements Tab {
   readonly #list: ListPane<ListedLink>;
   readonly #detail: LinkDetail;
   #isSearching = false;
+  #searchColumn = 2;
   #isDetailShown = false;
   #isTwoPanes = true;
   #state: (typeof STATES)[number];
@@ -42,10 +43,12 @@ export class LinksTab implements Tab {
   #cursor: string | undefined;
   #isReadingMore = false;
   #searchTimer: Timer | undefined;
+  /** Something was typed that has not been asked yet. */
+  #isAskDue = false;
 
   constructor(screen: Screen) {
     this.#screen = screen;
-    this.#detail = new LinkDetail(screen);
+    this.#detail = new LinkDetail(screen, (link) => this.#replaceRow(link));
     this.#list = new ListPane(listColumns, () => {
       this.#detail.select(this.#list.selected);
       if (this.#list.below < PAGE_ROWS / 4) void this.#readMore();
@@ -112,11 +115,22 @@ export class LinksTab implements Tab {
     this.#detail.select(this.#list.selected);
   }
 
+  /** A link that was read in full is as it is now, wherever it stands in the list. */
+  #replaceRow({ events: _, ...link }: LinkWithHistory): void {
+    const row = this.#rows.find(({ id }) => id === link.id);
+    if (row === undefined || (row.version === link.version && row.clicks === link.clicks)) return;
+    this.#rows = this.#rows.map((each) => (each.id === link.id ? { ...each, ...link } : each));
+    this.#list.setRows(sorted(this.#rows, this.#sort, this.#search.text.trim()));
+  }
+
   /** Another question: its answer is read from its beginning. */
   #ask(): void {
+    systemClock.cancel(this.#searchTimer);
+    this.#isAskDue = false;
     this.#rows = [];
     this.#cursor = undefined;
-    this.#list.selectFirst();
+    this.#isDetailShown = false;
+    this.#list.expectOthers();
     this.#screen.reload();
   }
 
@@ -149,13 +163,16 @@ export class LinksTab implements Tab {
     const isMore = this.#cursor !== undefined;
     const count = isMore ? `${thousands(this.#rows.length)}+ links` : countOf(this.#rows.length);
     const said = [...filters, count].join(" · ");
-    const prompt = `/ ${this.#search.text}`;
+    // Of a long text its end is shown, where it is typed.
+    const room = Math.max(8, width - Bun.stringWidth(said) - 4);
+    const prompt = `/ ${this.#search.tail(room)}`;
+    this.#searchColumn = 2 + this.#search.cursorIn(room);
     const hint = this.#isSearching || this.#search.text !== "" ? prompt : pc.dim("/ search");
     return fit(fit(hint, Math.max(10, width - Bun.stringWidth(said) - 1)) + pc.dim(` ${said}`), width);
   }
 
   cursor(): Cursor | undefined {
-    return this.#isSearching ? { row: 0, column: 2 + this.#search.cursor } : undefined;
+    return this.#isSearching ? { row: 0, column: this.#searchColumn } : undefined;
   }
 
   press(key: Key): boolean {
@@ -187,11 +204,12 @@ export class LinksTab implements Tab {
       if (name === "escape" && this.#search.text !== "") {
         this.#search.clear();
         this.#ask();
-      }
+      } else if (this.#isAskDue) this.#ask();
       return true;
     }
     if (this.#search.press(key)) {
       systemClock.cancel(this.#searchTimer);
+      this.#isAskDue = true;
       this.#searchTimer = systemClock.after(LIMITS.searchPauseMs, () => this.#ask());
     }
     return true;

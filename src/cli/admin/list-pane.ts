@@ -15,6 +15,8 @@ export class ListPane<Row extends Identified> {
   readonly #onMove: () => void;
   #rows: readonly Row[] = [];
   #isRead = false;
+  /** Rows that answer an older question: they are shown until the new answer is there, and none of them is chosen. */
+  #isStale = false;
   #selectedId: number | undefined;
   /** Where the chosen row was: what takes its place when it is gone. */
   #index = 0;
@@ -32,7 +34,7 @@ export class ListPane<Row extends Identified> {
   }
 
   get selected(): Row | undefined {
-    return this.#rows[this.#index];
+    return this.#isStale ? undefined : this.#rows[this.#index];
   }
 
   /** How many rows there are below the chosen one. */
@@ -44,6 +46,7 @@ export class ListPane<Row extends Identified> {
     const before = this.#selectedId;
     this.#rows = rows;
     this.#isRead = true;
+    this.#isStale = false;
     this.#table = undefined;
     const found = rows.findIndex(({ id }) => id === before);
     this.#index = found === -1 ? Math.min(this.#index, Math.max(0, rows.length - 1)) : found;
@@ -51,11 +54,17 @@ export class ListPane<Row extends Identified> {
     if (this.#selectedId !== before) this.#onMove();
   }
 
-  /** The first one again, for another question. */
+  /** Another question was asked: nothing is chosen until its answer is there, and then the first. */
+  expectOthers(): void {
+    this.#isStale = true;
+    this.selectFirst();
+  }
+
   selectFirst(): void {
     this.#index = 0;
     this.#first = 0;
     this.#selectedId = this.selected?.id;
+    this.#onMove();
   }
 
   /** The row with this id, once it is there. */
@@ -100,7 +109,7 @@ export class ListPane<Row extends Identified> {
     const lines = writer.lines(visible).split("\n");
     return [
       `  ${header.trimEnd()}`,
-      ...visible.map((_, row) => choose(lines[row] ?? "", this.#first + row === this.#index, width)),
+      ...visible.map((_, row) => choose(lines[row] ?? "", !this.#isStale && this.#first + row === this.#index, width)),
     ];
   }
 

@@ -29,7 +29,7 @@ export class LogTab implements Tab {
 
   async refresh(): Promise<void> {
     const { client } = this.#screen;
-    const [status, metrics] = await Promise.all([readLogStatus(client), getBytes(client, "/metrics")]);
+    const [status, metrics] = await Promise.all([readLogStatus(client), getBytes(client, "/metrics", 0)]);
     this.#status = status;
     const samples = readSamples(new TextDecoder().decode(metrics));
     const seconds = sampleSum(samples, "deadletter_verify_timestamp_seconds");

@@ -1,6 +1,6 @@
 // What can be done with users and keys on the screen, as actions with their forms.
 
-import { badRequest } from "../../errors.ts";
+import { badRequest, DeadletterError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { checkKeyName, type Key } from "../../model/key.ts";
 import { ROLES } from "../../model/role.ts";
@@ -105,13 +105,16 @@ async function newKeyForm(client: Client, user: VisibleUser): Promise<string> {
       check: (text) => readTimeText(text, "ahead"),
     }),
   });
-  const key = await untilTaken(ask, async ({ role, name, expires }) =>
-    createKey(client, String(user.id), {
-      role,
-      name,
-      ...(expires === "" ? {} : { expires_at: await readTimeText(expires, "ahead") }),
-    }),
-  );
+  const key = await untilTaken(ask, async ({ role, name, expires }) => {
+    const expires_at = expires === "" ? undefined : await readTimeText(expires, "ahead");
+    const wanted = { role, name, ...(expires_at === undefined ? {} : { expires_at }) };
+    return createKey(client, String(user.id), wanted).catch((error: unknown) => {
+      // A key is shown once: what is asked again would make another one.
+      if (error instanceof DeadletterError && error.code === "unavailable") return undefined;
+      throw error;
+    });
+  });
+  if (key === undefined) return "no answer came: look whether the key was made, revoke it with x, and make another";
   await showOnce("shown once, and kept nowhere; store it now", key.key);
   return `made key ${key.id} of ${user.username}, role ${key.role}`;
 }

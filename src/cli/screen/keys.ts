@@ -43,10 +43,12 @@ export class KeyDecoder {
   readonly #utf8 = new TextDecoder("utf-8", { fatal: false });
   /** The beginning of a sequence, or text that is being pasted. */
   #pending = "";
+  /** The rest of a paste that is too long: it is no keys. */
+  #isSkipping = false;
 
   /** Whether a lone ESC waits for what may follow it: after LIMITS.escapeMs it was the key. */
   get isWaiting(): boolean {
-    return this.#pending !== "" && !this.#pending.startsWith(PASTE_START);
+    return this.#isSkipping || (this.#pending !== "" && !this.#pending.startsWith(PASTE_START));
   }
 
   feed(bytes: Uint8Array): Key[] {
@@ -56,12 +58,23 @@ export class KeyDecoder {
 
   /** Nothing more came: what waits is what it is. */
   flush(): Key[] {
+    this.#isSkipping = false;
     return this.#take(true);
+  }
+
+  /** Whether the end of the paste has come; up to there all is left out. */
+  #skip(): boolean {
+    const end = this.#pending.indexOf(PASTE_END);
+    this.#isSkipping = end === -1;
+    // The end itself may be split.
+    this.#pending = this.#pending.slice(end === -1 ? -PASTE_END.length : end + PASTE_END.length);
+    return !this.#isSkipping;
   }
 
   #take(isEnd: boolean): Key[] {
     const keys: Key[] = [];
     for (;;) {
+      if (this.#isSkipping && !this.#skip()) return keys;
       const text = this.#pending;
       if (text === "") return keys;
       if (text.startsWith(PASTE_START)) {
@@ -70,6 +83,7 @@ export class KeyDecoder {
         if (end === -1 && text.length < LIMITS.pasteChars) return keys;
         const pasted = text.slice(PASTE_START.length, end === -1 ? undefined : end);
         keys.push({ type: "paste", text: pasted.slice(0, LIMITS.pasteChars) });
+        this.#isSkipping = end === -1;
         this.#pending = end === -1 ? "" : text.slice(end + PASTE_END.length);
         continue;
       }

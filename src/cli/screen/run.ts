@@ -12,6 +12,8 @@ import { type Size, Terminal } from "./terminal.ts";
 /** Of the shells: 128 and the signal's number. */
 export const EXIT_INTERRUPTED = 130;
 
+const STRANGE = "the server did not answer as deadletter does";
+
 export interface Show {
   readonly everyMs: number;
   /** Throws what the client throws. */
@@ -24,21 +26,29 @@ export async function runScreen({ everyMs, read, view }: Show): Promise<number> 
   let timer: Timer | undefined;
   let isEnded = false;
   let end: (exitCode: number) => void = () => {};
-  let fail: (error: unknown) => void = () => {};
   const terminal = new Terminal({
     onKey(key) {
       const name = key.type === "key" ? key.name : "";
       if (name === "ctrl-c") end(EXIT_INTERRUPTED);
       if (name === "q" || name === "escape") end(0);
+      if (name === "ctrl-z") terminal.stop();
       if (name === "ctrl-l") terminal.forget();
       draw();
     },
     onResize: () => draw(),
   });
+  const viewOrNothing = (size: Size): readonly string[] => {
+    try {
+      return view(size);
+    } catch {
+      trouble = STRANGE;
+      return [];
+    }
+  };
   const draw = () => {
     const { width, height } = terminal.size;
+    const lines = fillLines(viewOrNothing({ width, height: height - 1 }), height - 1).map((line) => fit(line, width));
     const status = trouble === undefined ? pc.dim("q leaves") : pc.red(`${trouble}; trying again`);
-    const lines = fillLines(view({ width, height: height - 1 }), height - 1).map((line) => fit(line, width));
     terminal.draw([...lines, fit(status, width)]);
   };
   const again = async () => {
@@ -47,8 +57,8 @@ export async function runScreen({ everyMs, read, view }: Show): Promise<number> 
       await read();
       trouble = undefined;
     } catch (error) {
-      if (!(error instanceof DeadletterError)) return fail(error);
-      trouble = printable(error.message);
+      // What is no error of ours is an answer that is none of deadletter's: somebody in between said it.
+      trouble = error instanceof DeadletterError ? printable(error.message) : STRANGE;
     }
     if (isEnded) return;
     draw();
@@ -57,9 +67,8 @@ export async function runScreen({ everyMs, read, view }: Show): Promise<number> 
       () => void again(),
     );
   };
-  const ended = new Promise<number>((resolve, reject) => {
+  const ended = new Promise<number>((resolve) => {
     end = resolve;
-    fail = reject;
   });
   const onSignal = () => end(EXIT_INTERRUPTED);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, onSignal);

@@ -72,6 +72,16 @@ export class Terminal {
     this.#leave();
   }
 
+  /** As Ctrl-Z does everywhere else: the terminal is the shell's until this process goes on. */
+  stop(): void {
+    this.close();
+    process.once("SIGCONT", () => {
+      this.open();
+      this.#handlers.onResize();
+    });
+    process.kill(process.pid, "SIGSTOP");
+  }
+
   /** Also where a form had the terminal when all ended. */
   restore(): void {
     this.close();
@@ -124,6 +134,8 @@ export class Terminal {
 
   /** Whoever stopped this process has had the terminal since. */
   readonly #onContinue = () => {
+    // It believes that the terminal is still as it was left.
+    process.stdin.setRawMode(false);
     process.stdin.setRawMode(true);
     writeToTerminal(ENTER);
     this.#onResize();

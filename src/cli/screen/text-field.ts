@@ -21,6 +21,20 @@ export class TextField {
     return Bun.stringWidth(this.#before.join(""));
   }
 
+  /** The text, or what stands at its end where it is longer than `width`. */
+  tail(width: number): string {
+    return this.#isLong(width) ? `…${[...this.text].slice(1 - width).join("")}` : this.text;
+  }
+
+  /** Where the cursor stands in that. */
+  cursorIn(width: number): number {
+    return this.#isLong(width) ? Math.max(0, width - Bun.stringWidth(this.#after.join(""))) : this.cursor;
+  }
+
+  #isLong(width: number): boolean {
+    return this.#before.length + this.#after.length > width;
+  }
+
   clear(): void {
     this.#before = [];
     this.#after = [];
@@ -30,7 +44,7 @@ export class TextField {
   press(key: Key): boolean {
     if (key.type === "paste") {
       // A line of text is one line, whatever was copied.
-      this.#insert(key.text.replace(/\s*[\r\n]+\s*/g, " ").replace(/\p{Cc}/gu, ""));
+      this.#insert(key.text.replace(/\s*[\r\n\t]+\s*/g, " ").replace(/\p{Cc}/gu, ""));
       return true;
     }
     if (key.text !== "") {
