@@ -1,7 +1,7 @@
 // admin and dashboard in tmux, as people have them: every tab and action, mistakes in every form, a small window, a resize, a server
 // that stops and starts again, a hundred thousand links. Screens are kept as text in test/machine/screens/.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,10 +27,13 @@ async function run(...command: string[]): Promise<string> {
 }
 
 class Tmux {
+  /** Those that a test that failed has left. */
+  static readonly open = new Set<Tmux>();
   readonly #name: string;
 
   constructor(name: string) {
     this.#name = name;
+    Tmux.open.add(this);
   }
 
   static async start(name: string, words: readonly string[], { width = 120, height = 30 } = {}): Promise<Tmux> {
@@ -102,6 +105,7 @@ class Tmux {
   }
 
   async end(): Promise<void> {
+    Tmux.open.delete(this);
     await this.ask("kill-server");
   }
 }
@@ -130,6 +134,10 @@ beforeAll(async () => {
   // As `serve` does by itself.
   sequencing = setInterval(() => void server.sequence().catch(() => {}), 200);
 }, 240_000);
+
+afterEach(async () => {
+  for (const tmux of Tmux.open) await tmux.end();
+});
 
 afterAll(async () => {
   clearInterval(sequencing);
