@@ -39,7 +39,8 @@ export async function createForm(client: Client, onMade: (id: number) => void): 
       message: "Short code",
       placeholder: "leave empty to have one generated",
       initial: typed.code,
-      check: (code) => refuseTaken(client, code),
+      // Asked again as it was, it may be taken by what was sent, and whose answer was lost.
+      check: (code) => (code === typed.code ? undefined : refuseTaken(client, code)),
     }),
     ...(await askRest(typed)),
   });
