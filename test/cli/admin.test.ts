@@ -133,6 +133,51 @@ test("a code that is taken is said before the next question, and a form outlives
   store.remove();
 }, 60_000);
 
+test("a link that was made, and whose answer was lost, is not made again, with a code of its own or without", async () => {
+  const store = await createStore("sqlite");
+  const server = await startServer(store);
+  let isLost = true;
+  const between = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const url = new URL(request.url);
+      const body = request.body === null ? null : await request.arrayBuffer();
+      const answer = await fetch(`${server.listeners.apiUrl}${url.pathname}${url.search}`, {
+        method: request.method,
+        headers: request.headers,
+        body,
+      });
+      return request.method === "POST" && isLost ? new Response("bad gateway", { status: 502 }) : answer;
+    },
+  });
+  const { at, exited } = openTerminal(ADMIN, {
+    DEADLETTER_SERVER: `http://127.0.0.1:${between.port}`,
+    DEADLETTER_KEY: server.adminKey,
+  });
+  await at("no links; n makes one", "n");
+  for (const code of ["mine", ""]) {
+    isLost = true;
+    for (const [question, typed] of [
+      ["Target", "https://example.com/"],
+      ["Short code", code],
+      ["Title", ""],
+      ["Tags", ""],
+      ["Expires", "7d"],
+    ] as const)
+      await at(question, typed + ENTER);
+    await at("did not answer as deadletter does", "");
+    isLost = false;
+    for (const question of ["Target", "Short code", "Title", "Tags", "Expires"]) await at(question, ENTER);
+    await at("created http", code === "" ? "q" : "n");
+  }
+  expect(await exited).toBe(0);
+  expect((await server.call("GET", "/urls")).json).toHaveLength(2);
+  await between.stop(true);
+  await server.close();
+  store.remove();
+}, 30_000);
+
 test("an edit that meets another one says what that was, and goes on with what was typed", async () => {
   const store = await createStore("sqlite");
   const server = await startServer(store);
