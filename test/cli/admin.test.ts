@@ -220,7 +220,7 @@ test("what is typed ahead of a form does nothing behind it, and a link below the
   await at("link-149", "nq");
   await at("Target", ESCAPE);
   await at("nothing was changed", "G");
-  await at("link-50", "G");
+  await at("150 links", "G");
   await at("link-0", "d");
   await at("Why?", ENTER);
   await at("Delete link-0?", "y");
