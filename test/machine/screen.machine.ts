@@ -317,6 +317,9 @@ describe("admin", () => {
   }, 60_000);
 
   test("Escape and Ctrl-C leave every form, and nothing was changed", async () => {
+    // One that has an earlier version, and is the first in the list.
+    await server.call("POST", "/urls", { original_url: "https://a.b/", short_code: "leaver" });
+    await server.call("PUT", "/urls/leaver", { title: "left" });
     const tmux = await Tmux.start("leave", ["admin"]);
     const before = (await server.call("GET", "/stats")).json.events;
     await tmux.shows("link-99999");
@@ -327,11 +330,12 @@ describe("admin", () => {
       ["1", "v", "To which version?"],
       ["3", "n", "Username"],
       ["3", "m", "Role"],
-      ["4", "t", "in common?"],
+      ["4", "t", "What do they have in common?"],
     ] as const)
       for (const leave of ["Escape", "C-c"]) {
         await tmux.at("q quit", tab, form);
-        await tmux.at(question, leave);
+        // Of the forms before some text stands there still: the sign is of the question that is asked.
+        await tmux.at(`◆  ${question}`, leave);
         await tmux.shows("nothing was changed");
         await tmux.at("q quit", "5");
         await tmux.shows("quarantine");
