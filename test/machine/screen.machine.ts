@@ -194,7 +194,8 @@ describe("admin", () => {
     await tmux.at("as version 3", "d");
     await tmux.at("◆  Why?", "Enter");
     await tmux.at("Delete fresh?", "y");
-    await tmux.at("deleted fresh", "u");
+    await tmux.shows("deleted fresh");
+    await tmux.at("inactive", "u");
     await tmux.at("◆  Reason", "Enter");
     // The palette has what has no key.
     await tmux.at("restored http", ":");
