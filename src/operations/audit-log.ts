@@ -98,9 +98,10 @@ async function entriesOf(
   viewer: Viewer,
   { from, limit }: { readonly from: number; readonly limit: number },
 ): Promise<LogEntry[]> {
+  // The size first: what comes into the log meanwhile is no gap.
+  const { size } = (await readLogHead(sql))[0] ?? { size: 0 };
   const rows = await listLoggedEvents(sql, from, limit);
   const gap = rows.findIndex(({ log_index }, at) => log_index !== from + at);
-  const { size } = (await readLogHead(sql))[0] ?? { size: 0 };
   // An entry whose event is gone must not be passed over in silence.
   if (gap !== -1 || from + rows.length < Math.min(from + limit, size))
     throw new CheckpointError(
