@@ -38,6 +38,11 @@ export async function askText({ message, initial, placeholder, isNeeded = false,
   }
 }
 
+/** Why a change is made, which the audit log keeps; undefined where nobody says. */
+export async function askReason(): Promise<string | undefined> {
+  return (await askText({ message: "Reason", placeholder: "optional; kept in the audit log" })) || undefined;
+}
+
 export interface Choice<Value> {
   readonly value: Value;
   readonly label: string;
@@ -86,8 +91,8 @@ export async function showOnce(title: string, body: string): Promise<void> {
 }
 
 /**
- * Asks until what was answered is taken, from `first` on. `ask` is given what was typed before, `send` sends it; what the server refuses is said, and
- * all is asked again with it as it was typed.
+ * Asks until what was answered is taken, from `first` on. `ask` is given what was typed before and `send` sends it; what the
+ * server refuses is said, and everything is asked again with the answers as they were typed.
  */
 export async function untilTaken<Form extends object, Result>(
   ask: (typed: Partial<Form>) => Promise<Form>,

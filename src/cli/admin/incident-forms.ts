@@ -19,7 +19,7 @@ import {
 } from "../incident-requests.ts";
 import { findUserId } from "../names.ts";
 import { countOf, printable } from "../text.ts";
-import { askChoice, askText, askWhether, askYesNo, begin, untilTaken } from "./ask.ts";
+import { askChoice, askReason, askText, askWhether, askYesNo, begin, untilTaken } from "./ask.ts";
 import type { Action, Screen } from "./tab.ts";
 
 export function incidentActions(
@@ -155,9 +155,9 @@ async function undoForm(client: Client, { id, taken, undone }: Incident): Promis
 
 async function closeForm(client: Client, { id, hold }: Incident): Promise<string> {
   begin(`Close incident ${id}`);
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
+  const reason = await askReason();
   await askWhether(`Close it?${hold ? " Its hold ends." : ""} What it took stays down.`);
-  await closeIncident(client, String(id), reason === "" ? undefined : reason);
+  await closeIncident(client, String(id), reason);
   return `closed incident ${id}`;
 }
 

@@ -10,7 +10,7 @@ import { collect, deleteLink, listTags, restoreLink, revertLink, showLink } from
 import { changeLines } from "../show-event.ts";
 import { listUsers } from "../user-requests.ts";
 import { relativeTime } from "../when.ts";
-import { askChoice, askText, askWhether, begin, Cancelled } from "./ask.ts";
+import { askChoice, askReason, askWhether, begin, Cancelled } from "./ask.ts";
 import { takeDownForm } from "./incident-forms.ts";
 import { createForm, editForm, handOverForm } from "./link-forms.ts";
 import type { Action, Screen } from "./tab.ts";
@@ -76,8 +76,8 @@ async function deleteForm({ client }: Screen, link: ListedLink): Promise<string>
 
 async function restoreForm({ client }: Screen, link: ListedLink): Promise<string> {
   begin(`Restore ${link.short_code}`);
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
-  const restored = await restoreLink(client, link.short_code, reason === "" ? undefined : reason);
+  const reason = await askReason();
+  const restored = await restoreLink(client, link.short_code, reason);
   return `restored ${restored.short_url}`;
 }
 
@@ -97,11 +97,11 @@ async function revertForm({ client }: Screen, { short_code }: ListedLink): Promi
       ).slice(0, 60),
     })),
   );
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
+  const reason = await askReason();
   const reverted = await revertLink(
     client,
     short_code,
-    { to_version: Number(to), ...(reason === "" ? {} : { reason }) },
+    { to_version: Number(to), ...(reason === undefined ? {} : { reason }) },
     { version: link.version },
   );
   return `${short_code} is as it was at version ${to}, as version ${reverted.version}`;

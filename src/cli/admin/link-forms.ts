@@ -16,7 +16,7 @@ import { localTime, readTimeText } from "../read-time.ts";
 import { collect, createLink, editLink, explainCode, type LinkEdit, showLink } from "../requests.ts";
 import { changeLines } from "../show-event.ts";
 import { listUsers } from "../user-requests.ts";
-import { askChoice, askText, begin, sayHint, untilTaken } from "./ask.ts";
+import { askChoice, askReason, askText, begin, sayHint, untilTaken } from "./ask.ts";
 
 interface LinkForm {
   readonly target: string;
@@ -118,8 +118,8 @@ export async function handOverForm(client: Client, link: ListedLink): Promise<st
     "To whom?",
     users.map((user) => ({ value: String(user.id), label: user.username, hint: user.email ?? "" })),
   );
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
-  await editLink(client, link.short_code, { user_id: Number(id), ...(reason === "" ? {} : { reason }) });
+  const reason = await askReason();
+  await editLink(client, link.short_code, { user_id: Number(id), ...(reason === undefined ? {} : { reason }) });
   return `${link.short_code} is ${users.find((user) => String(user.id) === id)?.username}'s now`;
 }
 

@@ -19,7 +19,7 @@ import {
   restoreUser,
   revokeKey,
 } from "../user-requests.ts";
-import { askChoice, askText, askWhether, begin, showOnce, untilTaken } from "./ask.ts";
+import { askChoice, askReason, askText, askWhether, begin, showOnce, untilTaken } from "./ask.ts";
 import type { Action, Screen } from "./tab.ts";
 
 interface UserForm {
@@ -125,9 +125,9 @@ async function revokeForm(client: Client, user: VisibleUser, keys: readonly Key[
     "Which key?",
     keys.map((key) => ({ value: String(key.id), label: `${key.id} ${key.name}`, hint: key.role })),
   );
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
+  const reason = await askReason();
   await askWhether("Revoke it? It stops working at once, for good.");
-  await revokeKey(client, String(user.id), id, reason === "" ? undefined : reason);
+  await revokeKey(client, String(user.id), id, reason);
   return `revoked key ${id} of ${user.username}`;
 }
 
@@ -140,10 +140,10 @@ async function deactivateForm(client: Client, user: VisibleUser): Promise<string
     { value: "", label: `they stay ${user.username}'s` },
     ...others.map(({ id, username }) => ({ value: String(id), label: `they go to ${username}` })),
   ]);
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
+  const reason = await askReason();
   await askWhether(`Deactivate ${user.username}, and revoke all of its keys?`);
   const { links } = await deactivateUser(client, String(user.id), {
-    ...(reason === "" ? {} : { reason }),
+    ...(reason === undefined ? {} : { reason }),
     ...(heir === "" ? {} : { hand_over_to: Number(heir) }),
   });
   return `deactivated ${user.username}${heir === "" ? "" : `, and handed over ${countOf(links.handed_over)}`}`;
@@ -151,15 +151,15 @@ async function deactivateForm(client: Client, user: VisibleUser): Promise<string
 
 async function activateForm(client: Client, user: VisibleUser): Promise<string> {
   begin(`Activate ${user.username}`);
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
-  await restoreUser(client, String(user.id), reason === "" ? undefined : reason);
+  const reason = await askReason();
+  await restoreUser(client, String(user.id), reason);
   return `activated ${user.username}; its old keys stay revoked, m makes a new one`;
 }
 
 async function eraseForm(client: Client, user: VisibleUser): Promise<string> {
   begin(`Erase ${user.username}`);
   const { erased } = await eraseUser(client, String(user.id), { dry_run: true });
-  const reason = await askText({ message: "Reason", placeholder: "optional; kept in the audit log" });
+  const reason = await askReason();
   await askText({
     message: `This cannot be undone: who did ${erased.actors} events, and ${erased.states} states. Type ${user.username} to erase it`,
     isNeeded: true,
@@ -167,6 +167,6 @@ async function eraseForm(client: Client, user: VisibleUser): Promise<string> {
       if (typed !== user.username) throw badRequest(`that is not ${user.username}; Esc leaves all as it is`);
     },
   });
-  await eraseUser(client, String(user.id), reason === "" ? {} : { reason });
+  await eraseUser(client, String(user.id), reason === undefined ? {} : { reason });
   return `erased ${user.username}`;
 }
