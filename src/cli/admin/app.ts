@@ -9,7 +9,7 @@ import { systemClock, type Timer } from "../../runtime/clock.ts";
 import type { Client } from "../client.ts";
 import type { Key } from "../screen/keys.ts";
 import { box, fillLines, fit, overlay } from "../screen/layout.ts";
-import { EXIT_INTERRUPTED } from "../screen/run.ts";
+import { EXIT_INTERRUPTED, STRANGE, troubleOf } from "../screen/run.ts";
 import { type Cursor, type Size, Terminal } from "../screen/terminal.ts";
 import { printable } from "../text.ts";
 import { Cancelled } from "./ask.ts";
@@ -17,8 +17,6 @@ import { Palette } from "./palette.ts";
 import type { Action, Screen, Tab } from "./tab.ts";
 
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
-
-const STRANGE = "the server did not answer as deadletter does";
 
 export interface AppOptions {
   readonly client: Client;
@@ -49,6 +47,7 @@ export class AdminApp implements Screen {
   #refreshTimer: Timer | undefined;
   #spinTimer: Timer | undefined;
   #finish: (exitCode: number) => void = () => {};
+  /** Of a defect, which ends the program. */
   #break: (error: unknown) => void = () => {};
 
   constructor({ client, role, place, tabs }: AppOptions) {
@@ -113,12 +112,7 @@ export class AdminApp implements Screen {
         this.redraw();
         this.reload();
       })
-      .catch((error: unknown) => this.#fail(error));
-  }
-
-  /** A defect, which ends the program. */
-  #fail(error: unknown): void {
-    this.#break(error);
+      .catch((error: unknown) => this.#break(error));
   }
 
   /** What the tab in front offers to whoever holds the key. */
@@ -139,9 +133,7 @@ export class AdminApp implements Screen {
       await tab.refresh(isWhole);
       if (reading === this.#reading) this.#trouble = undefined;
     } catch (error) {
-      // What is no error of ours is an answer that is none of deadletter's: somebody in between said it.
-      const said = error instanceof DeadletterError ? error.message : STRANGE;
-      if (reading === this.#reading) this.#trouble = printable(said);
+      if (reading === this.#reading) this.#trouble = troubleOf(error);
     }
     if (reading !== this.#reading) return;
     this.#readingSinceMs = undefined;

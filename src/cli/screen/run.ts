@@ -12,7 +12,13 @@ import { type Size, Terminal } from "./terminal.ts";
 /** Of the shells: 128 and the signal's number. */
 export const EXIT_INTERRUPTED = 130;
 
-const STRANGE = "the server did not answer as deadletter does";
+/** Said of an answer that is none of deadletter's: somebody in between gave it. */
+export const STRANGE = "the server did not answer as deadletter does";
+
+/** What a screen says of what could not be read. */
+export function troubleOf(error: unknown): string {
+  return error instanceof DeadletterError ? printable(error.message) : STRANGE;
+}
 
 export interface Show {
   readonly everyMs: number;
@@ -57,8 +63,7 @@ export async function runScreen({ everyMs, read, view }: Show): Promise<number> 
       await read();
       trouble = undefined;
     } catch (error) {
-      // What is no error of ours is an answer that is none of deadletter's: somebody in between said it.
-      trouble = error instanceof DeadletterError ? printable(error.message) : STRANGE;
+      trouble = troubleOf(error);
     }
     if (isEnded) return;
     draw();
