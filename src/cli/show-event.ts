@@ -101,7 +101,8 @@ function isNewSubject({ event_type }: Event): boolean {
   return event_type === "created" || event_type === "imported";
 }
 
-function changesOf({ details }: Event): Changes {
+/** What each field was and is; empty for an event that changes none. */
+export function changesOf({ details }: Event): Changes {
   return (details.changes ?? {}) as Changes;
 }
 

@@ -1,14 +1,13 @@
 // The tab of events, as they happen: the newest first, and the one that is chosen in full.
 
 import pc from "picocolors";
-import type { Changes } from "../../model/changes.ts";
 import type { Event } from "../../model/event.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { collect, listEvents } from "../requests.ts";
 import type { Key } from "../screen/keys.ts";
 import { factLines, fillLines } from "../screen/layout.ts";
 import type { Size } from "../screen/terminal.ts";
-import { changeLines, eventColumns, paintKind } from "../show-event.ts";
+import { changeLines, changesOf, eventColumns, paintKind } from "../show-event.ts";
 import { printable } from "../text.ts";
 import { exactAndRelative } from "../when.ts";
 import { ListPane } from "./list-pane.ts";
@@ -68,7 +67,7 @@ function describe(event: Event, width: number, height: number): string[] {
       ["when", exactAndRelative(event.timestamp, systemClock.now())],
       ...(event.reason === null ? [] : [["reason", printable(event.reason)] as const]),
     ]),
-    ...changeLines((event.details.changes ?? {}) as Changes, width - 2),
+    ...changeLines(changesOf(event), width - 2),
   ];
   return fillLines(lines, height);
 }

@@ -7,7 +7,7 @@ import type { Role } from "../../model/role.ts";
 import { hostOf } from "../../model/target.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { collect, deleteLink, listTags, restoreLink, revertLink, showLink } from "../requests.ts";
-import { changeLines } from "../show-event.ts";
+import { changeLines, changesOf } from "../show-event.ts";
 import { listUsers } from "../user-requests.ts";
 import { relativeTime } from "../when.ts";
 import { askChoice, askReason, askWhether, begin, Cancelled } from "./ask.ts";
@@ -92,9 +92,7 @@ async function revertForm({ client }: Screen, { short_code }: ListedLink): Promi
     events.map((event) => ({
       value: String(event.version),
       label: `${event.version}: ${event.event_type} by ${event.actor_name ?? "(erased)"} ${relativeTime(event.timestamp, nowMs)}`,
-      hint: Bun.stripANSI(
-        changeLines((event.details.changes ?? {}) as Parameters<typeof changeLines>[0]).join("; "),
-      ).slice(0, 60),
+      hint: Bun.stripANSI(changeLines(changesOf(event)).join("; ")).slice(0, 60),
     })),
   );
   const reason = await askReason();

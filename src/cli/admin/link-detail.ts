@@ -4,14 +4,13 @@ import pc from "picocolors";
 import { DeadletterError } from "../../errors.ts";
 import type { LinkWithHistory, ListedLink } from "../../http/links.ts";
 import { LIMITS } from "../../limits.ts";
-import type { Changes } from "../../model/changes.ts";
 import type { Event } from "../../model/event.ts";
 import { systemClock, type Timer } from "../../runtime/clock.ts";
 import { dailyClicks } from "../clicks.ts";
 import { isProven, showLink } from "../requests.ts";
 import type { Key } from "../screen/keys.ts";
 import { factLines, fillLines } from "../screen/layout.ts";
-import { changeLines, paintKind } from "../show-event.ts";
+import { changeLines, changesOf, paintKind } from "../show-event.ts";
 import { paintState, stateOf } from "../show-link.ts";
 import { cutMiddle, plotLines, printable, thousands } from "../text.ts";
 import { relativeTime } from "../when.ts";
@@ -155,7 +154,7 @@ function eventLines(event: Event, width: number, nowMs: number): string[] {
   const head = `${pc.dim(`v${event.version}`)} ${paintKind(event.event_type)} ${who} ${pc.dim(relativeTime(event.timestamp, nowMs))}`;
   const reason = event.reason === null ? [] : [`   ${pc.dim(`"${printable(event.reason)}"`)}`];
   // What the kind of the event says already is left out.
-  const changes = Object.entries((event.details.changes ?? {}) as Changes).filter(
+  const changes = Object.entries(changesOf(event)).filter(
     ([field]) => event.event_type !== "created" && event.event_type !== "imported" && field !== "is_active",
   );
   return [

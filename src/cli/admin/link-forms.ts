@@ -3,7 +3,6 @@
 import { conflict, DeadletterError } from "../../errors.ts";
 import type { ListedLink } from "../../http/links.ts";
 import { LIMITS } from "../../limits.ts";
-import type { Changes } from "../../model/changes.ts";
 import { checkCode } from "../../model/code.ts";
 import { checkTitle } from "../../model/link-subject.ts";
 import { checkTags } from "../../model/tags.ts";
@@ -14,7 +13,7 @@ import type { Client } from "../client.ts";
 import { completeTarget } from "../names.ts";
 import { localTime, readTimeText } from "../read-time.ts";
 import { collect, createLink, editLink, explainCode, type LinkEdit, showLink } from "../requests.ts";
-import { changeLines } from "../show-event.ts";
+import { changeLines, changesOf } from "../show-event.ts";
 import { listUsers } from "../user-requests.ts";
 import { askChoice, askReason, askText, begin, sayHint, untilTaken } from "./ask.ts";
 
@@ -98,7 +97,7 @@ export async function editForm(client: Client, code: string): Promise<string> {
       if (!(error instanceof DeadletterError) || error.code !== "precondition_failed") throw error;
       link = await showLink(client, code);
       const newest = link.events?.at(-1);
-      const lines = changeLines((newest?.details.changes ?? {}) as Changes).join("; ");
+      const lines = newest === undefined ? "" : changeLines(changesOf(newest)).join("; ");
       throw conflict(
         `${newest?.actor_name ?? "somebody"} has changed it meanwhile: ${Bun.stripANSI(lines)}`,
         "what you typed is below; Enter through it to change what it is now",
