@@ -38,7 +38,7 @@ function checkAddress(server: string): Finding {
     ? ok("encryption", `${server} is reached ${protocol === "https:" ? "encrypted" : "on this host"}`)
     : failed(
         "encryption",
-        `${server} is reached in the clear: whoever is on the way reads your key`,
+        `${server} is reached without TLS: anyone on the network path can read your key`,
         "put TLS in front of it (docs/deploy.md)",
       );
 }

@@ -27,7 +27,7 @@ export const importCommands: readonly Command[] = PRODUCTS.map((product) => ({
     ...(product.name === "csv" || product.name === "links"
       ? [{ name: "map", value: "MEMBER=COLUMN,...", help: "which column a member is in, where it has another name" }]
       : []),
-    { name: "owner", value: "USER-ID", help: "whose the links are to be; by default nobody's" },
+    { name: "owner", value: "USER-ID", help: "who is to own the links; without it, no one" },
     { name: "all-or-nothing", help: "import none where any is refused" },
     { name: "take-proposals", help: "where a code is refused by the rules for codes, import under the one proposed" },
     {

@@ -31,7 +31,7 @@ export const loginCommand: Command = {
     const name = readName(input);
     const { protocol, hostname } = new URL(server);
     if (protocol === "http:" && !isLoopback(hostname))
-      input.note(`warning: ${server} is reached in the clear: whoever is on the way reads the key`);
+      input.note(`warning: ${server} is reached without TLS: anyone on the network path can read the key`);
     const key = input.config.key ?? (await readKey(input));
     const client = await connect({ ...input.config, server, key });
     const { user, role } = await whoAmI(client);

@@ -115,7 +115,7 @@ export class AdminApp implements Screen {
       .catch((error: unknown) => this.#break(error));
   }
 
-  /** What the tab in front offers to whoever holds the key. */
+  /** What the tab in front offers that this key's role may do. */
   get #actions(): readonly Action[] {
     return this.#tab.actions().filter(({ needs }) => needs === undefined || isAtLeast(this.#role, needs));
   }

@@ -40,7 +40,7 @@ export class LinkDetail {
     this.#onRead = onRead;
   }
 
-  /** Another link, which is read once nobody moves on. */
+  /** Shows another link, and reads it when the selection has stopped moving. */
   select(link: ListedLink | undefined): void {
     if (link?.id !== this.#selected?.id) {
       this.#first = 0;
