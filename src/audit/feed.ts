@@ -235,6 +235,8 @@ export class LogFeed {
     if (place === undefined || place.epoch !== epoch) {
       this.#place = { epoch, next: size, toldHash: log.last_hash ?? undefined };
       if (place !== undefined) this.distrust();
+      // The log may have grown after they found nothing, and before the first look.
+      this.#wakeBelow(size);
       return size;
     }
     // What was told since the look was asked for it need not have seen.
@@ -285,6 +287,10 @@ export class LogFeed {
     const next = last.idx + 1;
     this.#place = { epoch: this.#place?.epoch ?? 0, next, toldHash: last.leaf_hash };
     for (const follower of this.#followers) follower.onEntries(entries);
+    this.#wakeBelow(next);
+  }
+
+  #wakeBelow(next: number): void {
     for (const { index, wake } of [...this.#waiters]) if (index < next) wake();
   }
 

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { LogFeed } from "../../src/audit/feed.ts";
 import { applyOne } from "../../src/operations/group.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { listTail, type TailRow } from "../../src/store/queries/log.ts";
+import { listTail, readLogHead, type TailRow } from "../../src/store/queries/log.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createStore, startServer, until } from "../support/harness.ts";
 
@@ -53,6 +53,23 @@ test("a look that was asked before the log grew, and is answered after, is no lo
   expect([feed.next, told.length]).toEqual([before + 1, 1]);
   expect(failures).toEqual([]);
   expect(feed.refusal).toBeUndefined();
+  await feed.close();
+  await server.close();
+  server.store.remove();
+});
+
+test("who waits is woken where the log had grown before it was looked at first", async () => {
+  const server = await startServer(await createStore("sqlite"));
+  const { core, self } = server.deadletter;
+  const [{ size } = { size: 0 }] = await core.store.read(readLogHead);
+  await applyOne(core, self, { type: "link.create", original_url: "https://a.example/" });
+  await server.sequence();
+  const feed = new LogFeed({ clock: systemClock, store: core.store, key: core.logKey, onHead() {}, onFailure() {} });
+  let isWoken = false;
+  void feed.wait(size, 600_000, new AbortController().signal).then((isHeard) => {
+    isWoken = isHeard;
+  });
+  await until("who waits is woken", () => isWoken);
   await feed.close();
   await server.close();
   server.store.remove();
