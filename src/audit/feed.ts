@@ -11,6 +11,7 @@ import { type Checkpoint, openCheckpoint } from "../tlog/checkpoint.ts";
 import { isSameHash } from "../tlog/merkle.ts";
 import { CheckpointError, type VerifierKey } from "../tlog/note.ts";
 import type { Follower, Place } from "./follower.ts";
+import { LogWaiters } from "./log-waiters.ts";
 
 const MAX_LOOKS = 32;
 
@@ -28,8 +29,7 @@ export class LogFeed {
   readonly #options: FeedOptions;
   readonly #followers: Follower[] = [];
   #onFirstLook: (() => void)[] = [];
-  /** Long polls, each woken when the log has grown past the index it waits for. */
-  readonly #waiters = new Set<{ readonly index: number; readonly wake: () => void }>();
+  readonly #waiters: LogWaiters;
   /** Undefined until the log's size is known. */
   #place: Place | undefined;
   #timer: Timer | undefined;
@@ -47,12 +47,12 @@ export class LogFeed {
   #isFailing = false;
   #refusal: string | undefined;
   #isClosed = false;
-  #isReleased = false;
   #isStarted = false;
   #listening: Promise<{ close: () => Promise<void> }> | undefined;
 
   constructor(options: FeedOptions) {
     this.#options = options;
+    this.#waiters = new LogWaiters(options.clock);
   }
 
   /** From now on; what was in the log before is not told. */
@@ -140,30 +140,15 @@ export class LogFeed {
 
   /** Resolves when the log may have an entry at `index`, after `ms`, or when `signal` aborts; false where too many wait. */
   async wait(index: number, ms: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#waiters.size >= LIMITS.feedWaiters) return false;
+    if (this.#waiters.isFull) return false;
     this.start();
-    if (this.#place !== undefined && this.#place.next > index) return true;
-    const { clock } = this.#options;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clock.cancel(timer);
-        signal.removeEventListener("abort", done);
-        this.#waiters.delete(waiter);
-        resolve();
-      };
-      const waiter = { index, wake: done };
-      const timer = clock.after(ms, done);
-      signal.addEventListener("abort", done);
-      this.#waiters.add(waiter);
-      if (signal.aborted || this.#isReleased) done();
-    });
+    if (this.#place === undefined || this.#place.next <= index) await this.#waiters.wait(index, ms, signal);
     return true;
   }
 
   /** Releases all waiters: the process is about to stop. */
   releaseWaiters(): void {
-    this.#isReleased = true;
-    for (const { wake } of [...this.#waiters]) wake();
+    this.#waiters.release();
   }
 
   async close(): Promise<void> {
@@ -236,7 +221,7 @@ export class LogFeed {
       this.#place = { epoch, next: size, toldHash: log.last_hash ?? undefined };
       if (place !== undefined) this.distrust();
       // The log may have grown after they found nothing, and before the first look.
-      this.#wakeBelow(size);
+      this.#waiters.wakeBelow(size);
       return size;
     }
     // What was told since the look was asked for it need not have seen.
@@ -287,11 +272,7 @@ export class LogFeed {
     const next = last.idx + 1;
     this.#place = { epoch: this.#place?.epoch ?? 0, next, toldHash: last.leaf_hash };
     for (const follower of this.#followers) follower.onEntries(entries);
-    this.#wakeBelow(next);
-  }
-
-  #wakeBelow(next: number): void {
-    for (const { index, wake } of [...this.#waiters]) if (index < next) wake();
+    this.#waiters.wakeBelow(next);
   }
 
   /** A store that answers with another log than the one that was told is not silent: it is asked instead of the cache. */
