@@ -44,11 +44,11 @@ async function stopAll(replicas: readonly Replica[]): Promise<void> {
   }
 }
 
-function call(url: string, method: string, path: string, body?: object): Promise<Response> {
+function call(url: string, method: string, path: string, body?: object, headers: object = {}): Promise<Response> {
   return fetch(url + path, {
     method,
     redirect: "manual",
-    headers: { authorization: `Bearer ${ADMIN_KEY}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${ADMIN_KEY}`, "content-type": "application/json", ...headers },
     ...(body ? { body: JSON.stringify(body) } : {}),
   });
 }
@@ -77,9 +77,10 @@ function load(url: string) {
   };
   const writer = async (client: number) => {
     for (let step = 0; !isOver; step++) {
-      const answer = await call(url, "POST", "/urls", { original_url: `https://example.com/${client}/${step}` }).catch(
-        String,
-      );
+      const body = { original_url: `https://example.com/${client}/${step}` };
+      // With a key a proxy may ask the other replica, where it cannot tell whether the one that stops has seen it.
+      const key = { "idempotency-key": crypto.randomUUID() };
+      const answer = await call(url, "POST", "/urls", body, key).catch(String);
       const status = typeof answer === "string" ? answer : answer.status;
       if (typeof answer !== "string") await answer.body?.cancel();
       counts.changes += 1;
