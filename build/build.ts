@@ -38,6 +38,7 @@ const build = Bun.spawnSync(
     // Every thread is an entry point of its own (src/runtime/program.ts).
     "src/store/wal-thread.ts",
     "src/store/read-thread.ts",
+    "src/store/write-thread.ts",
     "src/clicks/record-thread.ts",
     "--outfile",
     values.outfile,

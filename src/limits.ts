@@ -60,12 +60,15 @@ export const LIMITS = {
   /** How long the next row may be in coming. */
   bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
-  bulkBatchRows: { postgres: 250, sqlite: 64 },
-  /** Redirects a second past which a batch has fewer rows, and how many times as long as it took is rested after it. */
+  bulkBatchRows: { postgres: 250, sqlite: 250 },
+  /** Redirects a second from which on a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
   bulkBusyRows: 8,
   bulkRestShare: 2,
   bulkRestMostMs: 1_000,
+  /** Over how long redirects are counted to tell how many come a second, and past which a count tells nothing. */
+  redirectRateMs: 250,
+  redirectRateOldMs: 5_000,
   /** Bulk requests that one process takes at once. */
   bulksAtOnce: 4,
   /** How long whoever writes much waits for the log to take it up, and how often it looks. */
@@ -122,6 +125,8 @@ export const LIMITS = {
   sqliteGroupSize: 64,
   sqliteGroupMs: 10,
   sqliteBusyMs: 100,
+  /** How often it is looked who has waited for the writer for too long. */
+  sqliteLateMs: 100,
   sqliteBusyRetryMs: 10,
   /** Pages that the reader keeps, in KiB: enough for the index of a million codes. */
   sqliteCacheKiB: 65_536,

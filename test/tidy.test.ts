@@ -9,6 +9,7 @@ import { COMMANDS } from "../src/cli/commands.ts";
 import { TOPICS } from "../src/cli/help.ts";
 import { migrate } from "../src/store/migrate.ts";
 import { SqliteConnection } from "../src/store/sqlite-connection.ts";
+import { sqliteTransaction } from "../src/store/sqlite-tag.ts";
 import type { Tx } from "../src/store/store.ts";
 import { CALLS } from "./support/calls.ts";
 import { createStore, ENGINES } from "./support/harness.ts";
@@ -159,7 +160,7 @@ describe("files", () => {
   });
 
   test("that take a value for one of another type without proof are the store adapters", () => {
-    const adapters = ["src/store/postgres.ts", "src/store/postgres-connection.ts", "src/store/sqlite-connection.ts"];
+    const adapters = ["src/store/postgres.ts", "src/store/postgres-connection.ts", "src/store/sqlite-tag.ts"];
     expect(sources("src").filter((path) => read(path).includes("as unknown as") && !adapters.includes(path))).toEqual(
       [],
     );
@@ -273,7 +274,7 @@ describe("queries", () => {
     // EXPLAIN leaves its statement unfinished in Bun, and so a transaction of SQLite's: outside of one it does no harm.
     else {
       const connection = new SqliteConnection(opened.place, { readonly: true });
-      await explainAll(connection.transaction());
+      await explainAll(sqliteTransaction(connection));
       connection.close();
     }
     await opened.close();

@@ -131,7 +131,7 @@ export function assemble(config: Config, store: Store, logKey: LogKey, options: 
   const address = new PublicAddress(config, { store, log, clock });
   const core: Core = {
     ...{ store, logKey, clock, randomBytes, waiting, holds },
-    ...{ staleMaxMs: config.cacheStaleMax, ahead: new Ahead() },
+    ...{ staleMaxMs: config.cacheStaleMax, ahead: new Ahead(), inline: auditLog.inline },
     ownHosts: () => address.addTo(state.ownHosts),
     writeRefusal: () => (config.refusedWrites === "deny" ? refusalText(auditLog.isRefused()) : undefined),
     onCommit: tellOwn(redirects, auditLog, keys, mutations),

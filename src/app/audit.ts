@@ -7,6 +7,7 @@ import { LogFeed } from "../audit/feed.ts";
 import type { LogKey } from "../audit/log-key.ts";
 import { countAlarms } from "../audit/metrics.ts";
 import { OwnWrites } from "../audit/own-writes.ts";
+import { InlineSequencer } from "../audit/sequencer/inline.ts";
 import { SequencerPoller } from "../audit/sequencer/poller.ts";
 import { Sequencer } from "../audit/sequencer/sequencer.ts";
 import type { Config } from "../config/settings.ts";
@@ -16,6 +17,7 @@ import type { Metrics } from "../metrics/registry.ts";
 import type { Committed } from "../operations/context.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Outside } from "../runtime/outside.ts";
+import { GENERATION } from "../store/generation.ts";
 import type { Store } from "../store/store.ts";
 import type { Part } from "./parts.ts";
 
@@ -34,6 +36,8 @@ export interface AuditLogParts {
 export interface RunningAuditLog extends AuditLog {
   readonly ownWrites: OwnWrites;
   readonly alarm: Alarm;
+  /** On an engine with one writer at a time. */
+  readonly inline: InlineSequencer | undefined;
   /** Takes note of what this process has just committed. */
   committed(changes: readonly Committed[]): void;
   /** Finds out, before anything is changed, whether the stored log extends what this host remembers. */
@@ -73,6 +77,9 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
   const ownWrites = new OwnWrites(store, alarm, clock);
   feed.follow({ onEntries: ownWrites.settle });
   let poller: SequencerPoller | undefined;
+  /** The one that the poller runs. */
+  let sequencer: Sequencer | undefined;
+  const inline = new InlineSequencer({ key, clock, sequencer: () => sequencer, generation: GENERATION });
   /** Of the sequencer that runs here. */
   let memory: CheckpointMemory | undefined;
   /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */
@@ -118,6 +125,7 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     feed,
     ownWrites,
     alarm,
+    inline: store.engine === "sqlite" ? inline : undefined,
     refusal,
     isRefused() {
       const found = refusal();
@@ -137,15 +145,19 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
       start() {
         if (!isSequencing) return;
         memory = remember();
+        sequencer = createSequencer(memory);
         poller = new SequencerPoller({
-          sequencer: createSequencer(memory),
+          sequencer,
           clock,
           alarm,
           onRefused: () => feed.distrust(),
         });
         poller.start();
       },
-      close: () => poller?.close(),
+      close() {
+        sequencer = undefined;
+        return poller?.close();
+      },
     },
     following: {
       name: "feed",

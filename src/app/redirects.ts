@@ -9,6 +9,7 @@ import type { Committed } from "../operations/context.ts";
 import { RedirectCache } from "../redirect/cache.ts";
 import { HotLinks } from "../redirect/hot-links.ts";
 import { newRedirectCounts, publishRedirects } from "../redirect/metrics.ts";
+import { RedirectRate } from "../redirect/redirect-rate.ts";
 import { Resolver } from "../redirect/resolve.ts";
 import { WarmKeeper } from "../redirect/warm-keeper.ts";
 import { type WarmLinks, WarmSet } from "../redirect/warm-set.ts";
@@ -114,6 +115,7 @@ export function createRedirects(config: Config, parts: RedirectsParts): Redirect
   return {
     resolver,
     counts,
+    rate: new RedirectRate(clock, () => counts.answers.found.count),
     cache,
     canServeAlone: () => silentMs() <= config.cacheOutage && cache.size.links > 0,
     committed(changes, isBulk) {

@@ -124,7 +124,7 @@ export class Clicks {
     if (retentionDays === 0) return;
     const hour = Math.floor(this.#clock.now() / HOUR_MS) - retentionDays * 24;
     for (;;) {
-      const deleted = await store.begin((tx) => deleteOldHours(tx, hour, LIMITS.clickSweepRows));
+      const deleted = await store.begin((tx) => deleteOldHours(tx, hour, LIMITS.clickSweepRows), { isBulk: true });
       if (deleted.length === 0) return;
     }
   }

@@ -7,6 +7,7 @@ import type { Clicks } from "../clicks/clicks.ts";
 import type { Core } from "../operations/context.ts";
 import type { SoonReader } from "../operations/totals.ts";
 import type { RedirectCounts } from "../redirect/metrics.ts";
+import type { RedirectRate } from "../redirect/redirect-rate.ts";
 import type { Resolver } from "../redirect/resolve.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { TrustedProxies } from "./client.ts";
@@ -111,6 +112,7 @@ export type Check = Static<typeof Check>;
 export interface RedirectPlane {
   readonly resolver: Resolver;
   readonly counts: RedirectCounts;
+  readonly rate: RedirectRate;
   /** Whether links that are known would redirect without the database. */
   readonly canServeAlone: () => boolean;
 }

@@ -1,6 +1,7 @@
 // How a change is made: commands are decided on locked rows, and what they make of them is written together with its events, its
 // places in the queue before the log and its side tables. Nothing else writes a subject.
 
+import { InlineMismatch } from "../audit/sequencer/inline.ts";
 import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
@@ -110,6 +111,11 @@ export async function applyEach(
   }
 }
 
+interface RunOptions extends TransactOptions {
+  /** Whether its events wait in the queue, wherever they could go. */
+  readonly isQueued?: boolean;
+}
+
 const REFUSED_HINT = {
   hint: "DEADLETTER_REFUSED_WRITES=allow takes changes all the same",
   headers: { "retry-after": "60" },
@@ -119,14 +125,16 @@ const REFUSED_HINT = {
 async function runOnce<T>(
   core: Core,
   run: (tx: Tx, progress: Progress) => Promise<T>,
-  { isDryRun = false, mayWriteRefused = false, isBulk = false, ...options }: TransactOptions,
+  { isDryRun = false, mayWriteRefused = false, isBulk = false, isQueued = isDryRun, ...options }: RunOptions,
 ): Promise<T> {
   const refusal = mayWriteRefused ? undefined : core.writeRefusal();
   if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
-  let progress = startProgress();
+  const { inline } = core;
+  const openLog = isQueued || !inline ? undefined : (tx: Tx) => inline.open(tx);
+  let progress = startProgress(openLog);
   const once = async (tx: Tx) => {
     // A transaction that the store runs again begins anew.
-    progress = startProgress();
+    progress = startProgress(openLog);
     const result = await run(tx, progress);
     if (isDryRun) throw new DryRunEnd(result);
     return result;
@@ -134,10 +142,15 @@ async function runOnce<T>(
   try {
     const asking = core.holds.refresh();
     if (asking) await asking;
-    const result = await core.store.begin(once, options);
+    const result = await core.store.begin(once, { ...options, isBulk });
     if (progress.committed.length > 0) core.onCommit(progress.committed, isBulk);
+    (await progress.inline)?.publish();
     return result;
   } catch (error) {
+    (await progress.inline)?.end();
+    // The sequencer finds out what is wrong with the log.
+    if (error instanceof InlineMismatch)
+      return runOnce(core, run, { isDryRun, mayWriteRefused, isBulk, isQueued: true, ...options });
     // Rolling everything back is what makes a dry run one: it has met every rule of the database.
     if (error instanceof DryRunEnd) return error.result as T;
     throw error instanceof StoreError ? new Failed(error, progress.writing) : error;

@@ -1,6 +1,7 @@
 // Commands within a transaction: decided on locked rows, sealed into events, written with all that follows from them.
 
 import { type SealedEvent, sealEvent } from "../audit/event.ts";
+import type { InlineBatch, InlineEvent } from "../audit/sequencer/inline.ts";
 import { DeadletterError, notFound, unauthorized } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model/caller.ts";
@@ -30,10 +31,14 @@ export interface Progress {
   /** What is being written: of this it is that a rule of the database's is broken. */
   writing: readonly Change[];
   worths: Worths | undefined;
+  /** Asks whether its events may go into the log at once; undefined where they wait in the queue. */
+  readonly openLog: ((tx: Tx) => Promise<InlineBatch | undefined>) | undefined;
+  /** What came of that, once it was asked. */
+  inline: Promise<InlineBatch | undefined> | undefined;
 }
 
-export function startProgress(): Progress {
-  return { committed: [], writing: [], worths: undefined };
+export function startProgress(openLog: Progress["openLog"]): Progress {
+  return { committed: [], writing: [], worths: undefined, openLog, inline: undefined };
 }
 
 /** A decision with its event: what is written. */
@@ -69,6 +74,8 @@ export async function applyAll(
   const results: Result[] = [];
   for (let at = 0; at < asks.length; at += LIMITS.applyRows) {
     const part = asks.slice(at, at + LIMITS.applyRows);
+    // Sent together with what is read to decide. Where it fails, so does the rest.
+    progress.inline ??= progress.openLog?.(tx).catch(() => undefined);
     const decided = await decideAll(core, tx, part, {
       ...options,
       onRefused: (within, refusal) => options.onRefused?.(at + within, refusal) ?? refusal,
@@ -182,16 +189,18 @@ function seal(
 /** Throws unauthorized where a key that was not asked about before turns out not to be good. */
 async function write(core: Core, tx: Tx, { changes, earlier, unasked }: Decided, progress: Progress): Promise<void> {
   if (changes.length === 0) return earlier.write(tx);
+  const inline = await progress.inline;
   const written = {
     events: changes.map(({ event }) => event),
-    generation: GENERATION,
+    generation: inline ? undefined : GENERATION,
     made: rowsOf(changes.filter(({ before }) => before === undefined)),
     changed: rowsOf(changes.filter(({ before }) => before !== undefined)),
     sides: sideChangesOf(changes),
   };
   const lacking = unasked ? core.ahead.lacks(unasked.subject) : 0;
-  const [standings, drawn] = await Promise.all([
+  const [standings, , drawn] = await Promise.all([
     writeChanges(tx, written, unasked?.keyIds),
+    inline?.write(tx, changes.map(inlineEventOf)),
     unasked && lacking > 0 ? tx.drawIds(unasked.subject, lacking) : undefined,
     earlier.write(tx),
   ]);
@@ -212,6 +221,10 @@ function rowsOf(changes: readonly Change[]): readonly SubjectRows[] {
     else lists.push({ subject, byId: new Map([[after.id, after]]) });
   }
   return lists.map(({ subject, byId }) => ({ subject, rows: [...byId.values()].sort((a, b) => a.id - b.id) }));
+}
+
+function inlineEventOf({ before, state, event }: Change): InlineEvent {
+  return { event, previousHash: before?.head ?? null, link: destinationFromState(state) };
 }
 
 function committedOf({ subject, decision, state, event }: Change): Committed {

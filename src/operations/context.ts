@@ -1,6 +1,7 @@
 // What every operation needs, and what a transaction on somebody's behalf has.
 
 import type { LogKey } from "../audit/log-key.ts";
+import type { InlineSequencer } from "../audit/sequencer/inline.ts";
 import type { Caller } from "../model/caller.ts";
 import type { Command } from "../model/command.ts";
 import type { Destination } from "../model/destination.ts";
@@ -27,6 +28,8 @@ export interface Core {
   /** Past this silence of the log the store is asked instead of a redirect cache. */
   readonly staleMaxMs: number;
   readonly ahead: Ahead;
+  /** Puts events into the log as they are written, where that may be; they wait in the queue where it may not. */
+  readonly inline: InlineSequencer | undefined;
   /** Changes of one subject each that wait to be written together. */
   readonly waiting: WaitingChanges;
   /** Called after changes are durably committed, before their caller is answered. `isBulk`: see TransactOptions. */

@@ -90,7 +90,7 @@ async function readUserState({ store }: Core, id: number): Promise<User> {
 /** A batch a transaction, until there are no more; how many. */
 async function handOverAll(core: Core, caller: Caller, from: number, to: number): Promise<number> {
   for (let given = 0; ; ) {
-    const part = await transact(core, caller, (work) => handOver(work, from, to));
+    const part = await transact(core, caller, (work) => handOver(work, from, to), { isBulk: true });
     given += part;
     if (part < LIMITS.handOverRows) return given;
     await keepPace(core);

@@ -41,7 +41,10 @@ export async function eraseUser(core: Core, caller: Caller, id: number, options:
   const isDryRun = options.dry_run === true;
   const erased = { actors: 0, states: 0 };
   for (let isFirst = true; ; isFirst = false) {
-    const part = await transact(core, caller, (work) => erasePart(work, id, { reason, isDryRun }), { isDryRun });
+    const part = await transact(core, caller, (work) => erasePart(work, id, { reason, isDryRun }), {
+      isDryRun,
+      isBulk: true,
+    });
     if (isFirst && part.isDone) throw conflict(`user ${id} is erased already`);
     erased.actors += part.actors;
     erased.states += part.states;

@@ -43,7 +43,7 @@ export async function reindex(store: Store, options: ReindexOptions = {}): Promi
     if (generation < side.generation) continue;
     await restoreLine(store, side);
     for (;;) {
-      const batch = await store.begin((tx) => fillBatch(tx, subject, side));
+      const batch = await store.begin((tx) => fillBatch(tx, subject, side), { isBulk: true });
       if (batch === "busy") return { state: "busy", filled };
       filled += batch.filled;
       onProgress(filled);

@@ -21,6 +21,7 @@ import {
   type Store,
   StoreError,
   type SubjectIds,
+  UNKNOWN_OUTCOME,
 } from "./store.ts";
 
 export interface PostgresOptions {
@@ -210,8 +211,6 @@ async function untilUnlocked<T>(clock: Clock, run: () => Promise<T>): Promise<T>
 }
 
 const NO_ANSWER = "the database did not answer in time";
-const UNKNOWN_OUTCOME =
-  "the database was lost while it was saving: the change may or may not have been made; read before you try again";
 
 const NO_LIMIT = 0;
 

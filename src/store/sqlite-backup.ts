@@ -3,7 +3,7 @@
 import { Database } from "bun:sqlite";
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { LIMITS } from "../limits.ts";
-import { mapSqliteError } from "./sqlite-connection.ts";
+import { mapSqliteError } from "./sqlite-errors.ts";
 
 /**
  * Copies the committed state of this moment, as VACUUM INTO does (sqlite.org/lang_vacuum.html): writers go on, and none can

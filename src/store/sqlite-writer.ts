@@ -3,16 +3,19 @@
 // Every transaction is settled: after its group's commit, with its group's failure, or at its deadline.
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { unavailable } from "../errors.ts";
+import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { StoreCounts } from "./counts.ts";
-import { isBusy, mapSqliteError, type SqliteConnection } from "./sqlite-connection.ts";
-import type { MigrationTx } from "./store.ts";
+import { isBusy, mapSqliteError } from "./sqlite-errors.ts";
+import { sqliteTransaction } from "./sqlite-tag.ts";
+import { type Tx, UNKNOWN_OUTCOME } from "./store.ts";
+import { type WriteConnection, WriteLine } from "./write-connection.ts";
 
 interface Job {
-  readonly run: (tx: MigrationTx) => Promise<unknown>;
+  readonly run: (tx: Tx) => Promise<unknown>;
+  readonly line: WriteLine;
   readonly sinceMs: number;
   /** By the clock's monotonic(), when the caller no longer waits. */
   readonly deadline: number;
@@ -24,8 +27,9 @@ const LATE = "the database did not answer in time";
 const NOT_SAVED = "the change was not saved: the database could not write it";
 
 export class SqliteWriter {
-  #connection: SqliteConnection;
-  readonly #reopen: () => Promise<SqliteConnection>;
+  readonly #line: WriteLine;
+  /** In a thread, for what is so much that nobody else should wait for it; undefined where there is none. */
+  #bulkLine: WriteLine | undefined;
   readonly #clock: Clock;
   readonly #counts: StoreCounts;
   /** Transactions that wait, oldest first; at most LIMITS.sqliteQueuedWrites. Only #drain() takes from it. */
@@ -33,25 +37,24 @@ export class SqliteWriter {
   /** Marks code that runs inside a transaction, so that a nested one is refused instead of waiting for itself. */
   readonly #inside = new AsyncLocalStorage<{ isOpen: boolean }>();
   #draining: Promise<void> | undefined;
+  /** Whose COMMIT is under way. */
+  #committing: readonly Job[] = [];
   /** What is to run between two groups. */
   #pauses: (() => Promise<void>)[] = [];
-  /** The connection must be replaced before it is used again. */
-  #isBroken = false;
 
   /** `reopen` replaces a connection that can no longer be brought to a clean state. */
   constructor(
-    connection: SqliteConnection,
-    reopen: () => Promise<SqliteConnection>,
+    connection: WriteConnection,
+    reopen: () => Promise<WriteConnection>,
     { clock, counts }: { readonly clock: Clock; readonly counts: StoreCounts },
   ) {
-    this.#connection = connection;
+    this.#line = new WriteLine(connection, reopen);
     this.#clock = clock;
     this.#counts = counts;
-    this.#reopen = reopen;
   }
 
-  get connection(): SqliteConnection {
-    return this.#connection;
+  get connection(): WriteConnection {
+    return this.#line.connection;
   }
 
   get waiting(): number {
@@ -62,7 +65,10 @@ export class SqliteWriter {
     return this.#draining !== undefined;
   }
 
-  submit<T>(run: (tx: MigrationTx) => Promise<T>, deadlineMs: number): Promise<T> {
+  submit<T>(
+    run: (tx: Tx) => Promise<T>,
+    { deadlineMs, isBulk = false }: { readonly deadlineMs: number; readonly isBulk?: boolean },
+  ): Promise<T> {
     if (this.#inside.getStore()?.isOpen)
       return Promise.reject(new TypeError("begin() inside begin(): use the transaction's own tag"));
     if (this.#queue.length >= LIMITS.sqliteQueuedWrites)
@@ -70,11 +76,17 @@ export class SqliteWriter {
     return new Promise<T>((resolve, reject) => {
       const sinceMs = this.#clock.monotonic();
       const deadline = sinceMs + deadlineMs;
-      this.#queue.push({ run, sinceMs, deadline, resolve: resolve as (value: unknown) => void, reject });
+      const line = (isBulk ? this.#bulkLine : undefined) ?? this.#line;
+      this.#queue.push({ run, line, sinceMs, deadline, resolve: resolve as (value: unknown) => void, reject });
       // Deferred, so that every request read in this turn of the event loop joins the group: in a microtask the
       // first transaction would be committed alone before the second request is even parsed.
       this.#draining ??= new Promise<void>((done) => this.#clock.soon(done)).then(() => this.#drain());
     });
+  }
+
+  /** What is called bulk goes through a connection of its own from now on. Throws what `open` throws. */
+  async addBulk(open: () => Promise<WriteConnection>): Promise<void> {
+    this.#bulkLine = new WriteLine(await open(), open);
   }
 
   /** Runs `pause` as soon as no group is under way; those that come meanwhile wait for it. It must not throw. */
@@ -83,95 +95,137 @@ export class SqliteWriter {
     this.#draining ??= this.#drain();
   }
 
+  /** A setting of every connection there is now. */
+  async run(text: string): Promise<void> {
+    for (const line of [this.#line, this.#bulkLine]) {
+      try {
+        await line?.connection.run(text);
+      } catch {
+        // It is of no use any more: the next group opens another.
+      }
+    }
+  }
+
   async idle(): Promise<void> {
     while (this.#draining) await this.#draining;
   }
 
+  /** Once nobody writes any more. */
+  async close(): Promise<void> {
+    await this.#bulkLine?.connection.close();
+    await this.#line.connection.close();
+  }
+
   async #drain(): Promise<void> {
+    const watch = this.#clock.every(LIMITS.sqliteLateMs, () => this.#rejectLate());
     while (this.#queue.length > 0 || this.#pauses.length > 0) {
       for (const pause of this.#pauses.splice(0)) await pause();
       if (this.#queue.length === 0) continue;
+      const { line } = this.#queue[0] as Job;
       try {
-        if (await this.#beginImmediate()) await this.#runGroup();
+        if (line.isBroken) await line.replace();
+        await this.#runGroup(line);
       } catch (error) {
         // Nothing is known of the connection any more: those who wait are told so, and the next find a new one.
-        this.#isBroken = true;
+        line.isBroken = true;
         for (const job of this.#queue.splice(0))
           job.reject(unavailable("the database is unavailable", { cause: error }));
       }
     }
+    this.#clock.cancel(watch);
     this.#draining = undefined;
   }
 
-  /** False if another process held the lock until all waiters had timed out. Never blocks the event loop. */
-  async #beginImmediate(): Promise<boolean> {
-    if (this.#isBroken) await this.#replaceConnection();
-    while (this.#queue.length > 0) {
-      try {
-        this.#connection.database.run("begin immediate");
-        return true;
-      } catch (error) {
-        if (!isBusy(error)) throw error;
-        this.#rejectLate(error);
-        await sleep(this.#clock, LIMITS.sqliteBusyRetryMs);
-      }
+  /** What it failed with. Where it is done in a thread it goes there together with what comes next. */
+  async #begin({ connection }: WriteLine): Promise<unknown> {
+    try {
+      await connection.run("begin immediate");
+      return undefined;
+    } catch (error) {
+      return error;
     }
-    return false;
   }
 
-  async #runGroup(): Promise<void> {
+  /** Throws where the connection is of no use. Never blocks the event loop. */
+  async #runGroup(line: WriteLine): Promise<void> {
+    const { connection } = line;
     const started = this.#clock.monotonic();
+    const beginning = this.#begin(line);
     const group: Job[] = [];
     /** What each is told once the group is committed; until then even a refusal may rest on what is not there. */
     const outcomes: (() => void)[] = [];
     try {
+      if (!connection.isThreaded) await throwFailure(beginning);
       for (;;) {
-        const job = this.#queue.shift();
+        const job = this.#takeJob(line);
         if (!job) break;
-        const nowMs = this.#clock.monotonic();
-        if (job.deadline <= nowMs) {
-          this.#counts.deadlines += 1;
-          job.reject(unavailable(LATE));
-          continue;
-        }
-        this.#counts.waitSeconds.observe((nowMs - job.sinceMs) / 1000);
         group.push(job);
-        outcomes.push(await this.#runJob(job, group.length === 1));
+        outcomes.push(await this.#runJob(job, group.length === 1 ? beginning : undefined));
         // The first one failed, and its rollback ended the transaction: the rest begin another.
-        if (!this.#connection.database.inTransaction) break;
+        if (!connection.inTransaction) break;
         // Lets callers that this very result woke up join the group.
         if (this.#queue.length === 0) await Promise.resolve();
         if (group.length >= LIMITS.sqliteGroupSize || this.#clock.monotonic() - started > LIMITS.sqliteGroupMs) break;
       }
-      if (this.#connection.database.inTransaction) this.#commit();
+      await throwFailure(beginning);
+      if (connection.inTransaction) await this.#commit(group, line);
     } catch (error) {
-      for (const job of group) job.reject(unavailable(NOT_SAVED, { cause: mapSqliteError(error) }));
-      await this.#abandon();
+      const failure = await beginning;
+      if (failure !== undefined) return this.#waitForLock(group, failure);
+      // The connection's own is of a thread that has ended.
+      const isUnknown = error instanceof DeadletterError && this.#committing.length > 0;
+      const refusal = unavailable(isUnknown ? UNKNOWN_OUTCOME : NOT_SAVED, { cause: mapSqliteError(error) });
+      for (const job of group) job.reject(refusal);
+      await line.abandon();
       return;
+    } finally {
+      this.#committing = [];
     }
     for (const tell of outcomes) tell();
   }
 
-  #commit(): void {
+  /** Another process holds the lock: those of the group wait again. Throws what is no such failure. */
+  async #waitForLock(group: readonly Job[], failure: unknown): Promise<void> {
+    this.#queue.unshift(...group);
+    if (!isBusy(failure)) throw failure;
+    this.#rejectLate(failure);
+    await sleep(this.#clock, LIMITS.sqliteBusyRetryMs);
+  }
+
+  /** The oldest that may still be done, where that goes the same way. */
+  #takeJob(line: WriteLine): Job | undefined {
+    for (;;) {
+      if (this.#queue[0]?.line !== line) return undefined;
+      const job = this.#queue.shift();
+      const nowMs = this.#clock.monotonic();
+      if (!job) return undefined;
+      if (job.deadline > nowMs) {
+        this.#counts.waitSeconds.observe((nowMs - job.sinceMs) / 1000);
+        return job;
+      }
+      this.#counts.deadlines += 1;
+      job.reject(unavailable(LATE));
+    }
+  }
+
+  async #commit(group: readonly Job[], { connection }: WriteLine): Promise<void> {
     const startedMs = this.#clock.monotonic();
-    this.#connection.database.run("commit");
+    this.#committing = group;
+    await connection.run("commit");
     this.#counts.commitSeconds.observe((this.#clock.monotonic() - startedMs) / 1000);
   }
 
-  /** Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */
-  async #runJob(job: Job, isFirst: boolean): Promise<() => void> {
-    const { database } = this.#connection;
+  /** `beginning`: of the group, for its first. Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */
+  async #runJob(job: Job, beginning: Promise<unknown> | undefined): Promise<() => void> {
+    const { connection } = job.line;
     const life = { isOpen: true };
+    const tx = sqliteTransaction(connection.inside, () => {
+      if (!life.isOpen) throw new TypeError("a transaction's tag was used after the transaction ended");
+    });
     // Before the first there is nothing that its failure could take with it.
-    if (!isFirst) database.run("savepoint job");
+    if (!beginning) await connection.run("savepoint job");
     try {
-      const work = this.#inside.run(life, () =>
-        job.run(
-          this.#connection.transaction(() => {
-            if (!life.isOpen) throw new TypeError("a transaction's tag was used after the transaction ended");
-          }),
-        ),
-      );
+      const work = this.#inside.run(life, () => job.run(tx));
       const value = await withDeadline(this.#clock, work, {
         ms: job.deadline - this.#clock.monotonic(),
         late: () => {
@@ -179,14 +233,15 @@ export class SqliteWriter {
           return unavailable(LATE);
         },
       });
-      if (!isFirst) database.run("release job");
+      if (!beginning) await connection.run("release job");
       return () => job.resolve(value);
     } catch (error) {
-      if (!database.inTransaction) throw error;
-      if (isFirst) database.run("rollback");
+      if (beginning) await throwFailure(beginning);
+      if (!connection.inTransaction) throw error;
+      if (beginning) await connection.run("rollback");
       else {
-        database.run("rollback to job");
-        database.run("release job");
+        await connection.run("rollback to job");
+        await connection.run("release job");
       }
       return () => job.reject(mapSqliteError(error));
     } finally {
@@ -194,36 +249,19 @@ export class SqliteWriter {
     }
   }
 
-  /** Ends a group that cannot be committed, whatever state it is in: the next one must find a clean connection. */
-  async #abandon(): Promise<void> {
-    const { database } = this.#connection;
-    if (!database.inTransaction) return;
-    try {
-      // A statement that is still stepping would refuse the rollback.
-      this.#connection.finalizeStatements();
-      database.run("rollback");
-    } catch {
-      this.#isBroken = true;
-    }
-  }
-
-  async #replaceConnection(): Promise<void> {
-    try {
-      this.#connection.close();
-    } catch {
-      // It was closed already, or cannot even be: either way it is not used again.
-    }
-    this.#connection = await this.#reopen();
-    this.#isBroken = false;
-  }
-
-  /** Tells those whose deadline has passed while they waited, so that nothing is done for them any more. */
-  #rejectLate(cause: unknown): void {
+  /** Tells those whose deadline has passed: who waits, so that nothing is done for them any more, and whose COMMIT takes too long. */
+  #rejectLate(cause?: unknown): void {
     const now = this.#clock.monotonic();
+    for (const job of this.#committing) if (job.deadline <= now) job.reject(unavailable(UNKNOWN_OUTCOME));
     const late = this.#queue.filter((job) => job.deadline <= now);
     if (late.length === 0) return;
     this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));
     this.#counts.deadlines += late.length;
     for (const job of late) job.reject(unavailable(LATE, { cause }));
   }
+}
+
+async function throwFailure(beginning: Promise<unknown>): Promise<void> {
+  const failure = await beginning;
+  if (failure !== undefined) throw failure;
 }

@@ -1,22 +1,20 @@
 // The embedded store: one SQLite file, one queued writer, one read-only reader that never waits for it (WAL).
 // Bun's own `new SQL("sqlite://")` is not used: it acknowledged writes that then vanished (docs/decisions.md).
 
-import { SQLiteError } from "bun:sqlite";
-import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
 import { StoreCounts } from "./counts.ts";
 import { ScanThread } from "./scan-thread.ts";
-import { isBusy, mapSqliteError, SqliteConnection, sqliteTag } from "./sqlite-connection.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
+import { isBusy, isOfSqlite, mapSqliteError } from "./sqlite-errors.ts";
+import { sqliteTag, sqliteTransaction } from "./sqlite-tag.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import { type Inspection, type MigrationTx, type Sql, type Store, StoreError } from "./store.ts";
 import { StoreFile } from "./store-file.ts";
+import { ThreadedConnection } from "./threaded-connection.ts";
 import { WalKeeper } from "./wal-keeper.ts";
-
-/** Older versions can corrupt a database whose WAL is reset at the wrong moment (sqlite.org/wal.html#walresetbug). */
-const OLDEST_SQLITE = [3, 51, 3] as const;
-const OPEN_TRIES = 100;
+import { openForWriting, type WriteConnection, type WriteOptions, walMoves } from "./write-connection.ts";
 
 export interface SqliteOptions {
   readonly deadlineMs: number;
@@ -27,22 +25,30 @@ export interface SqliteOptions {
 
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Store> {
   const { deadlineMs, clock, walBytes = LIMITS.walBytes } = options;
-  const connection = await openWriter(path, { synchronous: "full", walBytes, clock });
+  let isKeeperRunning = false;
+  const optionsOf = (synchronous: WriteOptions["synchronous"], mustExist = true): WriteOptions => ({
+    path,
+    synchronous,
+    walBytes,
+    movesWal: !isKeeperRunning,
+    mustExist,
+  });
+  const connection = await openForWriting(optionsOf("full", false), clock);
   const file = new StoreFile(path, clock);
   /** One more connection to the file that is open: another in its place would share, and spoil, its write-ahead log. */
-  const openAgain = (synchronous: "full" | "normal") => {
+  const openAgain = async <T>(open: () => Promise<T>): Promise<T> => {
     if (file.check() !== undefined) throw unavailable(file.lost ?? "");
-    return openWriter(path, { synchronous, walBytes, clock, mustExist: true });
+    return open();
   };
+  const openAs = (synchronous: WriteOptions["synchronous"]) => () =>
+    openAgain(() => openForWriting(optionsOf(synchronous), clock));
   const counts = new StoreCounts();
-  const writer = new SqliteWriter(connection, async () => openAgain("full"), { clock, counts });
+  const writer = new SqliteWriter(connection, openAs("full"), { clock, counts });
   // Its commits do not wait for the disk. Opened by its first transaction.
   let relaxed: Promise<SqliteWriter> | undefined;
-  let isKeeperRunning = false;
   const openRelaxed = async () => {
-    const opened = await openAgain("normal");
-    if (isKeeperRunning) opened.database.run("pragma wal_autocheckpoint = 0");
-    return new SqliteWriter(opened, async () => openAgain("normal"), { clock, counts: new StoreCounts() });
+    const open = openAs("normal");
+    return new SqliteWriter(await open(), open, { clock, counts: new StoreCounts() });
   };
   const reader = new SqliteConnection(path, { readonly: true });
   reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
@@ -58,15 +64,15 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     deadlineMs,
     read: async (run) => run(sql),
     scan: async (run) => run(scanSql),
-    begin: async (run, { deadlineMs: ownDeadlineMs = deadlineMs, isRelaxed = false } = {}) => {
+    begin: async (run, { deadlineMs: ownDeadlineMs = deadlineMs, isRelaxed = false, isBulk = false } = {}) => {
       if (file.lost !== undefined) throw unavailable(file.lost);
-      if (!isRelaxed) return writer.submit(run, ownDeadlineMs);
+      if (!isRelaxed) return writer.submit(run, { deadlineMs: ownDeadlineMs, isBulk });
       relaxed ??= openRelaxed().catch((error: unknown) => {
         // What kept it from opening may pass.
         relaxed = undefined;
         throw error;
       });
-      return (await relaxed).submit(run, ownDeadlineMs);
+      return (await relaxed).submit(run, { deadlineMs: ownDeadlineMs });
     },
     migrate: (run) => migrateFile(path, clock, run),
     notify: () => Promise.resolve(),
@@ -83,15 +89,16 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
         // Only where the thread runs may commits leave the write-ahead log to it: without anybody it would grow for ever.
         onRunning: (isRunning) => {
           isKeeperRunning = isRunning;
-          if (!isClosed) writer.connection.database.run(`pragma wal_autocheckpoint = ${isRunning ? 0 : 1000}`);
+          if (!isClosed) void writer.run(walMoves(!isRunning));
         },
       });
       await Promise.all([keeper.start(), scans.start()]);
       scanThread = scans;
+      await writer.addBulk(() => openAgain(() => ThreadedConnection.open(optionsOf("full"))));
     },
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
     counts,
-    inspect: () => Promise.resolve(inspectSqlite(writer.connection)),
+    inspect: () => inspectSqlite(writer.connection),
     replication: () => Promise.resolve(undefined),
     wal: () => keeper?.standing,
     lost: () => file.lost,
@@ -104,10 +111,10 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       await writer.idle();
       const relaxedWriter = await relaxed?.catch(() => undefined);
       await relaxedWriter?.idle();
-      relaxedWriter?.connection.close();
+      await relaxedWriter?.close();
       reader.close();
-      tidyUp(writer.connection);
-      writer.connection.close();
+      await tidyUp(writer.connection);
+      await writer.close();
     },
   };
 }
@@ -142,57 +149,13 @@ function watchFile(reader: SqliteConnection, clock: Clock, onCommit: () => void)
  * Best effort: statistics and WAL are left as they are while another process works on the file, the disk is full, or may only
  * be read. All that was committed is in the WAL.
  */
-function tidyUp({ database }: SqliteConnection): void {
+async function tidyUp(connection: WriteConnection): Promise<void> {
   for (const statement of ["pragma optimize", "pragma wal_checkpoint(truncate)"]) {
     try {
-      database.run(statement);
+      await connection.run(statement);
     } catch (error) {
-      if (!(error instanceof SQLiteError)) throw error;
+      if (!isOfSqlite(error)) throw error;
     }
-  }
-}
-
-/** Processes that start at once race to create the file and switch it to WAL; losing that race is waited out, not an error. */
-async function openWriter(
-  path: string,
-  options: {
-    readonly synchronous: "full" | "normal";
-    readonly walBytes: number;
-    readonly clock: Clock;
-    readonly mustExist?: boolean;
-  },
-): Promise<SqliteConnection> {
-  const { synchronous, walBytes, clock, mustExist = false } = options;
-  for (let attempt = 1; ; attempt++) {
-    let connection: SqliteConnection | undefined;
-    try {
-      connection = new SqliteConnection(path, { readonly: false, mustExist });
-      assertVersion(connection);
-      connection.database.run("pragma journal_mode = wal");
-      connection.database.run(`pragma synchronous = ${synchronous}`);
-      // After a reader has held it up: the file gives back what it needs no more.
-      connection.database.run(`pragma journal_size_limit = ${walBytes}`);
-      chmodSync(path, 0o600);
-      // From here on the writer waits for other processes by itself, without blocking this one.
-      connection.database.run("pragma busy_timeout = 0");
-      return connection;
-    } catch (error) {
-      connection?.close();
-      if (!isBusy(error) || attempt === OPEN_TRIES)
-        throw unavailable(`cannot open the embedded store ${path}`, { cause: error });
-      await sleep(clock, attempt);
-    }
-  }
-}
-
-function assertVersion(connection: SqliteConnection): void {
-  const [row] = connection.all("select sqlite_version() as version", []) as { version: string }[];
-  const found = (row?.version ?? "0").split(".").map(Number);
-  for (const [index, least] of OLDEST_SQLITE.entries()) {
-    const part = found[index] ?? 0;
-    if (part > least) return;
-    if (part < least)
-      throw new Error(`SQLite ${row?.version} is too old: ${OLDEST_SQLITE.join(".")} or later is needed`);
   }
 }
 
@@ -206,7 +169,8 @@ async function migrateFile<T>(path: string, clock: Clock, run: (tx: MigrationTx)
   try {
     database.run("pragma foreign_keys = off");
     await beginImmediate(connection, clock, LIMITS.migrationMs);
-    const value = await run(connection.transaction());
+    const script = async (text: string) => connection.script(text);
+    const value = await run(Object.assign(sqliteTransaction(connection.inside), { script }));
     const broken = connection.all("pragma foreign_key_check", []);
     if (broken.length > 0) throw new StoreError("foreign_key", "", `a migration broke ${JSON.stringify(broken[0])}`);
     database.run("commit");
@@ -243,14 +207,16 @@ async function withSnapshot<T>(path: string, run: (sql: Sql) => Promise<T>): Pro
 }
 
 /** Of the connection that writes: each has settings of its own. */
-function inspectSqlite({ database }: SqliteConnection): Inspection {
-  const [row] = database.query<{ version: string }, []>("select sqlite_version() as version").all();
-  const setting = (name: string) =>
-    String(Object.values(database.query<Record<string, string | number>, []>(`pragma ${name}`).get() ?? {})[0] ?? "");
+async function inspectSqlite(connection: WriteConnection): Promise<Inspection> {
+  const ask = async (text: string) => {
+    const [row] = (await connection.all(text, [])) as Record<string, string | number>[];
+    return String(Object.values(row ?? {})[0] ?? "");
+  };
+  const version = await ask("select sqlite_version() as version");
   return {
-    version: `SQLite ${row?.version ?? "of an unknown version"}`,
+    version: `SQLite ${version === "" ? "of an unknown version" : version}`,
     nowMs: undefined,
     isEncrypted: undefined,
-    settings: { journal_mode: setting("journal_mode"), synchronous: setting("synchronous") },
+    settings: { journal_mode: await ask("pragma journal_mode"), synchronous: await ask("pragma synchronous") },
   };
 }

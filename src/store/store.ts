@@ -103,6 +103,8 @@ export interface BeginOptions {
   readonly deadlineMs?: number;
   /** On the embedded store resolves once committed, before it is on the disk: a power cut, but no kill, may undo it. */
   readonly isRelaxed?: boolean;
+  /** Whether it is one of many that somebody waits for all of: on the embedded store of a process that serves it runs in a thread. */
+  readonly isBulk?: boolean;
 }
 
 export interface Store {
@@ -172,6 +174,10 @@ export class StoreError extends Error {
     this.constraint = constraint;
   }
 }
+
+/** What the caller is told where a COMMIT was sent and nobody knows what became of it. */
+export const UNKNOWN_OUTCOME =
+  "the database was lost while it was saving: the change may or may not have been made; read before you try again";
 
 export function isUniqueViolation(error: unknown, constraint: string): boolean {
   return error instanceof StoreError && error.kind === "unique" && error.constraint === constraint;

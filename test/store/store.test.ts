@@ -4,15 +4,30 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/runtime/clock.ts";
+import { StoreCounts } from "../../src/store/counts.ts";
 import { migrate, schemaStatus } from "../../src/store/migrate.ts";
 import { migrationsFor } from "../../src/store/migrations.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
-import { isUniqueViolation, type Store, StoreError } from "../../src/store/store.ts";
+import { SqliteWriter } from "../../src/store/sqlite-writer.ts";
+import { isUniqueViolation, type Store, StoreError, type Tx, UNKNOWN_OUTCOME } from "../../src/store/store.ts";
+import { ThreadedConnection } from "../../src/store/threaded-connection.ts";
+import { openForWriting, type WriteConnection } from "../../src/store/write-connection.ts";
 import { ENGINES, type Engine, until } from "../support/harness.ts";
 import { createDatabase } from "../support/postgres.ts";
 
-async function openFresh(engine: Engine): Promise<{ open: () => Promise<Store>; remove: () => void }> {
+/** The embedded store as a process that serves has it, with everything written in bulk: in a thread. */
+const THREADED = "sqlite, in a thread";
+
+async function openThreaded(path: string): Promise<Store> {
+  const store = await openSqlite(path, { deadlineMs: 5_000, clock: systemClock });
+  await store.startBackground();
+  return { ...store, begin: (run, options) => store.begin(run, { ...options, isBulk: true }) };
+}
+
+async function openFresh(
+  engine: Engine | typeof THREADED,
+): Promise<{ open: () => Promise<Store>; remove: () => void }> {
   if (engine === "postgres") {
     const url = await createDatabase();
     return {
@@ -22,12 +37,15 @@ async function openFresh(engine: Engine): Promise<{ open: () => Promise<Store>; 
   }
   const directory = mkdtempSync(join(tmpdir(), "deadletter-store-"));
   return {
-    open: () => openSqlite(join(directory, "deadletter.db"), { deadlineMs: 5_000, clock: systemClock }),
+    open: () => {
+      const path = join(directory, "deadletter.db");
+      return engine === THREADED ? openThreaded(path) : openSqlite(path, { deadlineMs: 5_000, clock: systemClock });
+    },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
 
-describe.each([...ENGINES])("a store on %s", (engine) => {
+describe.each([...ENGINES, THREADED] as const)("a store on %s", (engine) => {
   let store: Store;
   let fresh: Awaited<ReturnType<typeof openFresh>>;
   beforeAll(async () => {
@@ -154,9 +172,40 @@ describe.each([...ENGINES])("a store on %s", (engine) => {
   });
 });
 
-describe("the embedded store", () => {
+/** A writer that cannot open another connection the first time. */
+async function openWriter(engine: string, fresh: Awaited<ReturnType<typeof openFresh>>) {
+  const store = await fresh.open();
+  await store.close();
+  const options = {
+    path: store.place,
+    synchronous: "full",
+    walBytes: 2 ** 20,
+    movesWal: true,
+    mustExist: true,
+  } as const;
+  const connect = async () =>
+    engine === THREADED ? ThreadedConnection.open(options) : openForWriting(options, systemClock);
+  const first: WriteConnection = await connect();
+  let tries = 0;
+  const reopen = async () => {
+    tries += 1;
+    if (tries === 1) throw new Error("not yet");
+    return connect();
+  };
+  const writer = new SqliteWriter(first, reopen, { clock: systemClock, counts: new StoreCounts() });
+  return { writer, first, tries: () => tries };
+}
+
+function outcomeOf(work: Promise<unknown>): Promise<string | undefined> {
+  return work.then(
+    () => "done",
+    (error: { code?: string }) => error.code,
+  );
+}
+
+describe.each(["sqlite", THREADED] as const)("the embedded store: %s", (engine) => {
   test("refuses begin() inside begin(), and a tag used after its transaction", async () => {
-    const fresh = await openFresh("sqlite");
+    const fresh = await openFresh(engine);
     const store = await fresh.open();
     const nested = store.begin(() => store.begin(async () => 1));
     expect(String(await nested.catch((error: unknown) => error))).toContain("begin() inside begin()");
@@ -170,7 +219,7 @@ describe("the embedded store", () => {
   });
 
   test("a transaction that cannot be ended is refused, and the next one works", async () => {
-    const fresh = await openFresh("sqlite");
+    const fresh = await openFresh(engine);
     const store = await fresh.open();
     await store.migrate((tx) => tx.script("create table t (id integer)"));
     // EXPLAIN leaves its statement unfinished in Bun, so that SQLite refuses to release the savepoint.
@@ -191,7 +240,7 @@ describe("the embedded store", () => {
   });
 
   test("waiting for another process's lock blocks no other call, and every waiter is told at its deadline", async () => {
-    const fresh = await openFresh("sqlite");
+    const fresh = await openFresh(engine);
     const store = await fresh.open();
     const { Database } = await import("bun:sqlite");
     const other = new Database(store.place);
@@ -220,7 +269,7 @@ describe("the embedded store", () => {
   });
 
   test("a transaction that never ends is ended at its deadline, alone", async () => {
-    const fresh = await openFresh("sqlite");
+    const fresh = await openFresh(engine);
     const store = await fresh.open();
     await store.migrate((tx) => tx.script("create table t (id integer)"));
     const endless = store.begin(
@@ -239,7 +288,7 @@ describe("the embedded store", () => {
   });
 
   test("what has waited past its deadline is refused, and not done all the same", async () => {
-    const fresh = await openFresh("sqlite");
+    const fresh = await openFresh(engine);
     const store = await fresh.open();
     await store.migrate((tx) => tx.script("create table t (id integer primary key)"));
     let goOn: () => void = () => {};
@@ -258,38 +307,31 @@ describe("the embedded store", () => {
   });
 
   test("a connection that is lost is replaced, also when that fails at first", async () => {
-    const fresh = await openFresh("sqlite");
-    const place = (await fresh.open()).place;
-    const { SqliteConnection } = await import("../../src/store/sqlite-connection.ts");
-    const { SqliteWriter } = await import("../../src/store/sqlite-writer.ts");
-    const { StoreCounts } = await import("../../src/store/counts.ts");
-    const connect = () => new SqliteConnection(place, { readonly: false });
-    const first = connect();
-    let tries = 0;
-    const writer = new SqliteWriter(
-      first,
-      async () => {
-        tries += 1;
-        if (tries === 1) throw new Error("not yet");
-        return connect();
-      },
-      { clock: systemClock, counts: new StoreCounts() },
-    );
-    first.close();
-    const outcome = () =>
-      writer
-        .submit(async (tx) => tx`select 1 as one`, 1_000)
-        .then(
-          () => "done",
-          (error: { code?: string }) => error.code,
-        );
+    const fresh = await openFresh(engine);
+    const { writer, first, tries } = await openWriter(engine, fresh);
+    await first.close();
+    const outcome = () => outcomeOf(writer.submit(async (tx) => tx`select 1 as one`, { deadlineMs: 1_000 }));
     expect([await outcome(), await outcome(), await outcome()]).toEqual(["unavailable", "unavailable", "done"]);
-    expect(tries).toBe(2);
+    expect(tries()).toBe(2);
+    await writer.close();
+    fresh.remove();
+  });
+
+  test("a connection that is lost while it commits leaves an outcome that is said to be unknown only where it is", async () => {
+    const fresh = await openFresh(engine);
+    const { writer, first } = await openWriter(engine, fresh);
+    const lose = async (tx: Tx) => {
+      await tx`select 1`;
+      void first.close();
+    };
+    const error = await writer.submit(lose, { deadlineMs: 1_000 }).catch((reason: Error) => reason);
+    const isThreaded = engine === THREADED;
+    expect(String(error)).toContain(isThreaded ? UNKNOWN_OUTCOME : "the change was not saved");
     fresh.remove();
   });
 
   test("a refusal that rests on a neighbour is withdrawn when the neighbour's group is lost", async () => {
-    const fresh = await openFresh("sqlite");
+    const fresh = await openFresh(engine);
     const store = await fresh.open();
     await store.migrate((tx) => tx.script("create table t (id integer primary key)"));
     const insert = () =>
@@ -314,7 +356,7 @@ describe("the embedded store", () => {
   });
 
   test("an outer transaction that waits for a writer in another process is refused at its deadline, not for ever", async () => {
-    const fresh = await openFresh("sqlite");
+    const fresh = await openFresh(engine);
     const store = await fresh.open();
     const { Database } = await import("bun:sqlite");
     const other = new Database(store.place);

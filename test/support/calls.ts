@@ -15,6 +15,7 @@ import * as incidentQueries from "../../src/store/queries/incidents.ts";
 import * as keyQueries from "../../src/store/queries/keys.ts";
 import * as urlQueries from "../../src/store/queries/links.ts";
 import * as logQueries from "../../src/store/queries/log.ts";
+import * as logInline from "../../src/store/queries/log-inline.ts";
 import * as logWrites from "../../src/store/queries/log-writes.ts";
 import * as addressQueries from "../../src/store/queries/public-address.ts";
 import * as schemaQueries from "../../src/store/queries/schema.ts";
@@ -263,6 +264,9 @@ export const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]
   readEpoch: (tx) => logQueries.readEpoch(tx),
   listLogStates: (tx) => logQueries.listLogStates(tx),
   lookAtLog: (tx) => logQueries.lookAtLog(tx, { afterQueueId: 0, next: 1 }),
+  lookInline: (tx) => logInline.lookInline(tx),
+  listPreviousLeaves: (tx) => logInline.listPreviousLeaves(tx, 0),
+  appendLeaves: (tx) => logInline.appendLeaves(tx, { size: 0, afterEventId: 0 }),
   listPending: (tx) => logQueries.listPending(tx, 0, 1),
   insertLeaves: (tx) => logWrites.insertLeaves(tx, [{ idx: 0, event_id: 1, leaf_hash: bytes }]),
   insertNodes: (tx) => logWrites.insertNodes(tx, [{ level: 1, idx: 0, hash: bytes }]),

@@ -12,6 +12,12 @@ import { type CheckpointMemory, openStatements, type Statement } from "../checkp
 import { stateOf } from "../event.ts";
 import { storedTiles } from "../stored-tree.ts";
 
+/** A head that was signed, and the tree's right edge at it. */
+export interface Head {
+  readonly frontier: Frontier;
+  readonly note: string;
+}
+
 /** The tree's right edge at the head. Throws CheckpointError where the head must not be extended. */
 export async function openHead(
   sql: Sql,

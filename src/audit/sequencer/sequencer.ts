@@ -22,7 +22,7 @@ import type { Alarm } from "../alarm.ts";
 import type { CheckpointMemory } from "../checkpoint-memory.ts";
 import type { LogKey } from "../log-key.ts";
 import { type Batch, isDeferred, planBatch } from "./batch.ts";
-import { openHead } from "./head.ts";
+import { type Head, openHead } from "./head.ts";
 import { scrub } from "./scrub.ts";
 import { startOfSweep, sweep } from "./sweep.ts";
 
@@ -62,6 +62,24 @@ export class Sequencer {
 
   constructor(parts: SequencerParts) {
     this.#parts = parts;
+  }
+
+  /** The head that it has opened and held against the memory; undefined where it is to look first. */
+  get head(): Head | undefined {
+    return this.#frontier && this.#trustedNote !== undefined
+      ? { frontier: this.#frontier, note: this.#trustedNote }
+      : undefined;
+  }
+
+  /** Takes a head that extends the one it had, committed by this process together with the events (inline.ts). */
+  published({ frontier, note }: Head, entries: readonly TailRow[]): void {
+    const { memory, onPublished } = this.#parts;
+    memory.remember({ size: frontier.size, root: frontier.root }, note);
+    if (this.#frontier && this.#frontier.size < frontier.size) {
+      this.#frontier = frontier;
+      this.#trustedNote = note;
+    }
+    onPublished(entries, memory.epoch);
   }
 
   /** Why the stored head must not be extended, without extending it; undefined where it may be. */

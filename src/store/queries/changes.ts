@@ -10,8 +10,8 @@ import { insertSubjects, updateSubjects } from "./subjects.ts";
 
 export interface Written {
   readonly events: readonly Omit<EventRow, "id">[];
-  /** Of the release that writes. */
-  readonly generation: number;
+  /** Of the release that writes, as the queue wants it; undefined where the events are put into the log at once. */
+  readonly generation: number | undefined;
   /** New rows by kind. */
   readonly made: readonly SubjectRows[];
   /** Rows by kind, in the order of their versions: where one is changed twice, the second time stands in a later element. */
@@ -48,13 +48,14 @@ export async function writeChanges(
   const removed = sides.filter(({ gone }) => gone.length > 0).map(({ side, gone }) => deleteSideRows(tx, side, gone));
   const added = sides.filter((each) => each.rows.length > 0).map((each) => insertSideRows(tx, each.side, each.rows));
   // The parts of one statement do not see what the others do, and none may touch a row twice.
-  if (tx.takesWritesInOne && isEachOnce(events)) {
+  if (generation !== undefined && tx.takesWritesInOne && isEachOnce(events)) {
     const [parts, later] = removed.length === 0 ? [[...subjects, ...added], []] : [subjects, [...removed, ...added]];
     const one = writeInOne(tx, events, generation, { parts, keyIds });
     const [standings] = await Promise.all([one, ...later]);
     return keyIds && standings;
   }
-  await Promise.all([insertEvents(tx, events), queueEvents(tx, events, generation), ...subjects, ...removed, ...added]);
+  const queued = generation === undefined ? [] : [queueEvents(tx, events, generation)];
+  await Promise.all([insertEvents(tx, events), ...queued, ...subjects, ...removed, ...added]);
   return keyIds && (await readStandings(tx, keyIds));
 }
 

@@ -1,0 +1,159 @@
+// The connection that writes, in a thread of its own (write-thread.ts). Statements that are given in one turn go there together, and
+// all are done in the order in which they were given.
+
+import { deserialize, serialize } from "bun:jsc";
+import { unavailable } from "../errors.ts";
+import { threadUrl } from "../runtime/program.ts";
+import { mapSqliteError } from "./sqlite-errors.ts";
+import type { Value } from "./store.ts";
+import type { WriteConnection, WriteOptions } from "./write-connection.ts";
+
+export type WriteQuestion =
+  | { readonly kind: "open"; readonly options: WriteOptions }
+  | { readonly kind: "calls"; readonly calls: readonly Call[] };
+
+/** `isInside`: a part of a transaction, refused where none is open. */
+export type Call = { readonly isInside: boolean } & (
+  | { readonly kind: "all"; readonly text: string; readonly values: readonly Value[] }
+  | { readonly kind: "each"; readonly text: string; readonly rows: readonly (readonly Value[])[] }
+  | { readonly kind: "run"; readonly text: string }
+  | { readonly kind: "abandon" | "close" }
+);
+
+export type WriteAnswer =
+  | { readonly kind: "opened" }
+  | { readonly kind: "failed"; readonly failure: Failure }
+  | {
+      readonly kind: "done";
+      readonly results: readonly (unknown[] | Failure | undefined)[];
+      readonly inTransaction: boolean;
+    };
+
+/** What SQLite said, as bun:sqlite has it. */
+export interface Failure {
+  readonly message: string;
+  readonly errno: number | undefined;
+}
+
+interface Asked {
+  readonly call: Call;
+  readonly resolve: (rows: unknown[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class ThreadedConnection implements WriteConnection {
+  readonly isThreaded = true;
+  readonly inside = {
+    all: (text: string, values: readonly Value[]) =>
+      this.#ask({ kind: "all", isInside: true, text, values }).catch(throwMapped),
+    each: async (text: string, rows: readonly (readonly Value[])[]) => {
+      await this.#ask({ kind: "each", isInside: true, text, rows }).catch(throwMapped);
+    },
+  };
+  readonly #thread: Worker;
+  /** Of this turn, and not sent yet. */
+  #asked: Asked[] = [];
+  /** With the thread, oldest first. */
+  readonly #sent: (readonly Asked[])[] = [];
+  #inTransaction = false;
+  /** Why it takes nothing more. */
+  #end: Error | undefined;
+
+  private constructor(thread: Worker) {
+    this.#thread = thread;
+    thread.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => this.#settle(deserialize(data) as WriteAnswer);
+    thread.onerror = () => this.#fail();
+    thread.addEventListener("close", () => this.#fail());
+  }
+
+  /** Throws unavailable where the file cannot be opened, or the thread cannot be started. */
+  static async open(options: WriteOptions): Promise<ThreadedConnection> {
+    const thread = new Worker(threadUrl("store/write-thread"));
+    const opened = new Promise<void>((resolve, reject) => {
+      thread.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => {
+        const answer = deserialize(data) as WriteAnswer;
+        if (answer.kind === "opened") resolve();
+        else reject(unavailable(answer.kind === "failed" ? answer.failure.message : ENDED));
+      };
+      thread.onerror = () => reject(unavailable(ENDED));
+    });
+    thread.postMessage(serialize({ kind: "open", options } satisfies WriteQuestion));
+    try {
+      await opened;
+    } catch (error) {
+      thread.terminate();
+      throw error;
+    }
+    return new ThreadedConnection(thread);
+  }
+
+  get inTransaction(): boolean {
+    return this.#inTransaction;
+  }
+
+  all(text: string, values: readonly Value[]): Promise<unknown[]> {
+    return this.#ask({ kind: "all", isInside: false, text, values }).catch(throwMapped);
+  }
+
+  async each(text: string, rows: readonly (readonly Value[])[]): Promise<void> {
+    await this.#ask({ kind: "each", isInside: false, text, rows }).catch(throwMapped);
+  }
+
+  async run(text: string): Promise<void> {
+    await this.#ask({ kind: "run", isInside: false, text });
+  }
+
+  async abandon(): Promise<void> {
+    await this.#ask({ kind: "abandon", isInside: false });
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#ask({ kind: "close", isInside: false });
+    } finally {
+      this.#fail();
+      this.#thread.terminate();
+    }
+  }
+
+  #ask(call: Call): Promise<unknown[]> {
+    if (this.#end) return Promise.reject(this.#end);
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ call, resolve, reject });
+      // A query that is awaited is started a microtask later: those of the same turn are to go along.
+      if (this.#asked.length === 1) queueMicrotask(() => queueMicrotask(() => this.#send()));
+    });
+  }
+
+  #send(): void {
+    const asked = this.#asked.splice(0);
+    if (asked.length === 0) return;
+    this.#sent.push(asked);
+    this.#thread.postMessage(
+      serialize({ kind: "calls", calls: asked.map(({ call }) => call) } satisfies WriteQuestion),
+    );
+  }
+
+  #settle(answer: WriteAnswer): void {
+    const asked = this.#sent.shift();
+    if (!asked || answer.kind !== "done") return;
+    this.#inTransaction = answer.inTransaction;
+    for (const [at, { resolve, reject }] of asked.entries()) {
+      const result = answer.results[at];
+      if (result === undefined || Array.isArray(result)) resolve(result ?? []);
+      else reject(Object.assign(new Error(result.message), { errno: result.errno }));
+    }
+  }
+
+  /** What was asked and not answered may have been done. */
+  #fail(): void {
+    this.#end ??= unavailable(ENDED);
+    for (const { reject } of [...this.#sent.splice(0).flat(), ...this.#asked.splice(0)]) reject(this.#end);
+  }
+}
+
+const ENDED = "the thread that writes has ended";
+
+function throwMapped(error: unknown): never {
+  throw mapSqliteError(error);
+}

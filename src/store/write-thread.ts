@@ -1,0 +1,64 @@
+// A thread that runs the statements of an embedded store's writer, so that no redirect waits for them, or for the disk.
+// threaded-connection.ts talks to it.
+
+import { deserialize, serialize } from "bun:jsc";
+import { messageOf } from "../errors.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { yieldToOthers } from "../runtime/program.ts";
+import type { SqliteConnection } from "./sqlite-connection.ts";
+import { StoreError } from "./store.ts";
+import type { Call, Failure, WriteAnswer, WriteQuestion } from "./threaded-connection.ts";
+import { openForWriting } from "./write-connection.ts";
+
+declare const self: Worker;
+
+yieldToOthers();
+
+let connection: SqliteConnection | undefined;
+
+self.onmessage = async ({ data }: MessageEvent<SharedArrayBuffer>) => {
+  const question = deserialize(data) as WriteQuestion;
+  if (question.kind === "calls") return tell({ kind: "done", ...runAll(question.calls) });
+  try {
+    connection = await openForWriting(question.options, systemClock);
+    tell({ kind: "opened" });
+  } catch (error) {
+    tell({ kind: "failed", failure: failureOf(error) });
+  }
+};
+
+function tell(answer: WriteAnswer): void {
+  self.postMessage(serialize(answer));
+}
+
+function runAll(calls: readonly Call[]) {
+  const results = calls.map((call) => {
+    try {
+      return run(call);
+    } catch (error) {
+      return failureOf(error);
+    }
+  });
+  return { results, inTransaction: connection?.inTransaction ?? false };
+}
+
+/** Nothing for what has no rows. */
+function run(call: Call): unknown[] | undefined {
+  if (!connection) throw new Error("the store is not open");
+  const runner = call.isInside ? connection.inside : connection;
+  if (call.kind === "all") return runner.all(call.text, call.values);
+  if (call.kind === "each") runner.each(call.text, call.rows);
+  else if (call.kind === "run") connection.run(call.text);
+  else if (call.kind === "abandon") connection.abandon();
+  else {
+    connection.close();
+    connection = undefined;
+  }
+  return undefined;
+}
+
+function failureOf(error: unknown): Failure {
+  const raw = error instanceof StoreError ? error.cause : error;
+  const { errno } = raw as { errno?: unknown };
+  return { message: messageOf(raw), errno: typeof errno === "number" ? errno : undefined };
+}
