@@ -133,7 +133,7 @@ export class DatabaseProbe implements Database {
     if (lost !== undefined && !this.#isLost) this.#onLost(lost);
     this.#isLost = lost !== undefined;
     try {
-      this.#migrations = await this.#store.read((sql) => countMigrations(sql, this.#store.engine));
+      this.#migrations = await this.#store.read(countMigrations);
       const { pending } = this.#migrations;
       const schema = { ok: false, detail: `${pending} migrations are pending: run deadletter migrate` };
       this.#last = { database: OK, schema: pending === 0 ? OK : schema };

@@ -2,7 +2,7 @@
 
 import { DeadletterError } from "../errors.ts";
 import { finalizeWith, GENERATION, readStoreGeneration } from "./generation.ts";
-import { type Migration, migrationsFor } from "./migrations.ts";
+import { type Migration, migrationCount, migrationsFor } from "./migrations.ts";
 import { type AppliedMigration, createSchemaTable, listApplied, ping, recordMigration } from "./queries/schema.ts";
 import { type Sql, type Store, StoreError } from "./store.ts";
 
@@ -25,12 +25,9 @@ export async function schemaStatus(store: Store): Promise<SchemaStatus> {
  * How many migrations a store has, and how many of this binary it lacks. Unlike schemaStatus() it takes a newer schema as it is: a process that
  * serves goes on while the next release migrates, since a migration keeps what the release before it needs.
  */
-export async function countMigrations(
-  sql: Sql,
-  engine: Store["engine"],
-): Promise<{ readonly applied: number; readonly pending: number }> {
+export async function countMigrations(sql: Sql): Promise<{ readonly applied: number; readonly pending: number }> {
   const applied = (await listApplied(sql)).length;
-  return { applied, pending: Math.max(0, migrationsFor(engine).length - applied) };
+  return { applied, pending: Math.max(0, migrationCount() - applied) };
 }
 
 /** The cheapest proof that the database answers. Throws what it says otherwise. */
