@@ -54,6 +54,8 @@ export const LIMITS = {
   bulkRows: 1_000_000,
   bulkBytes: 2 ** 30,
   bulkMs: 3_600_000,
+  /** Rows that are read from a body in one go. */
+  bulkRowsRead: 250,
   bulkRowChars: 64 * 1024,
   bulkAtomicRows: 5_000,
   bulkAtomicBytes: 32 * 2 ** 20,
@@ -161,8 +163,8 @@ export const LIMITS = {
   verifyBatchRows: 2_000,
   /** Oldest and newest events, of each as many, that are asked whether a log key is theirs. */
   keyWitnesses: 8,
-  /** Leaves that one transaction of the sequencer adds at the most: on SQLite it shares the writer with everybody else. */
-  sequencerBatch: { postgres: 256, sqlite: 64 },
+  /** Leaves that one transaction of the sequencer adds at the most: more than a group or batch writes, so that it catches up. */
+  sequencerBatch: 256,
   /** Queue rows that wait for a predecessor and are looked past in one transaction. */
   sequencerDeferred: 4_096,
   sequencerPollMs: 100,

@@ -79,7 +79,13 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
   let poller: SequencerPoller | undefined;
   /** The one that the poller runs. */
   let sequencer: Sequencer | undefined;
-  const inline = new InlineSequencer({ key, clock, sequencer: () => sequencer, generation: GENERATION });
+  const inline = new InlineSequencer({
+    key,
+    clock,
+    sequencer: () => sequencer,
+    onQueued: () => poller?.poke(),
+    generation: GENERATION,
+  });
   /** Of the sequencer that runs here. */
   let memory: CheckpointMemory | undefined;
   /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */

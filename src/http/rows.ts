@@ -28,7 +28,8 @@ interface Splitter {
 }
 
 /**
- * Rows as they come, those of one chunk together. Throws bad_request where the body cannot be read on, payload_too_large past
+ * Rows as they come, at most LIMITS.bulkRowsRead together: a chunk may have thousands, and nobody is answered while they are read.
+ * Throws bad_request where the body cannot be read on, payload_too_large past
  * `maxBytes`.
  */
 export async function* readRows(
@@ -44,9 +45,22 @@ export async function* readRows(
   for await (const chunk of body ?? []) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge;
-    yield [...(await splitter.push(decode(decoder, chunk)))];
+    yield* inParts(await splitter.push(decode(decoder, chunk)));
   }
-  yield [...(await splitter.push(decode(decoder))), ...(await splitter.end())];
+  yield* inParts(await splitter.push(decode(decoder)));
+  yield* inParts(await splitter.end());
+}
+
+/** At least one, which may be empty: whoever reads the rows looks after each how long it has waited. */
+function* inParts(rows: Iterable<Row>): Generator<Row[]> {
+  let part: Row[] = [];
+  for (const row of rows) {
+    part.push(row);
+    if (part.length < LIMITS.bulkRowsRead) continue;
+    yield part;
+    part = [];
+  }
+  yield part;
 }
 
 function decode(decoder: TextDecoder, chunk?: Uint8Array): string {

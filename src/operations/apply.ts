@@ -143,8 +143,11 @@ async function runOnce<T>(
     const asking = core.holds.refresh();
     if (asking) await asking;
     const result = await core.store.begin(once, { ...options, isBulk });
-    if (progress.committed.length > 0) core.onCommit(progress.committed, isBulk);
-    (await progress.inline)?.publish();
+    if (progress.committed.length === 0) return result;
+    core.onCommit(progress.committed, isBulk);
+    const batch = await progress.inline;
+    if (batch) batch.publish();
+    else inline?.queued();
     return result;
   } catch (error) {
     (await progress.inline)?.end();

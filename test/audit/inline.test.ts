@@ -112,6 +112,30 @@ describe("events that are put into the log at once", () => {
       await other.close();
     }));
 
+  test("do so again once what waited is in the log, also under steady writes", () =>
+    withServer(async (server) => {
+      const other = await startServer(server.store, { DEADLETTER_REFUSED_WRITES: "allow" });
+      const key = server.adminKey;
+      await other.call("POST", "/urls", { original_url: "https://a.b/", short_code: "other" }, { key });
+      const rows = Array.from({ length: 3_000 }, (_, at) => `{"original_url":"https://a.b/${at}"}\n`).join("");
+      const headers = { authorization: `Bearer ${key}`, "content-type": "application/x-ndjson" };
+      const bulk = fetch(`${server.listeners.apiUrl}/urls/bulk`, { method: "POST", headers, body: rows });
+      const { core, self } = server.deadletter;
+      for (let round = 0; round < 20; round++)
+        await Promise.all(
+          Array.from({ length: 64 }, () => applyOne(core, self, { type: "link.create", original_url: "https://a.b/" })),
+        );
+      expect((await (await bulk).text()).split("\n").length).toBe(3_001);
+      // A few groups, until the sequencer has looked.
+      expect((await queued(server)).length).toBeLessThan(1_000);
+      await until("nothing waits", async () => (await status(server)).backlog === 0);
+      await server.store.tamper("delete from queued");
+      await server.call("POST", "/urls", { original_url: "https://a.b/" });
+      expect(await queued(server)).toEqual([]);
+      expect(await server.verify()).toEqual([]);
+      await other.close();
+    }));
+
   test("wait where the store was finalized for a later release, and are refused there", () =>
     withServer(async (server) => {
       await server.store.tamper("update store_generation set generation = 99", { guardsOff: true });

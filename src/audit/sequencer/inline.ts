@@ -27,6 +27,8 @@ export interface InlineParts {
   readonly clock: Clock;
   /** The one that runs in this process; undefined where none does. */
   readonly sequencer: () => Sequencer | undefined;
+  /** Told of events that wait in the queue: what comes after them waits as well. */
+  readonly onQueued: () => void;
   /** The latest release that may write: of a store that was finalized for another the queue refuses. */
   readonly generation: number;
 }
@@ -46,6 +48,16 @@ export class InlineSequencer {
 
   constructor(parts: InlineParts) {
     this.#parts = parts;
+  }
+
+  /** Whether this process sequences, so that events need not wait as a rule. */
+  get isSequencing(): boolean {
+    return this.#parts.sequencer() !== undefined;
+  }
+
+  /** Once a transaction is committed whose events wait in the queue. */
+  queued(): void {
+    if (this.isSequencing) this.#parts.onQueued();
   }
 
   /** Before a transaction has written anything. Undefined where its events are to wait in the queue. */

@@ -19,6 +19,7 @@ export class SequencerPoller {
   readonly #parts: PollerParts;
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
+  #isPolling = false;
   #isClosed = false;
   #sweptMs = 0;
   /** Since when another process has held the head's lock at each try. */
@@ -48,6 +49,13 @@ export class SequencerPoller {
     this.#schedule(0);
   }
 
+  /** Polls at once: something waits. Not where that failed a moment ago. */
+  poke(): void {
+    if (this.#isPolling || this.#failure !== undefined) return;
+    this.#parts.clock.cancel(this.#timer);
+    this.#schedule(0);
+  }
+
   async close(): Promise<void> {
     const { clock, sequencer } = this.#parts;
     this.#isClosed = true;
@@ -63,7 +71,11 @@ export class SequencerPoller {
   #schedule(ms: number): void {
     if (this.#isClosed) return;
     this.#timer = this.#parts.clock.after(ms, () => {
-      this.#running = this.#poll().then((next) => this.#schedule(next));
+      this.#isPolling = true;
+      this.#running = this.#poll().then((next) => {
+        this.#isPolling = false;
+        this.#schedule(next);
+      });
     });
   }
 
