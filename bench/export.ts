@@ -3,13 +3,14 @@
 //
 //   bun bench/export.ts [--links 1000000] [--only sqlite,postgres]
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
 import { createDatabase, stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
+import { rssMb } from "./beside.ts";
 import { openReport } from "./report.ts";
 
 const report = openReport("export");
@@ -120,14 +121,6 @@ async function hashOf({ url }: Served): Promise<string> {
     }
   }
   return sum.toString(16).padStart(64, "0");
-}
-
-function rssMb(pid: number): number {
-  try {
-    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-  } catch {
-    return 0;
-  }
 }
 
 async function stop({ child }: Served): Promise<void> {

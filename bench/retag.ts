@@ -3,7 +3,7 @@
 //
 //   bun bench/retag.ts [--links 100000] [--rounds 5] [--seconds 5] [--only sqlite,postgres]
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,6 +11,7 @@ import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
 import type { RenamedTag } from "../src/operations/tags.ts";
 import { createDatabase, stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
+import { type Beside, pacedRedirects, rssMb } from "./beside.ts";
 import { median, openReport } from "./report.ts";
 
 const report = openReport("retag");
@@ -26,12 +27,6 @@ const [links, rounds, seconds] = [values.links, values.rounds, values.seconds].m
 const KEY = `dl_${"r".repeat(43)}`;
 const headers = { authorization: `Bearer ${KEY}`, "content-type": "application/json" };
 const CODES = Array.from({ length: 200 }, (_, at) => `t${at}x`);
-
-interface Beside {
-  readonly p50: number;
-  readonly p99: number;
-  readonly failed: number;
-}
 
 for (const engine of values.only.split(",")) await measure(engine);
 await stopServer();
@@ -60,7 +55,7 @@ async function measure(engine: string): Promise<void> {
   await renaming;
   const aloneS = (performance.now() - began) / 1000;
   for (let round = 0, [from, to] = ["new", "old"]; round < rounds; round++) {
-    quiet.push(await paced(served.url));
+    quiet.push(await pacedRedirects(served.url, seconds, CODES));
     const isOver = { value: false };
     const work = (async () => {
       while (!isOver.value) {
@@ -68,7 +63,7 @@ async function measure(engine: string): Promise<void> {
         if (left === 0) [from, to] = [to, from];
       }
     })();
-    busy.push(await paced(served.url));
+    busy.push(await pacedRedirects(served.url, seconds, CODES));
     isOver.value = true;
     await work;
     if (round === rounds - 1) await renameAll(served, from, to);
@@ -123,13 +118,6 @@ async function renameAll(served: Served, from: string, to: string): Promise<numb
   }
 }
 
-async function paced(url: string): Promise<Beside> {
-  const command = [process.execPath, join(import.meta.dir, "paced.ts"), url, "300", String(seconds), ...CODES];
-  const child = Bun.spawn(command, { stdout: "pipe" });
-  const [p50 = 0, p99 = 0, , failed = 0] = (await new Response(child.stdout).text()).trim().split(" ").map(Number);
-  return { p50, p99, failed };
-}
-
 /** Kills the server half a rename in, and asks another one for the rest. */
 async function killHalfway(first: Served, environment: Record<string, string>) {
   const [{ tag: from } = { tag: "old" }] = (await tagsOf(first)).filter(({ tag }) => tag !== "kept");
@@ -150,14 +138,6 @@ async function killHalfway(first: Served, environment: Record<string, string>) {
 
 async function tagsOf({ url }: Served): Promise<readonly { tag: string; links: number }[]> {
   return (await (await fetch(`${url}/api/tags`, { headers })).json()) as { tag: string; links: number }[];
-}
-
-function rssMb(pid: number): number {
-  try {
-    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-  } catch {
-    return 0;
-  }
 }
 
 async function stop({ child }: Served): Promise<void> {

@@ -4,7 +4,7 @@
 //
 //   bun bench/takedown.ts [--bad 100000] [--good 200000] [--only sqlite,postgres]
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
 import type { IncidentProgress } from "../src/operations/incidents.ts";
 import { createDatabase, stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
+import { rssMb } from "./beside.ts";
 import { median, openReport } from "./report.ts";
 
 const report = openReport("takedown");
@@ -206,13 +207,4 @@ function watchPeaks(replicas: () => readonly Served[]) {
     for (const { child } of replicas()) mb = Math.max(mb, rssMb(child.pid));
   }, 100);
   return { end: () => clearInterval(timer), mb: () => mb };
-}
-
-function rssMb(pid: number): number {
-  try {
-    // A process that has just been killed has none.
-    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
-  } catch {
-    return 0;
-  }
 }

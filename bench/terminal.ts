@@ -4,11 +4,12 @@
 //
 //   bun bench/terminal.ts [--links 1000000] [--events 10000]
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Served, startServe } from "../test/support/process.ts";
+import { rssMb } from "./beside.ts";
 import { openReport } from "./report.ts";
 
 const report = openReport("terminal");
@@ -147,12 +148,4 @@ async function openAdmin(): Promise<{ firstMs: number; keyMs: number }> {
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-function rssMb(pid: number): number {
-  try {
-    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
-  } catch {
-    return 0;
-  }
 }

@@ -62,7 +62,7 @@ export const LIMITS = {
   /** How long the next row may be in coming. */
   bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
-  bulkBatchRows: { postgres: 250, sqlite: 250 },
+  bulkBatchRows: 250,
   /** Redirects a second from which on a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
   bulkBusyRows: 8,

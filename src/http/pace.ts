@@ -1,7 +1,7 @@
 // Work of many changes on one request, beside redirects.
 
 import { LIMITS } from "../limits.ts";
-import { batchRows, type Pacing } from "../operations/bulk.ts";
+import type { Pacing } from "../operations/bulk.ts";
 import { sleep } from "../runtime/clock.ts";
 import type { Service } from "./service.ts";
 
@@ -15,10 +15,8 @@ export class Pace implements Pacing {
 
   /** Rows of the next batch. */
   get size(): number {
-    const { core, redirects } = this.#service;
-    return (redirects.rate.perSecond ?? LIMITS.bulkBusyRate) < LIMITS.bulkBusyRate
-      ? batchRows(core)
-      : LIMITS.bulkBusyRows;
+    const rate = this.#service.redirects.rate.perSecond ?? LIMITS.bulkBusyRate;
+    return rate < LIMITS.bulkBusyRate ? LIMITS.bulkBatchRows : LIMITS.bulkBusyRows;
   }
 
   /** After each batch, and how long that took. */

@@ -1,7 +1,6 @@
 // Many commands in the order they come: a batch a transaction, each failing alone, never faster than the log takes them up.
 
 import { DeadletterError, unexpected } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
 import { applyAlone, applyEach } from "./apply.ts";
 import type { Ask, Result } from "./ask.ts";
 import type { Core } from "./context.ts";
@@ -40,9 +39,4 @@ export interface Pacing {
   readonly size: number;
   /** After each, and how long it took. */
   rest(tookMs: number): Promise<void>;
-}
-
-/** How many rows go into one transaction: on the embedded store redirects wait for each. */
-export function batchRows({ store }: Core): number {
-  return LIMITS.bulkBatchRows[store.engine];
 }

@@ -112,8 +112,8 @@ export class SqliteWriter {
 
   /** Once nobody writes any more. */
   async close(): Promise<void> {
-    await this.#bulkLine?.connection.close();
-    await this.#line.connection.close();
+    await this.#bulkLine?.close();
+    await this.#line.close();
   }
 
   async #drain(): Promise<void> {

@@ -49,12 +49,16 @@ export class WriteLine {
     this.reopen = reopen;
   }
 
-  async replace(): Promise<void> {
+  async close(): Promise<void> {
     try {
       await this.connection.close();
     } catch {
       // It was closed already, or cannot even be: either way it is not used again.
     }
+  }
+
+  async replace(): Promise<void> {
+    await this.close();
     this.connection = await this.reopen();
     this.isBroken = false;
   }
