@@ -100,8 +100,9 @@ async function send({ url }: Served, codeOf: (at: number) => string | undefined)
   const answer = await fetch(`${url}/urls/bulk`, { method: "POST", headers, body });
   const decoder = new TextDecoder();
   for await (const chunk of answer.body ?? []) {
-    const refused = /[^\n]*"error"[^\n]*/.exec(decoder.decode(chunk, { stream: true }))?.[0];
-    if (refused !== undefined) throw new Error(refused);
+    const text = decoder.decode(chunk, { stream: true });
+    const at = text.indexOf('"error"');
+    if (at !== -1) throw new Error(text.slice(Math.max(0, at - 200), at + 500));
   }
 }
 

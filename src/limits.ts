@@ -129,6 +129,8 @@ export const LIMITS = {
   sqliteBusyMs: 100,
   /** How often it is looked who has waited for the writer for too long. */
   sqliteLateMs: 100,
+  /** How long the thread that writes may take to open the file, or to close it. */
+  sqliteThreadMs: 10_000,
   sqliteBusyRetryMs: 10,
   /** Pages that the reader keeps, in KiB: enough for the index of a million codes. */
   sqliteCacheKiB: 65_536,
@@ -163,8 +165,8 @@ export const LIMITS = {
   verifyBatchRows: 2_000,
   /** Oldest and newest events, of each as many, that are asked whether a log key is theirs. */
   keyWitnesses: 8,
-  /** Leaves that one transaction of the sequencer adds at the most: more than a group or batch writes, so that it catches up. */
-  sequencerBatch: 256,
+  /** Leaves that one transaction of the sequencer adds at the most: on SQLite more than a group and a batch write between two of its. */
+  sequencerBatch: { postgres: 256, sqlite: 512 },
   /** Queue rows that wait for a predecessor and are looked past in one transaction. */
   sequencerDeferred: 4_096,
   sequencerPollMs: 100,

@@ -17,7 +17,6 @@ import type { Metrics } from "../metrics/registry.ts";
 import type { Committed } from "../operations/context.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 import type { Outside } from "../runtime/outside.ts";
-import { GENERATION } from "../store/generation.ts";
 import type { Store } from "../store/store.ts";
 import type { Part } from "./parts.ts";
 
@@ -84,7 +83,7 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     clock,
     sequencer: () => sequencer,
     onQueued: () => poller?.poke(),
-    generation: GENERATION,
+    onFailure: (error) => log.error("not all who follow the log could be told", describeError(error)),
   });
   /** Of the sequencer that runs here. */
   let memory: CheckpointMemory | undefined;

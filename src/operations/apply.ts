@@ -112,7 +112,7 @@ export async function applyEach(
 }
 
 interface RunOptions extends TransactOptions {
-  /** Whether its events wait in the queue, wherever they could go. */
+  /** Whether its events wait in the queue, wherever they could go: a dry run meets the queue's rule of releases as well. */
   readonly isQueued?: boolean;
 }
 
@@ -139,16 +139,11 @@ async function runOnce<T>(
     if (isDryRun) throw new DryRunEnd(result);
     return result;
   };
+  let result: T;
   try {
     const asking = core.holds.refresh();
     if (asking) await asking;
-    const result = await core.store.begin(once, { ...options, isBulk });
-    if (progress.committed.length === 0) return result;
-    core.onCommit(progress.committed, isBulk);
-    const batch = await progress.inline;
-    if (batch) batch.publish();
-    else inline?.queued();
-    return result;
+    result = await core.store.begin(once, { ...options, isBulk });
   } catch (error) {
     (await progress.inline)?.end();
     // The sequencer finds out what is wrong with the log.
@@ -158,6 +153,13 @@ async function runOnce<T>(
     if (error instanceof DryRunEnd) return error.result as T;
     throw error instanceof StoreError ? new Failed(error, progress.writing) : error;
   }
+  // It is committed: whatever comes of telling of it, it is not tried again.
+  if (progress.committed.length === 0) return result;
+  core.onCommit(progress.committed, isBulk);
+  const batch = await progress.inline;
+  if (batch) batch.publish();
+  else inline?.queued();
+  return result;
 }
 
 class DryRunEnd extends Error {

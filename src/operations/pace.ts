@@ -7,20 +7,15 @@ import { sleep } from "../runtime/clock.ts";
 import { readOldestPending } from "../store/queries/log.ts";
 import type { Core } from "./context.ts";
 
-/**
- * Resolves once the log has caught up, where anybody serves; at once where nobody does. Where this process could put events into the
- * log at once, once nothing waits before them. Throws unavailable where it does not.
- */
+/** Resolves once the log has caught up, where anybody serves; at once where nobody does. Throws unavailable where it does not. */
 export async function keepPace(core: Core): Promise<void> {
-  const { clock, store, staleMaxMs, inline } = core;
-  const mostMs = inline?.isSequencing ? 0 : staleMaxMs / 4;
+  const { clock, store, staleMaxMs } = core;
   const untilMs = clock.monotonic() + LIMITS.paceMs;
   for (;;) {
     const [pending] = await store.read(readOldestPending);
     const nowMs = clock.now();
     const isServed = nowMs - (pending?.seen_at_ms ?? 0) < LIMITS.replicaLapseMs;
-    const oldestMs = pending?.oldest_at_ms ?? undefined;
-    if (!isServed || oldestMs === undefined || nowMs - oldestMs < mostMs) return;
+    if (!isServed || nowMs - (pending?.oldest_at_ms ?? nowMs) < staleMaxMs / 4) return;
     if (clock.monotonic() > untilMs)
       throw unavailable("the log does not take up what was changed: too much waits for it", {
         hint: "see: deadletter log status",

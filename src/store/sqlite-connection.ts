@@ -8,6 +8,7 @@ import type { Sql, Value } from "./store.ts";
 
 export class SqliteConnection implements StatementRunner {
   readonly isThreaded = false;
+  readonly hasEnded = false;
   readonly database: Database;
   /** Runs what is a part of a transaction: one that SQLite has ended by itself, on a full disk for example, leaves nothing standing. */
   readonly inside = {

@@ -37,8 +37,13 @@ export class SqliteWriter {
   /** Marks code that runs inside a transaction, so that a nested one is refused instead of waiting for itself. */
   readonly #inside = new AsyncLocalStorage<{ isOpen: boolean }>();
   #draining: Promise<void> | undefined;
+  /** Of the group that is under way, who was not refused. */
+  readonly #running = new Set<Job>();
+  /** Whether one of them was told that it is late: then nothing of the group may be saved. */
+  #isDoomed = false;
   /** Whose COMMIT is under way. */
   #committing: readonly Job[] = [];
+  #isClosed = false;
   /** What is to run between two groups. */
   #pauses: (() => Promise<void>)[] = [];
 
@@ -86,7 +91,9 @@ export class SqliteWriter {
 
   /** What is called bulk goes through a connection of its own from now on. Throws what `open` throws. */
   async addBulk(open: () => Promise<WriteConnection>): Promise<void> {
-    this.#bulkLine = new WriteLine(await open(), open);
+    const line = new WriteLine(await open(), open);
+    if (this.#isClosed) await line.close();
+    else this.#bulkLine = line;
   }
 
   /** Runs `pause` as soon as no group is under way; those that come meanwhile wait for it. It must not throw. */
@@ -112,6 +119,7 @@ export class SqliteWriter {
 
   /** Once nobody writes any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#bulkLine?.close();
     await this.#line.close();
   }
@@ -123,13 +131,15 @@ export class SqliteWriter {
       if (this.#queue.length === 0) continue;
       const { line } = this.#queue[0] as Job;
       try {
-        if (line.isBroken) await line.replace();
+        if (line.isBroken || line.connection.hasEnded) await line.replace();
         await this.#runGroup(line);
       } catch (error) {
         // Nothing is known of the connection any more: those who wait are told so, and the next find a new one.
         line.isBroken = true;
-        for (const job of this.#queue.splice(0))
-          job.reject(unavailable("the database is unavailable", { cause: error }));
+        const waiting = this.#queue.splice(0);
+        this.#queue.push(...waiting.filter((job) => job.line !== line));
+        for (const job of waiting)
+          if (job.line === line) job.reject(unavailable("the database is unavailable", { cause: error }));
       }
     }
     this.#clock.cancel(watch);
@@ -146,7 +156,7 @@ export class SqliteWriter {
     }
   }
 
-  /** Throws where the connection is of no use. Never blocks the event loop. */
+  /** Throws where the connection is of no use. Another process's lock is waited for without blocking the event loop. */
   async #runGroup(line: WriteLine): Promise<void> {
     const { connection } = line;
     const started = this.#clock.monotonic();
@@ -160,6 +170,7 @@ export class SqliteWriter {
         const job = this.#takeJob(line);
         if (!job) break;
         group.push(job);
+        this.#running.add(job);
         outcomes.push(await this.#runJob(job, group.length === 1 ? beginning : undefined));
         // The first one failed, and its rollback ended the transaction: the rest begin another.
         if (!connection.inTransaction) break;
@@ -168,6 +179,7 @@ export class SqliteWriter {
         if (group.length >= LIMITS.sqliteGroupSize || this.#clock.monotonic() - started > LIMITS.sqliteGroupMs) break;
       }
       await throwFailure(beginning);
+      if (this.#isDoomed) throw new Error(LATE);
       if (connection.inTransaction) await this.#commit(group, line);
     } catch (error) {
       const failure = await beginning;
@@ -180,6 +192,8 @@ export class SqliteWriter {
       return;
     } finally {
       this.#committing = [];
+      this.#running.clear();
+      this.#isDoomed = false;
     }
     for (const tell of outcomes) tell();
   }
@@ -233,6 +247,9 @@ export class SqliteWriter {
           return unavailable(LATE);
         },
       });
+      if (beginning) await throwFailure(beginning);
+      // SQLite has ended it by itself, and whoever ran it took no note of that.
+      if (!connection.inTransaction) throw new Error("the transaction has ended");
       if (!beginning) await connection.run("release job");
       return () => job.resolve(value);
     } catch (error) {
@@ -243,16 +260,23 @@ export class SqliteWriter {
         await connection.run("rollback to job");
         await connection.run("release job");
       }
+      this.#running.delete(job);
       return () => job.reject(mapSqliteError(error));
     } finally {
       life.isOpen = false;
     }
   }
 
-  /** Tells those whose deadline has passed: who waits, so that nothing is done for them any more, and whose COMMIT takes too long. */
+  /** Tells those whose deadline has passed: who waits, so that nothing is done for them any more, who shares a group with one that is not done, and whose COMMIT takes too long. */
   #rejectLate(cause?: unknown): void {
     const now = this.#clock.monotonic();
     for (const job of this.#committing) if (job.deadline <= now) job.reject(unavailable(UNKNOWN_OUTCOME));
+    if (this.#committing.length === 0)
+      for (const job of this.#running) {
+        if (job.deadline > now) continue;
+        job.reject(unavailable(LATE, { cause }));
+        this.#isDoomed = true;
+      }
     const late = this.#queue.filter((job) => job.deadline <= now);
     if (late.length === 0) return;
     this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((job) => job.deadline > now));

@@ -94,7 +94,9 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       });
       await Promise.all([keeper.start(), scans.start()]);
       scanThread = scans;
-      await writer.addBulk(() => openAgain(() => ThreadedConnection.open(optionsOf("full"))));
+      await writer.addBulk(() => openAgain(() => ThreadedConnection.open(optionsOf("full"), clock)));
+      // It may have begun or ended while the thread opened.
+      await writer.run(walMoves(!isKeeperRunning));
     },
     load: () => ({ active: writer.isBusy ? 1 : 0, waiting: writer.waiting, size: 1 }),
     counts,

@@ -3,6 +3,9 @@
 
 import { deserialize, serialize } from "bun:jsc";
 import { unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { threadUrl } from "../runtime/program.ts";
 import { mapSqliteError } from "./sqlite-errors.ts";
 import type { Value } from "./store.ts";
@@ -12,13 +15,12 @@ export type WriteQuestion =
   | { readonly kind: "open"; readonly options: WriteOptions }
   | { readonly kind: "calls"; readonly calls: readonly Call[] };
 
-/** `isInside`: a part of a transaction, refused where none is open. */
-export type Call = { readonly isInside: boolean } & (
-  | { readonly kind: "all"; readonly text: string; readonly values: readonly Value[] }
+/** `isInside`: a part of a transaction, refused where none is open; `each` always is. */
+export type Call =
+  | { readonly kind: "all"; readonly isInside: boolean; readonly text: string; readonly values: readonly Value[] }
   | { readonly kind: "each"; readonly text: string; readonly rows: readonly (readonly Value[])[] }
   | { readonly kind: "run"; readonly text: string }
-  | { readonly kind: "abandon" | "close" }
-);
+  | { readonly kind: "abandon" | "close" };
 
 export type WriteAnswer =
   | { readonly kind: "opened" }
@@ -47,10 +49,11 @@ export class ThreadedConnection implements WriteConnection {
     all: (text: string, values: readonly Value[]) =>
       this.#ask({ kind: "all", isInside: true, text, values }).catch(throwMapped),
     each: async (text: string, rows: readonly (readonly Value[])[]) => {
-      await this.#ask({ kind: "each", isInside: true, text, rows }).catch(throwMapped);
+      await this.#ask({ kind: "each", text, rows }).catch(throwMapped);
     },
   };
   readonly #thread: Worker;
+  readonly #clock: Clock;
   /** Of this turn, and not sent yet. */
   #asked: Asked[] = [];
   /** With the thread, oldest first. */
@@ -59,16 +62,17 @@ export class ThreadedConnection implements WriteConnection {
   /** Why it takes nothing more. */
   #end: Error | undefined;
 
-  private constructor(thread: Worker) {
+  private constructor(thread: Worker, clock: Clock) {
     this.#thread = thread;
+    this.#clock = clock;
     thread.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => this.#settle(deserialize(data) as WriteAnswer);
     thread.onerror = () => this.#fail();
     thread.addEventListener("close", () => this.#fail());
   }
 
   /** Throws unavailable where the file cannot be opened, or the thread cannot be started. */
-  static async open(options: WriteOptions): Promise<ThreadedConnection> {
-    const thread = new Worker(threadUrl("store/write-thread"));
+  static async open(options: WriteOptions, clock: Clock): Promise<ThreadedConnection> {
+    const thread = new Worker(threadUrl("store/write-thread"), { ref: false });
     const opened = new Promise<void>((resolve, reject) => {
       thread.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => {
         const answer = deserialize(data) as WriteAnswer;
@@ -76,15 +80,20 @@ export class ThreadedConnection implements WriteConnection {
         else reject(unavailable(answer.kind === "failed" ? answer.failure.message : ENDED));
       };
       thread.onerror = () => reject(unavailable(ENDED));
+      thread.addEventListener("close", () => reject(unavailable(ENDED)));
     });
     thread.postMessage(serialize({ kind: "open", options } satisfies WriteQuestion));
     try {
-      await opened;
+      await withDeadline(clock, opened, IN_TIME);
     } catch (error) {
       thread.terminate();
       throw error;
     }
-    return new ThreadedConnection(thread);
+    return new ThreadedConnection(thread, clock);
+  }
+
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
   }
 
   get inTransaction(): boolean {
@@ -95,21 +104,17 @@ export class ThreadedConnection implements WriteConnection {
     return this.#ask({ kind: "all", isInside: false, text, values }).catch(throwMapped);
   }
 
-  async each(text: string, rows: readonly (readonly Value[])[]): Promise<void> {
-    await this.#ask({ kind: "each", isInside: false, text, rows }).catch(throwMapped);
-  }
-
   async run(text: string): Promise<void> {
-    await this.#ask({ kind: "run", isInside: false, text });
+    await this.#ask({ kind: "run", text });
   }
 
   async abandon(): Promise<void> {
-    await this.#ask({ kind: "abandon", isInside: false });
+    await this.#ask({ kind: "abandon" });
   }
 
   async close(): Promise<void> {
     try {
-      await this.#ask({ kind: "close", isInside: false });
+      await withDeadline(this.#clock, this.#ask({ kind: "close" }), IN_TIME);
     } finally {
       this.#fail();
       this.#thread.terminate();
@@ -153,6 +158,10 @@ export class ThreadedConnection implements WriteConnection {
 }
 
 const ENDED = "the thread that writes has ended";
+const IN_TIME = {
+  ms: LIMITS.sqliteThreadMs,
+  late: () => unavailable("the thread that writes did not begin, or end, in time"),
+};
 
 function throwMapped(error: unknown): never {
   throw mapSqliteError(error);

@@ -7,19 +7,24 @@ import { type Clock, sleep } from "../runtime/clock.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { isBusy } from "./sqlite-errors.ts";
 import type { StatementRunner } from "./sqlite-tag.ts";
+import type { Value } from "./store.ts";
 
 /** Older versions can corrupt a database whose WAL is reset at the wrong moment (sqlite.org/wal.html#walresetbug). */
 const OLDEST_SQLITE = [3, 51, 3] as const;
 const OPEN_TRIES = 100;
 
 /** What is given to it is done in that order, also where nobody has waited for what was before. */
-export interface WriteConnection extends StatementRunner {
+export interface WriteConnection {
   /** Whether what is given to it is done later: what is given in one turn goes there together. */
   readonly isThreaded: boolean;
+  /** Whether it is of no use any more: its thread is gone. */
+  readonly hasEnded: boolean;
   /** Runs what is a part of a transaction, and refuses to where none is open. */
   readonly inside: StatementRunner;
   /** Whether a transaction was open once the last statement had run. */
   readonly inTransaction: boolean;
+  /** Whether a transaction is open or not. */
+  all(text: string, values: readonly Value[]): unknown[] | Promise<unknown[]>;
   /** One without a result, with SQLite's own error. */
   run(text: string): void | Promise<void>;
   /** Ends a transaction whatever state it is in. Throws where it cannot. */

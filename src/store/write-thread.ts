@@ -45,9 +45,8 @@ function runAll(calls: readonly Call[]) {
 /** Nothing for what has no rows. */
 function run(call: Call): unknown[] | undefined {
   if (!connection) throw new Error("the store is not open");
-  const runner = call.isInside ? connection.inside : connection;
-  if (call.kind === "all") return runner.all(call.text, call.values);
-  if (call.kind === "each") runner.each(call.text, call.rows);
+  if (call.kind === "all") return (call.isInside ? connection.inside : connection).all(call.text, call.values);
+  if (call.kind === "each") connection.inside.each(call.text, call.rows);
   else if (call.kind === "run") connection.run(call.text);
   else if (call.kind === "abandon") connection.abandon();
   else {

@@ -21,13 +21,14 @@ async function withServer(run: (server: TestServer) => Promise<void>): Promise<v
 }
 
 async function untilLooked(server: TestServer): Promise<void> {
-  const make = (at: number) => server.call("POST", "/urls", { original_url: `https://a.b/${at}` });
   let tries = 0;
   await until("the sequencer has looked at the log", async () => {
-    await server.store.tamper("delete from queued");
-    await make(++tries);
-    return (await queued(server)).length === 0;
+    const before = (await queued(server)).length;
+    await server.call("POST", "/urls", { original_url: `https://a.b/${++tries}` });
+    return (await queued(server)).length === before;
   });
+  // Nothing is under way now that this, which blocks, could wait for.
+  await server.store.tamper("delete from queued");
 }
 
 async function queued({ store }: TestServer): Promise<number[]> {
@@ -112,26 +113,29 @@ describe("events that are put into the log at once", () => {
       await other.close();
     }));
 
-  test("do so again once what waited is in the log, also under steady writes", () =>
+  test("do so again once what waited is in the log, while writes go on", () =>
     withServer(async (server) => {
       const other = await startServer(server.store, { DEADLETTER_REFUSED_WRITES: "allow" });
       const key = server.adminKey;
       await other.call("POST", "/urls", { original_url: "https://a.b/", short_code: "other" }, { key });
-      const rows = Array.from({ length: 3_000 }, (_, at) => `{"original_url":"https://a.b/${at}"}\n`).join("");
-      const headers = { authorization: `Bearer ${key}`, "content-type": "application/x-ndjson" };
-      const bulk = fetch(`${server.listeners.apiUrl}/urls/bulk`, { method: "POST", headers, body: rows });
       const { core, self } = server.deadletter;
-      for (let round = 0; round < 20; round++)
-        await Promise.all(
-          Array.from({ length: 64 }, () => applyOne(core, self, { type: "link.create", original_url: "https://a.b/" })),
-        );
-      expect((await (await bulk).text()).split("\n").length).toBe(3_001);
-      // A few groups, until the sequencer has looked.
-      expect((await queued(server)).length).toBeLessThan(1_000);
+      let [isOver, made] = [false, 0];
+      const write = async () => {
+        while (!isOver) {
+          await applyOne(core, self, { type: "link.create", original_url: "https://a.b/" });
+          made += 1;
+        }
+      };
+      const writing = Promise.all(Array.from({ length: 64 }, write));
+      await until("a while passes in which none is queued", async () => {
+        const before = [(await queued(server)).length, made] as const;
+        await Bun.sleep(100);
+        return (await queued(server)).length === before[0] && made > before[1];
+      });
+      isOver = true;
+      await writing;
+      expect((await queued(server)).length).toBeGreaterThan(0);
       await until("nothing waits", async () => (await status(server)).backlog === 0);
-      await server.store.tamper("delete from queued");
-      await server.call("POST", "/urls", { original_url: "https://a.b/" });
-      expect(await queued(server)).toEqual([]);
       expect(await server.verify()).toEqual([]);
       await other.close();
     }));
@@ -175,6 +179,16 @@ describe("somebody who owns the database gets nothing signed that is false:", ()
       await server.call("PATCH", "/urls/row", { title: "t" });
       await until("it was looked at", async () => (await status(server)).backlog === 0);
       expect(await status(server)).toMatchObject({ size, quarantined: 1 });
+    }));
+
+  test("a hash put where one of the tree's will come: changes go on, and the log says why it does not", () =>
+    withServer(async (server) => {
+      await server.store.tamper("insert into log_node (level, idx, hash) values (1, 0, zeroblob(32))");
+      const { core, self } = server.deadletter;
+      const create = () => applyOne(core, self, { type: "link.create", original_url: "https://a.b/" });
+      for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 60 }, create));
+      await until("it was said", () => server.logLines().some(({ alarm }) => alarm === "failed"));
+      expect((await status(server)).backlog).toBeGreaterThan(0);
     }));
 
   test("leaves are not appended to a head that this process did not sign", () =>

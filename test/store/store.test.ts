@@ -1,49 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { StoreCounts } from "../../src/store/counts.ts";
 import { migrate, schemaStatus } from "../../src/store/migrate.ts";
 import { migrationsFor } from "../../src/store/migrations.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
-import { openSqlite } from "../../src/store/sqlite.ts";
-import { SqliteWriter } from "../../src/store/sqlite-writer.ts";
-import { isUniqueViolation, type Store, StoreError, type Tx, UNKNOWN_OUTCOME } from "../../src/store/store.ts";
-import { ThreadedConnection } from "../../src/store/threaded-connection.ts";
-import { openForWriting, type WriteConnection } from "../../src/store/write-connection.ts";
-import { ENGINES, type Engine, until } from "../support/harness.ts";
+import { isUniqueViolation, type Store, StoreError } from "../../src/store/store.ts";
+import { openFresh, THREADED } from "../support/fresh-store.ts";
+import { ENGINES, until } from "../support/harness.ts";
 import { createDatabase } from "../support/postgres.ts";
-
-/** The embedded store as a process that serves has it, with everything written in bulk: in a thread. */
-const THREADED = "sqlite, in a thread";
-
-async function openThreaded(path: string): Promise<Store> {
-  const store = await openSqlite(path, { deadlineMs: 5_000, clock: systemClock });
-  await store.startBackground();
-  return { ...store, begin: (run, options) => store.begin(run, { ...options, isBulk: true }) };
-}
-
-async function openFresh(
-  engine: Engine | typeof THREADED,
-): Promise<{ open: () => Promise<Store>; remove: () => void }> {
-  if (engine === "postgres") {
-    const url = await createDatabase();
-    return {
-      open: () => openPostgres(url, { poolSize: 5, deadlineMs: 5_000, isPooled: false, clock: systemClock }),
-      remove: () => {},
-    };
-  }
-  const directory = mkdtempSync(join(tmpdir(), "deadletter-store-"));
-  return {
-    open: () => {
-      const path = join(directory, "deadletter.db");
-      return engine === THREADED ? openThreaded(path) : openSqlite(path, { deadlineMs: 5_000, clock: systemClock });
-    },
-    remove: () => rmSync(directory, { recursive: true, force: true }),
-  };
-}
 
 describe.each([...ENGINES, THREADED] as const)("a store on %s", (engine) => {
   let store: Store;
@@ -172,37 +136,6 @@ describe.each([...ENGINES, THREADED] as const)("a store on %s", (engine) => {
   });
 });
 
-/** A writer that cannot open another connection the first time. */
-async function openWriter(engine: string, fresh: Awaited<ReturnType<typeof openFresh>>) {
-  const store = await fresh.open();
-  await store.close();
-  const options = {
-    path: store.place,
-    synchronous: "full",
-    walBytes: 2 ** 20,
-    movesWal: true,
-    mustExist: true,
-  } as const;
-  const connect = async () =>
-    engine === THREADED ? ThreadedConnection.open(options) : openForWriting(options, systemClock);
-  const first: WriteConnection = await connect();
-  let tries = 0;
-  const reopen = async () => {
-    tries += 1;
-    if (tries === 1) throw new Error("not yet");
-    return connect();
-  };
-  const writer = new SqliteWriter(first, reopen, { clock: systemClock, counts: new StoreCounts() });
-  return { writer, first, tries: () => tries };
-}
-
-function outcomeOf(work: Promise<unknown>): Promise<string | undefined> {
-  return work.then(
-    () => "done",
-    (error: { code?: string }) => error.code,
-  );
-}
-
 describe.each(["sqlite", THREADED] as const)("the embedded store: %s", (engine) => {
   test("refuses begin() inside begin(), and a tag used after its transaction", async () => {
     const fresh = await openFresh(engine);
@@ -303,30 +236,6 @@ describe.each(["sqlite", THREADED] as const)("the embedded store: %s", (engine) 
     expect(await late).toBe("unavailable");
     expect([...(await store.read((sql) => sql`select id from t`))]).toEqual([]);
     await store.close();
-    fresh.remove();
-  });
-
-  test("a connection that is lost is replaced, also when that fails at first", async () => {
-    const fresh = await openFresh(engine);
-    const { writer, first, tries } = await openWriter(engine, fresh);
-    await first.close();
-    const outcome = () => outcomeOf(writer.submit(async (tx) => tx`select 1 as one`, { deadlineMs: 1_000 }));
-    expect([await outcome(), await outcome(), await outcome()]).toEqual(["unavailable", "unavailable", "done"]);
-    expect(tries()).toBe(2);
-    await writer.close();
-    fresh.remove();
-  });
-
-  test("a connection that is lost while it commits leaves an outcome that is said to be unknown only where it is", async () => {
-    const fresh = await openFresh(engine);
-    const { writer, first } = await openWriter(engine, fresh);
-    const lose = async (tx: Tx) => {
-      await tx`select 1`;
-      void first.close();
-    };
-    const error = await writer.submit(lose, { deadlineMs: 1_000 }).catch((reason: Error) => reason);
-    const isThreaded = engine === THREADED;
-    expect(String(error)).toContain(isThreaded ? UNKNOWN_OUTCOME : "the change was not saved");
     fresh.remove();
   });
 

@@ -4,6 +4,7 @@
 
 import type { Destination } from "../../model/destination.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { GENERATION } from "../../store/generation.ts";
 import type { TailRow } from "../../store/queries/log.ts";
 import {
   appendLeaves,
@@ -13,7 +14,7 @@ import {
   type PreviousLeaf,
 } from "../../store/queries/log-inline.ts";
 import { insertNodes, type LeafRow, type NodeRow, updateLogHead } from "../../store/queries/log-writes.ts";
-import type { Tx } from "../../store/store.ts";
+import { StoreError, type Tx } from "../../store/store.ts";
 import { type Checkpoint, signCheckpoint } from "../../tlog/checkpoint.ts";
 import { type Frontier, isSameHash } from "../../tlog/merkle.ts";
 import { TILE_HEIGHT } from "../../tlog/tiles.ts";
@@ -27,10 +28,10 @@ export interface InlineParts {
   readonly clock: Clock;
   /** The one that runs in this process; undefined where none does. */
   readonly sequencer: () => Sequencer | undefined;
+  /** Told of what a follower of the log threw. */
+  readonly onFailure: (error: unknown) => void;
   /** Told of events that wait in the queue: what comes after them waits as well. */
   readonly onQueued: () => void;
-  /** The latest release that may write: of a store that was finalized for another the queue refuses. */
-  readonly generation: number;
 }
 
 export interface InlineEvent {
@@ -50,14 +51,9 @@ export class InlineSequencer {
     this.#parts = parts;
   }
 
-  /** Whether this process sequences, so that events need not wait as a rule. */
-  get isSequencing(): boolean {
-    return this.#parts.sequencer() !== undefined;
-  }
-
   /** Once a transaction is committed whose events wait in the queue. */
   queued(): void {
-    if (this.isSequencing) this.#parts.onQueued();
+    if (this.#parts.sequencer()) this.#parts.onQueued();
   }
 
   /** Before a transaction has written anything. Undefined where its events are to wait in the queue. */
@@ -65,9 +61,11 @@ export class InlineSequencer {
     const sequencer = this.#parts.sequencer();
     if (!sequencer?.head) return undefined;
     const [look] = await lookInline(tx);
+    // Only now: the one before may have been committed meanwhile.
     const { head } = sequencer;
     if (!look || !head || look.waiting !== null || look.quarantined !== null) return undefined;
-    if (look.generation > this.#parts.generation) return undefined;
+    // The queue refuses those who may not write to a store that was finalized for a later release.
+    if (look.generation > GENERATION) return undefined;
     const frontier = look.note === head.note ? head.frontier : this.#tentative.get(look.note);
     if (frontier?.size !== look.size) return undefined;
     return new InlineBatch(this.#parts, sequencer, this.#tentative, {
@@ -126,7 +124,7 @@ export class InlineBatch {
       hasPrevious ? listPreviousLeaves(tx, size) : [],
       nodes.length > 0 ? insertNodes(tx, nodes) : undefined,
       updateLogHead(tx, { size: frontier.size, note, at_ms: this.#parts.clock.now() }),
-    ]);
+    ]).catch(throwMismatch);
     assertWritten(events, { size, leaves, previous });
     this.#head = { frontier, note };
     this.#place = { size: frontier.size, afterEventId: leaves.at(-1)?.event_id ?? afterEventId };
@@ -136,7 +134,12 @@ export class InlineBatch {
   /** Once the transaction is committed, and whoever wrote it has taken note of that. */
   publish(): void {
     this.end();
-    if (this.#entries.length > 0) this.#sequencer.published(this.#head, this.#entries);
+    try {
+      if (this.#entries.length > 0) this.#sequencer.published(this.#head, this.#entries);
+    } catch (error) {
+      // The change is made, whoever could not be told of it.
+      this.#parts.onFailure(error);
+    }
   }
 
   /** Also where the transaction was not committed, or nobody knows: the stored head says which it is. */
@@ -144,6 +147,11 @@ export class InlineBatch {
     this.#isEnded = true;
     for (const note of this.#notes) this.#tentative.delete(note);
   }
+}
+
+/** A rule of the log's own tables: something is there that should not be, which the sequencer finds, and says. */
+function throwMismatch(error: unknown): never {
+  throw error instanceof StoreError ? new InlineMismatch(error.message, { cause: error }) : error;
 }
 
 interface Stored {

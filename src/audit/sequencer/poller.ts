@@ -19,7 +19,8 @@ export class SequencerPoller {
   readonly #parts: PollerParts;
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
-  #isPolling = false;
+  /** Whether a poll is under way, or comes at once. */
+  #isDue = false;
   #isClosed = false;
   #sweptMs = 0;
   /** Since when another process has held the head's lock at each try. */
@@ -51,7 +52,9 @@ export class SequencerPoller {
 
   /** Polls at once: something waits. Not where that failed a moment ago. */
   poke(): void {
-    if (this.#isPolling || this.#failure !== undefined) return;
+    // Put off again at each of many, it would never run.
+    if (this.#isDue || this.#failure !== undefined) return;
+    this.#isDue = true;
     this.#parts.clock.cancel(this.#timer);
     this.#schedule(0);
   }
@@ -71,9 +74,9 @@ export class SequencerPoller {
   #schedule(ms: number): void {
     if (this.#isClosed) return;
     this.#timer = this.#parts.clock.after(ms, () => {
-      this.#isPolling = true;
+      this.#isDue = true;
       this.#running = this.#poll().then((next) => {
-        this.#isPolling = false;
+        this.#isDue = false;
         this.#schedule(next);
       });
     });

@@ -176,11 +176,11 @@ export class Sequencer {
   }
 
   async #integrate(tx: Tx) {
-    const { key, clock } = this.#parts;
+    const { store, key, clock } = this.#parts;
     const [head] = await lockLogHead(tx);
     if (!head) return "busy" as const;
     const before = await this.#open(tx, head);
-    const pending = await this.#readPending(tx, LIMITS.sequencerBatch);
+    const pending = await this.#readPending(tx, LIMITS.sequencerBatch[store.engine]);
     const batch = planBatch(key, { before, note: head.note }, pending.rows);
     await write(tx, batch, clock.now());
     return { batch, lastQueueId: pending.rows.at(-1)?.queue_id ?? 0, isFull: pending.isFull };
