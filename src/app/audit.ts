@@ -78,13 +78,14 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
   let poller: SequencerPoller | undefined;
   /** The one that the poller runs. */
   let sequencer: Sequencer | undefined;
-  const inline = new InlineSequencer({
-    key,
-    clock,
-    sequencer: () => sequencer,
-    onQueued: () => poller?.poke(),
-    onFailure: (error) => log.error("not all who follow the log could be told", describeError(error)),
-  });
+  const createInline = () =>
+    new InlineSequencer({
+      key,
+      clock,
+      sequencer: () => sequencer,
+      onQueued: () => poller?.poke(),
+      onFailure: (error) => log.error("not all who follow the log could be told", describeError(error)),
+    });
   /** Of the sequencer that runs here. */
   let memory: CheckpointMemory | undefined;
   /** Found before anybody sequenced; until somebody has looked, nothing is vouched for. */
@@ -130,7 +131,7 @@ export function createAuditLog(config: Config, parts: AuditLogParts): RunningAud
     feed,
     ownWrites,
     alarm,
-    inline: store.engine === "sqlite" ? inline : undefined,
+    inline: store.engine === "sqlite" ? createInline() : undefined,
     refusal,
     isRefused() {
       const found = refusal();

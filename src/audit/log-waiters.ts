@@ -44,7 +44,7 @@ export class LogWaiters {
     for (const { index, wake } of [...this.#waiters]) if (index < next) wake();
   }
 
-  /** From now on nobody waits. */
+  /** Wakes everyone, and lets no one wait any more. */
   release(): void {
     this.#isReleased = true;
     this.wakeBelow(Number.POSITIVE_INFINITY);

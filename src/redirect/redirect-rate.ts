@@ -1,4 +1,4 @@
-// How many redirects come a second, for whoever has other work to do beside them.
+// How many redirects come a second: bulk work makes room for them.
 
 import { LIMITS } from "../limits.ts";
 import type { Clock } from "../runtime/clock.ts";

@@ -41,7 +41,7 @@ export function migrationsFor(engine: Store["engine"]): readonly Migration[] {
   });
 }
 
-/** How many there are: without reading them, for whoever asks each second. */
+/** How many there are, without hashing them: the database probe asks each second. */
 export function migrationCount(): number {
   return MIGRATIONS.length;
 }

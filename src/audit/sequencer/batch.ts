@@ -1,7 +1,7 @@
 // One batch, decided and not written: which events go into the log now and in which order, the tree as it becomes, the signed head.
 // Pure.
 
-import { destinationFromState } from "../../model/destination.ts";
+import { type Destination, destinationFromState } from "../../model/destination.ts";
 import type { PendingEvent, TailRow } from "../../store/queries/log.ts";
 import type { LeafRow, NodeRow } from "../../store/queries/log-writes.ts";
 import { type Checkpoint, signCheckpoint } from "../../tlog/checkpoint.ts";
@@ -41,19 +41,11 @@ export function planBatch(
   const strays = pending.filter(({ settled_id }) => settled_id !== null);
   const waiting = pending.filter(({ settled_id }) => settled_id === null);
   const { integrated, falsehoods } = sortOut(key, waiting);
-  const frontier = before.copy();
-  const leaves: LeafRow[] = [];
-  const nodes: NodeRow[] = [];
-  for (const {
-    row: { id, leaf_hash },
-  } of integrated) {
-    leaves.push({ idx: frontier.size, event_id: id, leaf_hash });
-    frontier.append(leaf_hash, ({ level, index }, hash) => {
-      if (level % TILE_HEIGHT === 0) nodes.push({ level: level / TILE_HEIGHT, idx: index, hash });
-    });
-  }
+  const leaves = integrated.map(({ row: { id, leaf_hash } }, at): LeafRow => {
+    return { idx: before.size + at, event_id: id, leaf_hash };
+  });
+  const { frontier, nodes, checkpoint } = growTree(before, leaves);
   const isGrown = leaves.length > 0 || note === "";
-  const checkpoint: Checkpoint = { size: frontier.size, root: frontier.root };
   const taken = [...integrated.map(({ row }) => row), ...strays, ...falsehoods.map(({ event }) => event)];
   const settled = taken.map(({ queue_id }) => queue_id);
   return {
@@ -63,7 +55,10 @@ export function planBatch(
     isGrown,
     leaves,
     nodes,
-    entries: integrated.map((event, at) => entryOf(event, before.size + at)),
+    entries: integrated.map(({ row, state }, at) => {
+      const link = row.subject_type === "url" ? destinationFromState(state) : null;
+      return entryOf(row, link, before.size + at);
+    }),
     falsehoods,
     strays,
     settled,
@@ -75,10 +70,28 @@ interface OpenedPending extends Pick<OpenedEvent, "state"> {
   readonly row: PendingEvent;
 }
 
-function entryOf({ row, state }: OpenedPending, idx: number): TailRow {
-  const { leaf_hash, subject_type, subject_id, version, op, at_ms } = row;
-  const link = subject_type === "url" ? destinationFromState(state) : null;
+/** What followers are told of an event that stands in the log at `idx`; `link` is null where it is of no link. */
+export function entryOf(event: Omit<TailRow, "idx" | "link">, link: Destination | null, idx: number): TailRow {
+  const { leaf_hash, subject_type, subject_id, version, op, at_ms } = event;
   return { idx, leaf_hash, subject_type, subject_id, version, op, at_ms, link };
+}
+
+export interface GrownTree {
+  readonly frontier: Frontier;
+  readonly checkpoint: Checkpoint;
+  /** The hashes of the tiles that are full now. */
+  readonly nodes: readonly NodeRow[];
+}
+
+/** The tree with these leaves after those that it has. */
+export function growTree(before: Frontier, leaves: readonly Pick<LeafRow, "leaf_hash">[]): GrownTree {
+  const frontier = before.copy();
+  const nodes: NodeRow[] = [];
+  for (const { leaf_hash } of leaves)
+    frontier.append(leaf_hash, ({ level, index }, hash) => {
+      if (level % TILE_HEIGHT === 0) nodes.push({ level: level / TILE_HEIGHT, idx: index, hash });
+    });
+  return { frontier, checkpoint: { size: frontier.size, root: frontier.root }, nodes };
 }
 
 /** Whether it waits for the event of its subject before it, which is neither in the log nor among those `seen`. */

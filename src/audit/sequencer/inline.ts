@@ -13,13 +13,13 @@ import {
   lookInline,
   type PreviousLeaf,
 } from "../../store/queries/log-inline.ts";
-import { insertNodes, type LeafRow, type NodeRow, updateLogHead } from "../../store/queries/log-writes.ts";
+import { insertNodes, type LeafRow, updateLogHead } from "../../store/queries/log-writes.ts";
 import { StoreError, type Tx } from "../../store/store.ts";
 import { type Checkpoint, signCheckpoint } from "../../tlog/checkpoint.ts";
 import { type Frontier, isSameHash } from "../../tlog/merkle.ts";
-import { TILE_HEIGHT } from "../../tlog/tiles.ts";
 import type { SealedEvent } from "../event.ts";
 import type { LogKey } from "../log-key.ts";
+import { entryOf, growTree } from "./batch.ts";
 import type { Head } from "./head.ts";
 import type { Sequencer } from "./sequencer.ts";
 
@@ -84,6 +84,8 @@ export class InlineBatch {
   readonly #sequencer: Sequencer;
   readonly #tentative: Map<string, Frontier>;
   #head: Head;
+  /** Of the head; undefined until something is written. */
+  #checkpoint: Checkpoint | undefined;
   #place: LeafPlace;
   readonly #entries: TailRow[] = [];
   readonly #notes: string[] = [];
@@ -109,13 +111,11 @@ export class InlineBatch {
   async write(tx: Tx, events: readonly InlineEvent[]): Promise<void> {
     if (this.#isEnded) throw new InlineMismatch("the transaction has ended");
     const { size, afterEventId } = this.#place;
-    const frontier = this.#head.frontier.copy();
-    const nodes: NodeRow[] = [];
-    for (const { event } of events)
-      frontier.append(event.leaf_hash, ({ level, index }, hash) => {
-        if (level % TILE_HEIGHT === 0) nodes.push({ level: level / TILE_HEIGHT, idx: index, hash });
-      });
-    const note = signCheckpoint(this.#parts.key, checkpointOf(frontier));
+    const { frontier, nodes, checkpoint } = growTree(
+      this.#head.frontier,
+      events.map(({ event }) => event),
+    );
+    const note = signCheckpoint(this.#parts.key, checkpoint);
     const hasPrevious = events.some(({ previousHash }) => previousHash !== null);
     this.#tentative.set(note, frontier);
     this.#notes.push(note);
@@ -127,22 +127,23 @@ export class InlineBatch {
     ]).catch(throwMismatch);
     assertWritten(events, { size, leaves, previous });
     this.#head = { frontier, note };
+    this.#checkpoint = checkpoint;
     this.#place = { size: frontier.size, afterEventId: leaves.at(-1)?.event_id ?? afterEventId };
-    this.#entries.push(...events.map((event, at) => entryOf(event, size + at)));
+    this.#entries.push(...events.map(({ event, link }, at) => entryOf(event, link, size + at)));
   }
 
-  /** Once the transaction is committed, and whoever wrote it has taken note of that. */
+  /** After the commit, and after the writer's own caches have taken the change up. */
   publish(): void {
     this.end();
     try {
-      if (this.#entries.length > 0) this.#sequencer.published(this.#head, this.#entries);
+      if (this.#checkpoint) this.#sequencer.published(this.#head, this.#checkpoint, this.#entries);
     } catch (error) {
-      // The change is made, whoever could not be told of it.
+      // The change is committed: a follower that fails does not undo it.
       this.#parts.onFailure(error);
     }
   }
 
-  /** Also where the transaction was not committed, or nobody knows: the stored head says which it is. */
+  /** After a rollback or an unknown outcome as well: the stored head says which it was. */
   end(): void {
     this.#isEnded = true;
     for (const note of this.#notes) this.#tentative.delete(note);
@@ -172,13 +173,4 @@ function assertWritten(events: readonly InlineEvent[], { size, leaves, previous 
   });
   if (!isAsGiven || leaves.length !== events.length)
     throw new InlineMismatch("what was written is not what was given to be written");
-}
-
-function entryOf({ event, link }: InlineEvent, idx: number): TailRow {
-  const { leaf_hash, subject_type, subject_id, version, op, at_ms } = event;
-  return { idx, leaf_hash, subject_type, subject_id, version, op, at_ms, link };
-}
-
-function checkpointOf({ size, root }: Frontier): Checkpoint {
-  return { size, root };
 }

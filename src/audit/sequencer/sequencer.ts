@@ -16,6 +16,7 @@ import {
 } from "../../store/queries/log.ts";
 import { dequeue, insertLeaves, insertNodes, quarantine, updateLogHead } from "../../store/queries/log-writes.ts";
 import type { Sql, Store, Tx } from "../../store/store.ts";
+import type { Checkpoint } from "../../tlog/checkpoint.ts";
 import type { Frontier } from "../../tlog/merkle.ts";
 import { CheckpointError } from "../../tlog/note.ts";
 import type { Alarm } from "../alarm.ts";
@@ -72,9 +73,9 @@ export class Sequencer {
   }
 
   /** Takes a head that extends the one it had, committed by this process together with the events (inline.ts). */
-  published({ frontier, note }: Head, entries: readonly TailRow[]): void {
+  published({ frontier, note }: Head, checkpoint: Checkpoint, entries: readonly TailRow[]): void {
     const { memory, onPublished } = this.#parts;
-    memory.remember({ size: frontier.size, root: frontier.root }, note);
+    memory.remember(checkpoint, note);
     if (this.#frontier && this.#frontier.size < frontier.size) {
       this.#frontier = frontier;
       this.#trustedNote = note;

@@ -4,7 +4,7 @@ import type { Query, Sql, Tx } from "../store.ts";
 import type { LogHead } from "./log.ts";
 import type { LeafRow } from "./log-writes.ts";
 
-/** What whoever writes events and puts them into the log at once must know of it. */
+/** The state of the log before a transaction that may extend it. */
 export interface InlineLook extends LogHead {
   readonly last_event_id: number | null;
   /** A row of the queue, and one of the quarantine; null where there is none. */
