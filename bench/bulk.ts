@@ -7,11 +7,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
-import { createDatabase, stopServer } from "../test/support/postgres.ts";
+import { stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
-import { type Beside, pacedRedirects, watchRss } from "./beside.ts";
-import { median, openReport } from "./report.ts";
+import { type Beside, besideText, pacedRedirects, watchRss } from "./beside.ts";
+import { environmentFor } from "./environment.ts";
+import { openReport } from "./report.ts";
 
 const report = openReport("bulk");
 const { values } = parseArgs({
@@ -35,15 +35,7 @@ process.exit(0);
 
 async function measure(engine: string): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "deadletter-bulk-"));
-  const environment = {
-    DEADLETTER_DATA_DIR: work,
-    PORT: "0",
-    LOG_LEVEL: "error",
-    DEADLETTER_ADMIN_KEY: KEY,
-    DEADLETTER_LOG_KEY: encodeLogKey(createLogKey("bench.example/log", new Uint8Array(32).fill(7))),
-    DEADLETTER_MIGRATE: "true",
-    ...(engine === "postgres" ? { DATABASE_URL: await createDatabase(), HOST: "127.0.0.1" } : {}),
-  };
+  const environment = await environmentFor(engine, work, KEY);
   const served = await startServe(environment);
   await send(served, (at) => (at < CODES.length ? CODES[at] : undefined));
   const [quiet, busy]: [Beside[], Beside[]] = [[], []];
@@ -55,7 +47,7 @@ async function measure(engine: string): Promise<void> {
     isOver = true;
     await sending;
   }
-  const watch = watchRss(() => served.child.pid);
+  const watch = watchRss(() => [served.child.pid]);
   const began = performance.now();
   await send(served, (at) => (at < rows ? `m${at}x` : undefined));
   const answeredS = (performance.now() - began) / 1000;
@@ -67,12 +59,7 @@ async function measure(engine: string): Promise<void> {
   served.child.kill("SIGTERM");
   await served.child.exited;
   const { exitCode } = await runDeadletter(["verify"], environment);
-  const of = (list: readonly Beside[], field: keyof Beside) => median(list.map((each) => each[field]));
-  const failed = [...quiet, ...busy].reduce((sum, each) => sum + each.failed, 0);
-  const [p99Quiet, p99Busy] = [of(quiet, "p99"), of(busy, "p99")];
-  report.print(
-    `${engine}: redirects at 300/s, medians of ${rounds} rounds: p50 ${of(quiet, "p50").toFixed(2)} and ${of(busy, "p50").toFixed(2)} ms, p99 ${p99Quiet.toFixed(2)} and ${p99Busy.toFixed(2)} ms: ratio ${(p99Busy / p99Quiet).toFixed(2)}; ${failed} failed`,
-  );
+  report.print(`${engine}: ${besideText(quiet, busy)}`);
   report.print(
     `${engine}: ${rows} rows answered in ${answeredS.toFixed(1)} s (${(rows / answeredS).toFixed(0)}/s), all in the log after ${loggedS.toFixed(1)} s, peak ${peakMb.toFixed(0)} MB; ${sumOf(/^deadletter_redirect_lookups_total\{result="recheck"\} (\d+)$/gm)} rechecks, ${sumOf(/^deadletter_log_alarms_total\{[^}]*\} (\d+)$/gm)} alarms; verify exits ${exitCode}`,
   );

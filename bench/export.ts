@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
-import { createDatabase, stopServer } from "../test/support/postgres.ts";
+import { stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
 import { rssMb } from "./beside.ts";
+import { environmentFor } from "./environment.ts";
 import { openReport } from "./report.ts";
 
 const report = openReport("export");
@@ -30,15 +30,7 @@ report.save();
 
 async function measure(engine: string): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "deadletter-export-"));
-  const environmentOf = async (name: string) => ({
-    DEADLETTER_DATA_DIR: join(work, name),
-    PORT: "0",
-    LOG_LEVEL: "error",
-    DEADLETTER_ADMIN_KEY: KEY,
-    DEADLETTER_LOG_KEY: encodeLogKey(createLogKey("bench.example/log", new Uint8Array(32).fill(7))),
-    DEADLETTER_MIGRATE: "true",
-    ...(engine === "postgres" ? { DATABASE_URL: await createDatabase(), HOST: "127.0.0.1" } : {}),
-  });
+  const environmentOf = (name: string) => environmentFor(engine, join(work, name), KEY);
   const from = await environmentOf("from");
   let served = await startServe(from);
   await fill(served);

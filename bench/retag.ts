@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
 import type { RenamedTag } from "../src/operations/tags.ts";
-import { createDatabase, stopServer } from "../test/support/postgres.ts";
+import { stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
-import { type Beside, pacedRedirects, rssMb } from "./beside.ts";
-import { median, openReport } from "./report.ts";
+import { type Beside, besideText, pacedRedirects, watchRss } from "./beside.ts";
+import { environmentFor } from "./environment.ts";
+import { openReport } from "./report.ts";
 
 const report = openReport("retag");
 const { values } = parseArgs({
@@ -34,22 +34,11 @@ report.save();
 
 async function measure(engine: string): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "deadletter-retag-"));
-  const environment = {
-    DEADLETTER_DATA_DIR: work,
-    PORT: "0",
-    LOG_LEVEL: "error",
-    DEADLETTER_ADMIN_KEY: KEY,
-    DEADLETTER_LOG_KEY: encodeLogKey(createLogKey("bench.example/log", new Uint8Array(32).fill(7))),
-    DEADLETTER_MIGRATE: "true",
-    ...(engine === "postgres" ? { DATABASE_URL: await createDatabase(), HOST: "127.0.0.1" } : {}),
-  };
+  const environment = await environmentFor(engine, work, KEY);
   let served = await startServe(environment);
   await fill(served);
   const [quiet, busy]: [Beside[], Beside[]] = [[], []];
-  let peakMb = 0;
-  const watch = setInterval(() => {
-    peakMb = Math.max(peakMb, rssMb(served.child.pid));
-  }, 100);
+  const watch = watchRss(() => [served.child.pid]);
   const began = performance.now();
   const renaming = renameAll(served, "old", "new");
   await renaming;
@@ -68,19 +57,15 @@ async function measure(engine: string): Promise<void> {
     await work;
     if (round === rounds - 1) await renameAll(served, from, to);
   }
-  clearInterval(watch);
+  const peakMb = watch.end();
   const killed = await killHalfway(served, environment);
   served = killed.served;
   await stop(served);
   const { exitCode } = await runDeadletter(["verify"], environment);
-  const [p99Quiet, p99Busy] = [median(quiet.map(({ p99 }) => p99)), median(busy.map(({ p99 }) => p99))];
-  const failed = [...quiet, ...busy].reduce((sum, each) => sum + each.failed, 0);
   report.print(
     `${engine}: ${links} links renamed in ${aloneS.toFixed(1)} s (${(links / aloneS).toFixed(0)}/s), peak ${peakMb.toFixed(0)} MB`,
   );
-  report.print(
-    `${engine}: redirects at 300/s, medians of ${rounds} rounds: p50 ${median(quiet.map(({ p50 }) => p50)).toFixed(2)} and ${median(busy.map(({ p50 }) => p50)).toFixed(2)} ms, p99 ${p99Quiet.toFixed(2)} and ${p99Busy.toFixed(2)} ms: ratio ${(p99Busy / p99Quiet).toFixed(2)}; ${failed} failed`,
-  );
+  report.print(`${engine}: ${besideText(quiet, busy)}`);
   report.print(
     `${engine}: killed at ${killed.atKill} of ${links}, gone on with: ${killed.after} renamed, none left; verify exits ${exitCode}`,
   );

@@ -8,11 +8,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createLogKey, encodeLogKey } from "../src/audit/log-key.ts";
 import type { IncidentProgress } from "../src/operations/incidents.ts";
-import { createDatabase, stopServer } from "../test/support/postgres.ts";
+import { stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
 import { rssMb } from "./beside.ts";
+import { environmentFor } from "./environment.ts";
 import { median, openReport } from "./report.ts";
 
 const report = openReport("takedown");
@@ -34,15 +34,7 @@ report.save();
 
 async function measure(engine: string): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "deadletter-takedown-"));
-  const environment = {
-    DEADLETTER_DATA_DIR: work,
-    PORT: "0",
-    LOG_LEVEL: "error",
-    DEADLETTER_ADMIN_KEY: KEY,
-    DEADLETTER_LOG_KEY: encodeLogKey(createLogKey("bench.example/log", new Uint8Array(32).fill(7))),
-    DEADLETTER_MIGRATE: "true",
-    ...(engine === "postgres" ? { DATABASE_URL: await createDatabase(), HOST: "127.0.0.1" } : {}),
-  };
+  const environment = await environmentFor(engine, work, KEY);
   let one = await startServe(environment);
   const two = await startServe(environment);
   const peak = watchPeaks(() => [one, two]);
