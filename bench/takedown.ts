@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import type { IncidentProgress } from "../src/operations/incidents.ts";
 import { stopServer } from "../test/support/postgres.ts";
 import { runDeadletter, type Served, startServe } from "../test/support/process.ts";
-import { rssMb } from "./beside.ts";
+import { watchRss } from "./beside.ts";
 import { environmentFor } from "./environment.ts";
 import { median, openReport } from "./report.ts";
 
@@ -37,7 +37,7 @@ async function measure(engine: string): Promise<void> {
   const environment = await environmentFor(engine, work, KEY);
   let one = await startServe(environment);
   const two = await startServe(environment);
-  const peak = watchPeaks(() => [one, two]);
+  const peak = watchRss(() => [one.child.pid, two.child.pid]);
   await fill(one, "bad", bad);
   await fill(one, "good", good);
   // These are down for another reason, and must stay so.
@@ -106,14 +106,14 @@ async function measure(engine: string): Promise<void> {
   const after = (await ask(one, "POST", "/api/incidents", { match, reason: "x", dry_run: true })).preview.links;
   const isExact = after === state.incident.taken && after === bad - BEFORE + made;
   const stats = await ask(one, "GET", "/stats");
-  peak.end();
+  const peakMb = peak.end();
   for (const each of [one, two]) {
     each.child.kill("SIGTERM");
     await each.child.exited;
   }
   const { exitCode } = await runDeadletter(["verify"], environment);
   report.print(
-    `${engine}: after erasing whoever did it, undo brought back ${undone.incident.undone} in ${undoS.toFixed(1)} s, exactly those: ${isExact}; links now ${JSON.stringify(stats.links)}; verify exits ${exitCode}; peak ${peak.mb().toFixed(0)} MB`,
+    `${engine}: after erasing whoever did it, undo brought back ${undone.incident.undone} in ${undoS.toFixed(1)} s, exactly those: ${isExact}; links now ${JSON.stringify(stats.links)}; verify exits ${exitCode}; peak ${peakMb.toFixed(0)} MB`,
   );
   rmSync(work, { recursive: true, force: true });
 }
@@ -191,12 +191,4 @@ function watchRefusal(replica: Served): () => Promise<{ count: number; mostMs: n
     }
     return { count: codes.length, mostMs };
   };
-}
-
-function watchPeaks(replicas: () => readonly Served[]) {
-  let mb = 0;
-  const timer = setInterval(() => {
-    for (const { child } of replicas()) mb = Math.max(mb, rssMb(child.pid));
-  }, 100);
-  return { end: () => clearInterval(timer), mb: () => mb };
 }
