@@ -69,6 +69,19 @@ export async function createStore(engine: Engine): Promise<TestStore> {
 
 type Access = Pick<TestStore, "tamper" | "query" | "backUp" | "literal">;
 
+/** What waits for a lock here blocks the process: a transaction of its own could never end meanwhile. */
+function isUnlocked(database: Database): boolean {
+  database.run("pragma busy_timeout = 0");
+  try {
+    database.run("begin immediate");
+  } catch (error) {
+    if ((error as { code?: string }).code === "SQLITE_BUSY") return false;
+    throw error;
+  }
+  database.run("rollback");
+  return true;
+}
+
 function sqliteAccess(file: string): Access {
   const withFile = <Result>(run: (database: Database) => Result): Result => {
     const database = new Database(file);
@@ -81,6 +94,7 @@ function sqliteAccess(file: string): Access {
   };
   return {
     async tamper(statement, { guardsOff = false } = {}) {
+      await until("no transaction of this process is open", () => withFile(isUnlocked));
       withFile((database) => {
         if (guardsOff) {
           const triggers = database
