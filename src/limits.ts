@@ -48,6 +48,8 @@ export const LIMITS = {
   changesWaiting: 10_000,
   groupSize: { postgres: 250, sqlite: 64 },
   groupsAtOnce: { postgres: 2, sqlite: 1 },
+  /** Turns of the event loop in which a group may grow before it begins. */
+  groupTurns: 8,
   /** Who has less left than this waits no longer: a group has as long as the least of its changes. */
   groupLeastMs: 250,
   /** Of one bulk request: rows, bytes, how long it may take, characters of a row; rows where all or none are applied, or none at all. */
@@ -134,6 +136,8 @@ export const LIMITS = {
   sqliteBusyRetryMs: 10,
   /** Pages that the reader keeps, in KiB: enough for the index of a million codes. */
   sqliteCacheKiB: 65_536,
+  /** The same of each connection that writes. */
+  sqliteWriteCacheKiB: 16_384,
   sqliteCheckpointMs: 500,
   /** How often the size of the write-ahead log is looked at, and how long it may wait for readers as it begins anew. */
   walLookMs: 25,

@@ -10,12 +10,14 @@ import { withDeadline } from "../runtime/deadline.ts";
 import type { StoreCounts } from "./counts.ts";
 import { isBusy, mapSqliteError } from "./sqlite-errors.ts";
 import { sqliteTransaction } from "./sqlite-tag.ts";
-import { type Tx, UNKNOWN_OUTCOME } from "./store.ts";
+import { type BeginOptions, type Tx, UNKNOWN_OUTCOME } from "./store.ts";
 import { type WriteConnection, WriteLine } from "./write-connection.ts";
 
 interface Job {
   readonly run: (tx: Tx) => Promise<unknown>;
   readonly line: WriteLine;
+  /** Whether it may be lost where the machine fails (BeginOptions). */
+  readonly isRelaxed: boolean;
   readonly sinceMs: number;
   /** By the clock's monotonic(), when the caller no longer waits. */
   readonly deadline: number;
@@ -72,7 +74,7 @@ export class SqliteWriter {
 
   submit<T>(
     run: (tx: Tx) => Promise<T>,
-    { deadlineMs, isBulk = false }: { readonly deadlineMs: number; readonly isBulk?: boolean },
+    { deadlineMs, isRelaxed = false, isBulk = false }: BeginOptions & { readonly deadlineMs: number },
   ): Promise<T> {
     if (this.#inside.getStore()?.isOpen)
       return Promise.reject(new TypeError("begin() inside begin(): use the transaction's own tag"));
@@ -82,7 +84,8 @@ export class SqliteWriter {
       const sinceMs = this.#clock.monotonic();
       const deadline = sinceMs + deadlineMs;
       const line = (isBulk ? this.#bulkLine : undefined) ?? this.#line;
-      this.#queue.push({ run, line, sinceMs, deadline, resolve: resolve as (value: unknown) => void, reject });
+      const settle = { resolve: resolve as (value: unknown) => void, reject };
+      this.#queue.push({ run, line, isRelaxed, sinceMs, deadline, ...settle });
       // Deferred, so that every request read in this turn of the event loop joins the group: in a microtask the
       // first transaction would be committed alone before the second request is even parsed.
       this.#draining ??= new Promise<void>((done) => this.#clock.soon(done)).then(() => this.#drain());
@@ -129,10 +132,10 @@ export class SqliteWriter {
     while (this.#queue.length > 0 || this.#pauses.length > 0) {
       for (const pause of this.#pauses.splice(0)) await pause();
       if (this.#queue.length === 0) continue;
-      const { line } = this.#queue[0] as Job;
+      const { line, isRelaxed } = this.#queue[0] as Job;
       try {
         if (line.isBroken || line.connection.hasEnded) await line.replace();
-        await this.#runGroup(line);
+        await (isRelaxed ? line.relax(() => this.#runGroup(line, true)) : this.#runGroup(line));
       } catch (error) {
         // Nothing is known of the connection any more: those who wait are told so, and the next find a new one.
         line.isBroken = true;
@@ -157,7 +160,7 @@ export class SqliteWriter {
   }
 
   /** Throws where the connection is of no use. Another process's lock is waited for without blocking the event loop. */
-  async #runGroup(line: WriteLine): Promise<void> {
+  async #runGroup(line: WriteLine, isRelaxed = false): Promise<void> {
     const { connection } = line;
     const started = this.#clock.monotonic();
     const beginning = this.#begin(line);
@@ -167,7 +170,7 @@ export class SqliteWriter {
     try {
       if (!connection.isThreaded) await throwFailure(beginning);
       for (;;) {
-        const job = this.#takeJob(line);
+        const job = this.#takeJob(line, isRelaxed);
         if (!job) break;
         group.push(job);
         this.#running.add(job);
@@ -206,10 +209,11 @@ export class SqliteWriter {
     await sleep(this.#clock, LIMITS.sqliteBusyRetryMs);
   }
 
-  /** The oldest that may still be done, where that goes the same way. */
-  #takeJob(line: WriteLine): Job | undefined {
+  /** The oldest that may still be done, where that goes the same way; with those that are relaxed none that is not. */
+  #takeJob(line: WriteLine, isRelaxed: boolean): Job | undefined {
     for (;;) {
-      if (this.#queue[0]?.line !== line) return undefined;
+      const [next] = this.#queue;
+      if (next?.line !== line || (isRelaxed && !next.isRelaxed)) return undefined;
       const job = this.#queue.shift();
       const nowMs = this.#clock.monotonic();
       if (!job) return undefined;
@@ -226,7 +230,7 @@ export class SqliteWriter {
     const startedMs = this.#clock.monotonic();
     this.#committing = group;
     await connection.run("commit");
-    this.#counts.commitSeconds.observe((this.#clock.monotonic() - startedMs) / 1000);
+    if (!group[0]?.isRelaxed) this.#counts.commitSeconds.observe((this.#clock.monotonic() - startedMs) / 1000);
   }
 
   /** `beginning`: of the group, for its first. Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */

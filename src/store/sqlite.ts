@@ -26,30 +26,24 @@ export interface SqliteOptions {
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Store> {
   const { deadlineMs, clock, walBytes = LIMITS.walBytes } = options;
   let isKeeperRunning = false;
-  const optionsOf = (synchronous: WriteOptions["synchronous"], mustExist = true): WriteOptions => ({
+  const optionsOf = (mustExist = true): WriteOptions => ({
     path,
-    synchronous,
     walBytes,
     movesWal: !isKeeperRunning,
     mustExist,
   });
-  const connection = await openForWriting(optionsOf("full", false), clock);
+  const connection = await openForWriting(optionsOf(false), clock);
   const file = new StoreFile(path, clock);
   /** One more connection to the file that is open: another in its place would share, and spoil, its write-ahead log. */
   const openAgain = async <T>(open: () => Promise<T>): Promise<T> => {
     if (file.check() !== undefined) throw unavailable(file.lost ?? "");
     return open();
   };
-  const openAs = (synchronous: WriteOptions["synchronous"]) => () =>
-    openAgain(() => openForWriting(optionsOf(synchronous), clock));
   const counts = new StoreCounts();
-  const writer = new SqliteWriter(connection, openAs("full"), { clock, counts });
-  // Its commits do not wait for the disk. Opened by its first transaction.
-  let relaxed: Promise<SqliteWriter> | undefined;
-  const openRelaxed = async () => {
-    const open = openAs("normal");
-    return new SqliteWriter(await open(), open, { clock, counts: new StoreCounts() });
-  };
+  const writer = new SqliteWriter(connection, () => openAgain(() => openForWriting(optionsOf(), clock)), {
+    clock,
+    counts,
+  });
   const reader = new SqliteConnection(path, { readonly: true });
   reader.database.run(`pragma cache_size = -${LIMITS.sqliteCacheKiB}`);
   const sql = reader.tag();
@@ -66,13 +60,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     scan: async (run) => run(scanSql),
     begin: async (run, { deadlineMs: ownDeadlineMs = deadlineMs, isRelaxed = false, isBulk = false } = {}) => {
       if (file.lost !== undefined) throw unavailable(file.lost);
-      if (!isRelaxed) return writer.submit(run, { deadlineMs: ownDeadlineMs, isBulk });
-      relaxed ??= openRelaxed().catch((error: unknown) => {
-        // What kept it from opening may pass.
-        relaxed = undefined;
-        throw error;
-      });
-      return (await relaxed).submit(run, { deadlineMs: ownDeadlineMs });
+      return writer.submit(run, { deadlineMs: ownDeadlineMs, isRelaxed, isBulk });
     },
     migrate: (run) => migrateFile(path, clock, run),
     notify: () => Promise.resolve(),
@@ -94,7 +82,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       });
       await Promise.all([keeper.start(), scans.start()]);
       scanThread = scans;
-      await writer.addBulk(() => openAgain(() => ThreadedConnection.open(optionsOf("full"), clock)));
+      await writer.addBulk(() => openAgain(() => ThreadedConnection.open(optionsOf(), clock)));
       // It may have begun or ended while the thread opened.
       await writer.run(walMoves(!isKeeperRunning));
     },
@@ -111,9 +99,6 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       keeper?.close();
       scanThread?.close();
       await writer.idle();
-      const relaxedWriter = await relaxed?.catch(() => undefined);
-      await relaxedWriter?.idle();
-      await relaxedWriter?.close();
       reader.close();
       await tidyUp(writer.connection);
       await writer.close();

@@ -3,6 +3,7 @@
 
 import { chmodSync } from "node:fs";
 import { unavailable } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { type Clock, sleep } from "../runtime/clock.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { isBusy } from "./sqlite-errors.ts";
@@ -34,13 +35,15 @@ export interface WriteConnection {
 
 export interface WriteOptions {
   readonly path: string;
-  readonly synchronous: "full" | "normal";
   /** To which the write-ahead log is cut once it has begun anew. */
   readonly walBytes: number;
   /** Whether commits move the write-ahead log into the file, where nobody else does. */
   readonly movesWal: boolean;
   readonly mustExist: boolean;
 }
+
+/** Whether commits wait for the disk (pragma synchronous). */
+const [DURABLE, RELAXED] = ["pragma synchronous = full", "pragma synchronous = normal"];
 
 /** A connection to write through, and what opens another in its place. */
 export class WriteLine {
@@ -62,6 +65,16 @@ export class WriteLine {
     }
   }
 
+  /** Runs transactions whose commits do not wait for the disk. Throws where those after it might not either: it must not be used again. */
+  async relax(run: () => Promise<void>): Promise<void> {
+    await this.connection.run(RELAXED);
+    try {
+      await run();
+    } finally {
+      await this.connection.run(DURABLE);
+    }
+  }
+
   async replace(): Promise<void> {
     await this.close();
     this.connection = await this.reopen();
@@ -80,7 +93,7 @@ export class WriteLine {
 
 /** Processes that start at once race to create the file and switch it to WAL; losing that race is waited out, not an error. */
 export async function openForWriting(
-  { path, synchronous, walBytes, movesWal, mustExist }: WriteOptions,
+  { path, walBytes, movesWal, mustExist }: WriteOptions,
   clock: Clock,
 ): Promise<SqliteConnection> {
   for (let attempt = 1; ; attempt++) {
@@ -89,10 +102,12 @@ export async function openForWriting(
       connection = new SqliteConnection(path, { readonly: false, mustExist });
       assertVersion(connection);
       connection.run("pragma journal_mode = wal");
-      connection.run(`pragma synchronous = ${synchronous}`);
+      connection.run(DURABLE);
       // After a reader has held it up: the file gives back what it needs no more.
       connection.run(`pragma journal_size_limit = ${walBytes}`);
       connection.run(walMoves(movesWal));
+      // A page of an index that does not fit would be read again for nearly each change.
+      connection.run(`pragma cache_size = -${LIMITS.sqliteWriteCacheKiB}`);
       chmodSync(path, 0o600);
       // From here on the writer waits for other processes by itself, without blocking its thread.
       connection.run("pragma busy_timeout = 0");

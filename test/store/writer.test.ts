@@ -15,7 +15,6 @@ async function openWriter(engine: string, fresh: Awaited<ReturnType<typeof openF
   await store.close();
   const options = {
     path: store.place,
-    synchronous: "full",
     walBytes: 2 ** 20,
     movesWal: true,
     mustExist: true,
@@ -64,6 +63,31 @@ describe.each(["sqlite", THREADED] as const)("the writer: %s", (engine) => {
     const error = await writer.submit(lose, { deadlineMs: 1_000 }).catch((reason: Error) => reason);
     const isThreaded = engine === THREADED;
     expect(String(error)).toContain(isThreaded ? UNKNOWN_OUTCOME : "the change was not saved");
+    fresh.remove();
+  });
+
+  test("what need not wait for the disk shares no commit with what must, unless that waits", async () => {
+    const fresh = await openFresh(engine);
+    const { writer } = await openWriter(engine, fresh);
+    const modes: string[] = [];
+    const note = async (tx: Tx) => {
+      const [row] = await tx<{ synchronous: number }>`pragma synchronous`;
+      modes.push(row?.synchronous === 2 ? "full" : "normal");
+    };
+    const submit = (isRelaxed: boolean) => writer.submit(note, { deadlineMs: 5_000, isRelaxed });
+    await Promise.all([submit(true), submit(true), submit(false), submit(true)]);
+    expect(modes).toEqual(["normal", "normal", "full", "full"]);
+    // Also after one that fails.
+    const failing = writer.submit(
+      async (tx) => {
+        await tx`insert into nowhere values (1)`;
+      },
+      { deadlineMs: 5_000, isRelaxed: true },
+    );
+    expect(await failing.catch(() => "failed")).toBe("failed");
+    await submit(false);
+    expect(modes.at(-1)).toBe("full");
+    await writer.close();
     fresh.remove();
   });
 });
