@@ -60,15 +60,26 @@ function isOfOneSubject({ command }: Ask): boolean {
   return lockedUsers === undefined && keysOf === undefined && adminKeys !== true;
 }
 
-/** Deferred, so that every request that is read in this turn of the event loop joins the group. */
 function startGroups(core: Core): void {
-  const { waiting, clock, store } = core;
+  const { waiting, store } = core;
   const { queue, running, lastSize } = waiting;
   if (waiting.isDue || queue.length === 0 || running >= LIMITS.groupsAtOnce[store.engine]) return;
   // Beside another a group is worth its statements only where it is as large: otherwise it waits and grows.
   if (running > 0 && queue.length < lastSize) return;
   waiting.isDue = true;
+  gather(core, LIMITS.groupTurns);
+}
+
+/**
+ * Begins a group once a turn of the event loop has brought nobody more: clients whom one group answered come again in the next few
+ * turns, and where those went into two groups each would wait for the disk twice as often.
+ */
+function gather(core: Core, turns: number): void {
+  const { waiting, clock, store } = core;
+  const { length: before } = waiting.queue;
   clock.soon(() => {
+    const { length } = waiting.queue;
+    if (turns > 1 && length > before && length < LIMITS.groupSize[store.engine]) return gather(core, turns - 1);
     waiting.isDue = false;
     waiting.running += 1;
     const group = takeGroup(core);
