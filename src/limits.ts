@@ -47,7 +47,7 @@ export const LIMITS = {
   /** Changes of one subject each that wait to be written, how many are written together, and groups that are written at once. */
   changesWaiting: 10_000,
   groupSize: { postgres: 250, sqlite: 64 },
-  groupsAtOnce: { postgres: 2, sqlite: 1 },
+  groupsAtOnce: { postgres: 3, sqlite: 1 },
   /** Turns of the event loop in which a group may grow before it begins. */
   groupTurns: 8,
   /** Who has less left than this waits no longer: a group has as long as the least of its changes. */
