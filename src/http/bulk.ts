@@ -66,36 +66,80 @@ function formatOf(headers: Headers): RowFormat {
   throw new DeadletterError("unsupported_media_type", `the body must be one of ${types}, without a content encoding`);
 }
 
+/** While a batch is written, the rows of the next one are read and the answers to the one before are sent. */
 async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGenerator<string> {
-  const { service, request, isDryRun } = bulk;
-  const { clock } = service.core;
-  const most = isDryRun ? LIMITS.bulkDryRunRows : LIMITS.bulkRows;
-  const [patience, pace] = [new Patience(bulk), new Pace(service)];
+  const most = bulk.isDryRun ? LIMITS.bulkDryRunRows : LIMITS.bulkRows;
+  const [patience, pace] = [new Patience(bulk), new Pace(bulk.service)];
   let count = 0;
+  /** Begun, and not answered. */
+  let open: Promise<Batch> | undefined;
+  let rest: Promise<void> | undefined;
   try {
-    for await (const rows of chunks) {
+    for (let next = chunks.next(); ; next = chunks.next()) {
+      // Whoever waits for answers before sending more gets them.
+      if (open && (await isFirst(open, next))) {
+        const batch = await open;
+        open = undefined;
+        rest = pace.rest(batch.tookMs);
+        yield batch.lines();
+        if (batch.isOutage) return;
+      }
+      const { done, value: rows } = await next;
+      if (done) break;
       patience.check(rows.length);
       for (let at = 0; at < rows.length; ) {
         const part = rows.slice(at, at + pace.size);
         at += part.length;
         count += part.length;
         if (count > most) throw new DeadletterError("payload_too_large", `a request may have at most ${most} rows`);
+        const read = part.map((row) => readRow(bulk, row));
+        const before = await open;
+        if (before?.isOutage) break;
         patience.check(part.length);
-        const beganMs = clock.monotonic();
-        const results = await applyRows(bulk, part);
-        const tookMs = clock.monotonic() - beganMs;
-        yield results.map(([line, result]) => lineOf(bulk, line, result)).join("");
-        // Stop at an outage: later rows would fail too, and the client can send them again.
-        const last = results.at(-1)?.[1];
-        if (last && "refusal" in last && last.refusal.code === "unavailable") return;
-        await pace.rest(tookMs);
+        if (before) rest = pace.rest(before.tookMs);
+        open = applyAfter(rest, bulk, read);
+        // Looked at later: until then nobody else sees that it failed.
+        open.catch(() => {});
+        if (before) yield before.lines();
       }
     }
+    if (open) yield (await open).lines();
   } catch (error) {
-    if (request.signal.aborted) return;
+    if (bulk.request.signal.aborted) return;
     if (count === 0) throw error;
-    yield refusalLine(null, refusalOf(bulk, error));
+    // What has begun is done all the same, and so answered.
+    const batch = await open?.catch(() => undefined);
+    yield `${batch?.lines() ?? ""}${refusalLine(null, refusalOf(bulk, error))}`;
+  } finally {
+    void chunks.return(undefined).catch(() => {});
   }
+}
+
+/** Whether it is over, well or not, before the other is. */
+function isFirst(one: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
+  const over = (isIt: boolean) => () => isIt;
+  return Promise.race([one.then(over(true), over(true)), other.then(over(false), over(false))]);
+}
+
+/** What came of rows that were applied together. */
+interface Batch {
+  readonly lines: () => string;
+  readonly tookMs: number;
+  /** Later rows would fail too, and the client can send them again. */
+  readonly isOutage: boolean;
+}
+
+async function applyAfter(rest: Promise<void> | undefined, bulk: Bulk, rows: readonly Read[]): Promise<Batch> {
+  const { clock } = bulk.service.core;
+  await rest;
+  const beganMs = clock.monotonic();
+  const results = await applyRows(bulk, rows);
+  const last = results.at(-1)?.[1];
+  return {
+    lines: () => results.map(([line, result]) => lineOf(bulk, line, result)).join(""),
+    tookMs: clock.monotonic() - beganMs,
+    isOutage: last !== undefined && "refusal" in last && last.refusal.code === "unavailable",
+  };
 }
 
 /** What a row, or the rest of the rows, is refused with. Only the log has what was thrown. */
@@ -157,7 +201,7 @@ function atLine(line: number, { code, message, hint, headers }: DeadletterError)
 }
 
 /** In the order of the rows. */
-async function applyRows(bulk: Bulk, rows: readonly Row[]): Promise<(readonly [Read, Result])[]> {
+async function applyRows(bulk: Bulk, rows: readonly Read[]): Promise<(readonly [Read, Result])[]> {
   const results: (readonly [Read, Result])[] = [];
   let batch: Read[] = [];
   const flush = async () => {
@@ -170,8 +214,7 @@ async function applyRows(bulk: Bulk, rows: readonly Row[]): Promise<(readonly [R
     results.push(...batch.map((read, at) => [read, applied[at] as Result] as const));
     batch = [];
   };
-  for (const row of rows) {
-    const read = readRow(bulk, row);
+  for (const read of rows) {
     if (read.ask) {
       batch.push(read);
       continue;
