@@ -40,8 +40,9 @@ export const LIMITS = {
   pageOffsetMax: 10_000,
   embeddedHistory: 100,
   transactionRetries: 3,
-  /** Commands of one transaction that are locked, decided and written in one go; the next ones after them. */
-  applyRows: 250,
+  /** Commands of one transaction that are looked up in one go, the next ones after them; and that are written in one go. */
+  applyRows: 500,
+  writeRows: 125,
   /** Ids of a kind that are drawn ahead: a few groups' worth. */
   idsAhead: 512,
   /** Changes of one subject each that wait to be written, how many are written together, and groups that are written at once. */
@@ -56,15 +57,16 @@ export const LIMITS = {
   bulkRows: 1_000_000,
   bulkBytes: 2 ** 30,
   bulkMs: 3_600_000,
-  /** Rows that are read from a body in one go. */
-  bulkRowsRead: 250,
+  /** Rows that are read from a body in one go, and that may wait to be written. */
+  bulkRowsRead: 50,
+  bulkRowsAhead: 500,
   bulkRowChars: 64 * 1024,
   bulkAtomicRows: 5_000,
   bulkAtomicBytes: 32 * 2 ** 20,
   /** How long the next row may be in coming. */
   bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
-  bulkBatchRows: 250,
+  bulkBatchRows: 500,
   /** Redirects a second from which on a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
   bulkBusyRows: 8,
@@ -101,7 +103,8 @@ export const LIMITS = {
   exportsAtOnce: 2,
   /** Seconds for which whoever reads an export may do nothing. */
   exportIdleS: 120,
-  /** Links that one request takes down, or brings back; of a preview: links of each kind, and owners. */
+  /** Links that one transaction takes down, or brings back, and one request; of a preview: links of each kind, and owners. */
+  incidentLinks: 250,
   incidentRows: 2_000,
   previewRows: 10,
   /** Incidents that may hold links at once, and links that a report names. */

@@ -25,6 +25,7 @@ import { readIdempotencyKey } from "./idempotency.ts";
 import { Pace } from "./pace.ts";
 import { readFlag, spelled } from "./page.ts";
 import { MEDIA_TYPES, ROW_FORMATS, type Row, type RowFormat, readRows } from "./rows.ts";
+import { RowsAhead } from "./rows-ahead.ts";
 import type { Service } from "./service.ts";
 import { TextStreams } from "./stream.ts";
 
@@ -71,54 +72,37 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
   const most = bulk.isDryRun ? LIMITS.bulkDryRunRows : LIMITS.bulkRows;
   const [patience, pace] = [new Patience(bulk), new Pace(bulk.service)];
   let count = 0;
-  /** Begun, and not answered. */
-  let open: Promise<Batch> | undefined;
-  let rest: Promise<void> | undefined;
+  const read = (rows: readonly Row[]) => {
+    patience.check(rows.length);
+    count += rows.length;
+    if (count > most) throw new DeadletterError("payload_too_large", `a request may have at most ${most} rows`);
+    return rows.map((row) => readRow(bulk, row));
+  };
+  const ahead = new RowsAhead(chunks, read, bulk.service.core.clock);
+  const begin = (rows: readonly Read[], rest?: Promise<void>) => {
+    if (rows.length === 0) return undefined;
+    const batch = applyAfter(rest, bulk, rows, patience);
+    // Looked at once the answers before it are sent, whatever comes of it.
+    batch.catch(() => {});
+    return batch;
+  };
   try {
-    for (let next = chunks.next(); ; next = chunks.next()) {
-      // Whoever waits for answers before sending more gets them.
-      if (open && (await isFirst(open, next))) {
-        const batch = await open;
-        open = undefined;
-        rest = pace.rest(batch.tookMs);
-        yield batch.lines();
-        if (batch.isOutage) return;
-      }
-      const { done, value: rows } = await next;
-      if (done) break;
-      patience.check(rows.length);
-      for (let at = 0; at < rows.length; ) {
-        const part = rows.slice(at, at + pace.size);
-        at += part.length;
-        count += part.length;
-        if (count > most) throw new DeadletterError("payload_too_large", `a request may have at most ${most} rows`);
-        const read = part.map((row) => readRow(bulk, row));
-        const before = await open;
-        if (before?.isOutage) break;
-        patience.check(part.length);
-        if (before) rest = pace.rest(before.tookMs);
-        open = applyAfter(rest, bulk, read);
-        // Looked at later: until then nobody else sees that it failed.
-        open.catch(() => {});
-        if (before) yield before.lines();
-      }
+    let batch = begin(await ahead.take(pace.size));
+    while (batch) {
+      const { lines, tookMs, isOutage } = await batch;
+      const rest = pace.rest(tookMs);
+      batch = isOutage ? undefined : begin(ahead.takeNow(pace.size), rest);
+      yield lines();
+      if (isOutage) return;
+      batch ??= begin(await ahead.take(pace.size), rest);
     }
-    if (open) yield (await open).lines();
   } catch (error) {
     if (bulk.request.signal.aborted) return;
     if (count === 0) throw error;
-    // What has begun is done all the same, and so answered.
-    const batch = await open?.catch(() => undefined);
-    yield `${batch?.lines() ?? ""}${refusalLine(null, refusalOf(bulk, error))}`;
+    yield refusalLine(null, refusalOf(bulk, error));
   } finally {
-    void chunks.return(undefined).catch(() => {});
+    ahead.close();
   }
-}
-
-/** Whether it is over, well or not, before the other is. */
-function isFirst(one: Promise<unknown>, other: Promise<unknown>): Promise<boolean> {
-  const over = (isIt: boolean) => () => isIt;
-  return Promise.race([one.then(over(true), over(true)), other.then(over(false), over(false))]);
 }
 
 /** What came of rows that were applied together. */
@@ -129,9 +113,15 @@ interface Batch {
   readonly isOutage: boolean;
 }
 
-async function applyAfter(rest: Promise<void> | undefined, bulk: Bulk, rows: readonly Read[]): Promise<Batch> {
+async function applyAfter(
+  rest: Promise<void> | undefined,
+  bulk: Bulk,
+  rows: readonly Read[],
+  patience: Patience,
+): Promise<Batch> {
   const { clock } = bulk.service.core;
   await rest;
+  patience.check(rows.length);
   const beganMs = clock.monotonic();
   const results = await applyRows(bulk, rows);
   const last = results.at(-1)?.[1];

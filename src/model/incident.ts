@@ -59,7 +59,7 @@ export const NewIncident = Type.Object(
 );
 
 /** Links of one transaction. */
-const Links = Type.Array(Id, { minItems: 1, maxItems: LIMITS.applyRows });
+const Links = Type.Array(Id, { minItems: 1, maxItems: LIMITS.incidentLinks });
 const IncidentOpen = Type.Object({ type: Type.Literal("incident.open"), ...NewIncident.properties }, strict);
 /** Says which links went down, or came back, in the transaction that did it. */
 const IncidentAct = Type.Object(

@@ -17,7 +17,8 @@ import {
   stateFromRow,
 } from "../model/subject.ts";
 import { GENERATION } from "../store/generation.ts";
-import { type SubjectRows, writeChanges } from "../store/queries/changes.ts";
+import { type SubjectRows, type Written, writeChanges } from "../store/queries/changes.ts";
+import type { Standing } from "../store/queries/keys.ts";
 import type { Tx } from "../store/store.ts";
 import type { Ask, Outcome, Result } from "./ask.ts";
 import type { Committed, Core } from "./context.ts";
@@ -63,7 +64,7 @@ interface ApplyOptions {
   readonly onRefused?: ((at: number, refusal: DeadletterError) => DeadletterError) | undefined;
 }
 
-/** Decides and writes, in order, LIMITS.applyRows at a time. */
+/** Decides and writes, in order: LIMITS.applyRows are looked up together. */
 export async function applyAll(
   core: Core,
   tx: Tx,
@@ -76,14 +77,13 @@ export async function applyAll(
     const part = asks.slice(at, at + LIMITS.applyRows);
     // Sent together with what is read to decide. Where it fails, so does the rest.
     progress.inline ??= progress.openLog?.(tx).catch(() => undefined);
-    const decided = await decideAll(core, tx, part, {
+    const deciding = await lookUp(core, tx, part, {
       ...options,
       onRefused: (within, refusal) => options.onRefused?.(at + within, refusal) ?? refusal,
     });
-    progress.writing = decided.changes;
-    await write(core, tx, decided, progress);
-    results.push(...decided.results);
-    progress.committed.push(...decided.changes.map(committedOf));
+    progress.writing = deciding.changes;
+    results.push(...(await decideAndWrite(core, tx, part, { deciding, progress })));
+    progress.committed.push(...deciding.changes.map(committedOf));
   }
   return results;
 }
@@ -93,20 +93,23 @@ export function outcomeOf(result: Result): Outcome {
   return result.outcome;
 }
 
-interface Decided {
-  readonly results: readonly Result[];
+/** Commands whose rows have been looked up. */
+interface Deciding {
+  /** The one at a place; in their order. */
+  decide(at: number): Result;
+  /** What has been decided so far. */
   readonly changes: readonly Change[];
   readonly earlier: EarlierRequests;
   /** Keys that the write asks about. */
   readonly unasked: { readonly keyIds: readonly number[]; readonly subject: Subject } | undefined;
 }
 
-async function decideAll(
+async function lookUp(
   core: Core,
   tx: Tx,
   asks: readonly Ask[],
   { progress, isEachAlone, onRefused }: ApplyOptions,
-): Promise<Decided> {
+): Promise<Deciding> {
   const prepared = await prepare(core, tx, asks, { before: progress.worths, isEachAlone });
   const { worths, nowMs, known, taken, isUnasked } = prepared;
   if (!isUnasked) progress.worths = worths;
@@ -144,18 +147,18 @@ async function decideAll(
     if (isEachAlone) taken.take(subject, change.after, before);
     return { state: change.state, isChanged: true };
   };
-  const results = asks.map((ask, at): Result => {
+  const decideAt = (at: number): Result => {
     try {
-      return { outcome: decideOne(ask, at) };
+      return { outcome: decideOne(asks[at] as Ask, at) };
     } catch (error) {
       if (!(error instanceof DeadletterError)) throw error;
       if (!isEachAlone) throw onRefused?.(at, error) ?? error;
       return { refusal: error };
     }
-  });
+  };
   const [first] = asks;
   const unasked = isUnasked && first ? { keyIds: keyIdsOf(asks), subject: ruleOf(first.command).subject } : undefined;
-  return { results, changes, earlier: prepared.earlier, unasked };
+  return { decide: decideAt, changes, earlier: prepared.earlier, unasked };
 }
 
 function seal(
@@ -186,30 +189,78 @@ function seal(
   return { subject, before, decision, isDrawn, after: { ...next, head: event.leaf_hash }, state, event };
 }
 
-/** Throws unauthorized where a key that was not asked about before turns out not to be good. */
-async function write(core: Core, tx: Tx, { changes, earlier, unasked }: Decided, progress: Progress): Promise<void> {
-  if (changes.length === 0) return earlier.write(tx);
+/**
+ * LIMITS.writeRows at a time: while the database writes some, the next are decided. Throws unauthorized where a key that was not
+ * asked about before turns out not to be good.
+ */
+async function decideAndWrite(
+  core: Core,
+  tx: Tx,
+  asks: readonly Ask[],
+  { deciding, progress }: { readonly deciding: Deciding; readonly progress: Progress },
+): Promise<readonly Result[]> {
+  const { changes, earlier, unasked } = deciding;
   const inline = await progress.inline;
-  const written = {
+  const results: Result[] = [];
+  const writing: Promise<readonly Standing[] | undefined>[] = [];
+  try {
+    while (results.length < asks.length) {
+      // Lets what was written before go on its way, and whoever else waits have a turn.
+      if (results.length > 0) await new Promise<void>((resolve) => core.clock.soon(resolve));
+      const decided = changes.length;
+      const until = Math.min(asks.length, results.length + LIMITS.writeRows);
+      while (results.length < until) results.push(deciding.decide(results.length));
+      if (changes.length === decided) continue;
+      const written = writtenOf(changes.slice(decided), inline ? undefined : GENERATION);
+      const keyIds = writing.length === 0 ? unasked?.keyIds : undefined;
+      const sent = writeChanges(tx, written, keyIds);
+      // It is looked at below, whatever comes of the rest.
+      sent.catch(() => {});
+      writing.push(sent);
+    }
+    if (changes.length === 0) {
+      await earlier.write(tx);
+      return results;
+    }
+    const lacking = unasked ? core.ahead.lacks(unasked.subject) : 0;
+    const [[standings], , drawn] = await Promise.all([
+      Promise.all(writing),
+      inline?.write(tx, changes.map(inlineEventOf)),
+      unasked && lacking > 0 ? tx.drawIds(unasked.subject, lacking) : undefined,
+      earlier.write(tx),
+    ]);
+    if (unasked && standings) takeStandings(core, progress, { ...unasked, standings, drawn: drawn ?? [] });
+    return results;
+  } catch (error) {
+    await Promise.allSettled(writing);
+    throw error;
+  }
+}
+
+function writtenOf(changes: readonly Change[], generation: number | undefined): Written {
+  return {
     events: changes.map(({ event }) => event),
-    generation: inline ? undefined : GENERATION,
+    generation,
     made: rowsOf(changes.filter(({ before }) => before === undefined)),
     changed: rowsOf(changes.filter(({ before }) => before !== undefined)),
     sides: sideChangesOf(changes),
   };
-  const lacking = unasked ? core.ahead.lacks(unasked.subject) : 0;
-  const [standings, , drawn] = await Promise.all([
-    writeChanges(tx, written, unasked?.keyIds),
-    inline?.write(tx, changes.map(inlineEventOf)),
-    unasked && lacking > 0 ? tx.drawIds(unasked.subject, lacking) : undefined,
-    earlier.write(tx),
-  ]);
-  if (!unasked || !standings) return;
-  if (drawn) core.ahead.keep(unasked.subject, drawn);
-  progress.worths = Worths.from(standings, core.clock.now());
-  core.ahead.learn(progress.worths.generation);
-  const { worths } = progress;
-  if (!unasked.keyIds.every((keyId) => worths.isLive(keyId))) throw unauthorized("the key is not valid");
+}
+
+interface Asked {
+  readonly subject: Subject;
+  readonly keyIds: readonly number[];
+  readonly standings: readonly Standing[];
+  readonly drawn: readonly number[];
+}
+
+/** Throws unauthorized where one of the keys is not good. */
+function takeStandings(core: Core, progress: Progress, { subject, keyIds, standings, drawn }: Asked): void {
+  core.ahead.keep(subject, drawn);
+  const worths = Worths.from(standings, core.clock.now());
+  progress.worths = worths;
+  core.ahead.learn(worths.generation);
+  if (!keyIds.every((keyId) => worths.isLive(keyId))) throw unauthorized("the key is not valid");
 }
 
 /** By kind, in order; a row that is there already begins another list. */

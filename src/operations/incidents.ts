@@ -206,7 +206,7 @@ async function inBatches(
 ): Promise<{ readonly changed: number; readonly isAll: boolean }> {
   let [changed, afterId] = [0, 0];
   while (changed < LIMITS.incidentRows) {
-    const ids = (await find(afterId, Math.min(pace.size, LIMITS.applyRows - 1))).map(({ id }) => id);
+    const ids = (await find(afterId, Math.min(pace.size, LIMITS.incidentLinks))).map(({ id }) => id);
     if (ids.length === 0) return { changed, isAll: true };
     await keepPace(core);
     const beganMs = core.clock.monotonic();

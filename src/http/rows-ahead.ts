@@ -1,0 +1,70 @@
+// Rows of a bulk body that are read while the ones before them are written: a few in each turn of the event loop, so that whoever
+// writes, and everybody else, is kept waiting for no more than those.
+
+import { LIMITS } from "../limits.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Read } from "./bulk-rows.ts";
+import type { Row } from "./rows.ts";
+
+export class RowsAhead {
+  readonly #chunks: AsyncGenerator<Row[]>;
+  readonly #read: (rows: readonly Row[]) => readonly Read[];
+  readonly #clock: Clock;
+  /** Not taken yet, in their order; about LIMITS.bulkRowsAhead at the most. */
+  readonly #rows: Read[] = [];
+  /** What ended it: the body's end, or something thrown. */
+  #end: { readonly error?: unknown } | undefined;
+  #isClosed = false;
+  /** Of whoever waits for rows, and for room. */
+  #onRows: (() => void) | undefined;
+  #onRoom: (() => void) | undefined;
+
+  /** `read` may throw, which ends it. */
+  constructor(chunks: AsyncGenerator<Row[]>, read: (rows: readonly Row[]) => readonly Read[], clock: Clock) {
+    this.#chunks = chunks;
+    this.#read = read;
+    this.#clock = clock;
+    void this.#fill().finally(() => this.#onRows?.());
+  }
+
+  /** Those that are there, at most so many; waits for the first. None at the end; throws what ended it once all before it are taken. */
+  async take(most: number): Promise<readonly Read[]> {
+    while (this.#rows.length === 0 && !this.#end)
+      await new Promise<void>((resolve) => {
+        this.#onRows = resolve;
+      });
+    if (this.#rows.length === 0 && this.#end && "error" in this.#end) throw this.#end.error;
+    return this.takeNow(most);
+  }
+
+  /** The same without waiting. */
+  takeNow(most: number): readonly Read[] {
+    const rows = this.#rows.splice(0, most);
+    this.#onRoom?.();
+    return rows;
+  }
+
+  /** Reads nothing more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#onRoom?.();
+  }
+
+  async #fill(): Promise<void> {
+    try {
+      for await (const rows of this.#chunks) {
+        this.#rows.push(...this.#read(rows));
+        this.#onRows?.();
+        await new Promise<void>((resolve) => this.#clock.soon(resolve));
+        while (this.#rows.length >= LIMITS.bulkRowsAhead && !this.#isClosed)
+          await new Promise<void>((resolve) => {
+            this.#onRoom = resolve;
+          });
+        if (this.#isClosed) break;
+      }
+      this.#end = {};
+    } catch (error) {
+      this.#end = { error };
+    }
+  }
+}
