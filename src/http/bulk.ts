@@ -8,6 +8,7 @@ import { strict, wordOf } from "../model/schema.ts";
 import { applyAsks } from "../operations/apply.ts";
 import type { Ask, Result } from "../operations/ask.ts";
 import { applyBatch } from "../operations/bulk.ts";
+import { turn } from "../runtime/clock.ts";
 import {
   BULK_COMMANDS,
   type Bulk,
@@ -89,10 +90,17 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
   try {
     let batch = begin(await ahead.take(pace.size));
     while (batch) {
-      const { lines, tookMs, isOutage } = await batch;
+      const { results, tookMs, isOutage } = await batch;
       const rest = pace.rest(tookMs);
       batch = isOutage ? undefined : begin(ahead.takeNow(pace.size), rest);
-      yield lines();
+      for (let at = 0; at < results.length; at += LIMITS.bulkRowsRead) {
+        // The next batch, and everybody else, comes first.
+        await turn(bulk.service.core.clock);
+        yield results
+          .slice(at, at + LIMITS.bulkRowsRead)
+          .map(([read, result]) => lineOf(bulk, read, result))
+          .join("");
+      }
       if (isOutage) return;
       batch ??= begin(await ahead.take(pace.size), rest);
     }
@@ -107,7 +115,7 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
 
 /** What came of rows that were applied together. */
 interface Batch {
-  readonly lines: () => string;
+  readonly results: readonly (readonly [Read, Result])[];
   readonly tookMs: number;
   /** Later rows would fail too, and the client can send them again. */
   readonly isOutage: boolean;
@@ -126,7 +134,7 @@ async function applyAfter(
   const results = await applyRows(bulk, rows);
   const last = results.at(-1)?.[1];
   return {
-    lines: () => results.map(([line, result]) => lineOf(bulk, line, result)).join(""),
+    results,
     tookMs: clock.monotonic() - beganMs,
     isOutage: last !== undefined && "refusal" in last && last.refusal.code === "unavailable",
   };

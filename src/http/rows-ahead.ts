@@ -2,7 +2,7 @@
 // writes, and everybody else, is kept waiting for no more than those.
 
 import { LIMITS } from "../limits.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { type Clock, turn } from "../runtime/clock.ts";
 import type { Read } from "./bulk-rows.ts";
 import type { Row } from "./rows.ts";
 
@@ -55,7 +55,7 @@ export class RowsAhead {
       for await (const rows of this.#chunks) {
         this.#rows.push(...this.#read(rows));
         this.#onRows?.();
-        await new Promise<void>((resolve) => this.#clock.soon(resolve));
+        await turn(this.#clock);
         while (this.#rows.length >= LIMITS.bulkRowsAhead && !this.#isClosed)
           await new Promise<void>((resolve) => {
             this.#onRoom = resolve;

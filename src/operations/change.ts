@@ -16,6 +16,7 @@ import {
   type SubjectRow,
   stateFromRow,
 } from "../model/subject.ts";
+import { turn } from "../runtime/clock.ts";
 import { GENERATION } from "../store/generation.ts";
 import { type SubjectRows, type Written, writeChanges } from "../store/queries/changes.ts";
 import type { Standing } from "../store/queries/keys.ts";
@@ -206,7 +207,7 @@ async function decideAndWrite(
   try {
     while (results.length < asks.length) {
       // Lets what was written before go on its way, and whoever else waits have a turn.
-      if (results.length > 0) await new Promise<void>((resolve) => core.clock.soon(resolve));
+      if (results.length > 0) await turn(core.clock);
       const decided = changes.length;
       const until = Math.min(asks.length, results.length + LIMITS.writeRows);
       while (results.length < until) results.push(deciding.decide(results.length));

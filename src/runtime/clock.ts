@@ -31,6 +31,11 @@ export const systemClock: Clock = {
   soon: (run) => void setImmediate(run),
 };
 
+/** Resolves once this turn of the event loop has done all else that it has to do. */
+export function turn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.soon(resolve));
+}
+
 /** Resolves after `ms`, or as soon as `signal` aborts. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
