@@ -12,6 +12,7 @@ import postgres0008 from "../../migrations/postgres/0008_idempotency_keys.sql" w
 import postgres0009 from "../../migrations/postgres/0009_link_options.sql" with { type: "text" };
 import postgres0010 from "../../migrations/postgres/0010_incidents.sql" with { type: "text" };
 import postgres0011 from "../../migrations/postgres/0011_imported_clicks.sql" with { type: "text" };
+import postgres0012 from "../../migrations/postgres/0012_targets_by_block.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_subjects_and_events.sql" with { type: "text" };
 import sqlite0002 from "../../migrations/sqlite/0002_signed_log.sql" with { type: "text" };
 import sqlite0003 from "../../migrations/sqlite/0003_click_hours.sql" with { type: "text" };
@@ -23,6 +24,7 @@ import sqlite0008 from "../../migrations/sqlite/0008_idempotency_keys.sql" with 
 import sqlite0009 from "../../migrations/sqlite/0009_link_options.sql" with { type: "text" };
 import sqlite0010 from "../../migrations/sqlite/0010_incidents.sql" with { type: "text" };
 import sqlite0011 from "../../migrations/sqlite/0011_imported_clicks.sql" with { type: "text" };
+import sqlite0012 from "../../migrations/sqlite/0012_targets_by_block.sql" with { type: "text" };
 import type { Store } from "./store.ts";
 
 export interface Migration {
@@ -58,4 +60,5 @@ const MIGRATIONS = [
   { name: "link_options", postgres: postgres0009, sqlite: sqlite0009 },
   { name: "incidents", postgres: postgres0010, sqlite: sqlite0010 },
   { name: "imported_clicks", postgres: postgres0011, sqlite: sqlite0011 },
+  { name: "targets_by_block", postgres: postgres0012, sqlite: sqlite0012 },
 ] as const;

@@ -63,7 +63,10 @@ export function findSameLink(
       ? sql`and ${sql.names(column)} is null`
       : sql`and ${sql.names(column)} = ${value as string | number}`;
   return sql`
-    select ${columns(sql)} from urls where id in (select url_id from link_targets where target_key = ${targetKey})
+    select ${columns(sql)} from urls where id in (
+      with recursive blocks (block) as (
+        select 0 union all select block + 1 from blocks where block < (select max(url_id) >> 11 from link_targets))
+      select url_id from link_targets where url_id >> 11 in (select block from blocks) and target_key = ${targetKey})
     ${Object.entries(wanted)
       .map(isSame)
       .reduce((before, next) => sql`${before} ${next}`, sql``)}
