@@ -120,7 +120,7 @@ const CHANGE = (op: string, set: string) => `
   update f_urls set ${set}, updated_at_ms = ${AT_MS}, version = :v, head = sha256(int8send(:id::bigint * 1000000 + :v)) where id = :id;`;
 
 const SCRIPTS: Readonly<Record<Kind, string>> = {
-  create: `\\set id random(1000000, 9000000000)
+  create: `\\set id random(1000000, 9000000000000)
     begin; ${LOG("1", "created")}
     insert into f_urls values (:id::bigint, 'c' || :id::bigint, 'https://example.com/a/long/page/1', '', 1, null, 1, ${AT_MS}, ${AT_MS}, 1,
       sha256(int8send(:id::bigint * 1000000 + 1))); commit;`,

@@ -167,7 +167,10 @@ async function importRows(environment: Record<string, string>, label: string): P
 }
 
 async function serve(environment: Record<string, string>): Promise<Served> {
-  return startServe({ ...environment, PORT: "0", DEADLETTER_ADMIN_KEY: KEY }, [], [binary]);
+  const served = await startServe({ ...environment, PORT: "0", DEADLETTER_ADMIN_KEY: KEY }, [], [binary]);
+  // Also where something is thrown meanwhile.
+  process.once("exit", () => served.child.kill());
+  return served;
 }
 
 async function stop({ child }: Served): Promise<void> {
