@@ -10,14 +10,16 @@ import { destinationFromState } from "../model/destination.ts";
 import type { State } from "../model/field.ts";
 import {
   auditedState,
+  cellOf,
   type Decision,
   type Stored,
   type Subject,
   type SubjectRow,
   stateFromRow,
+  storedColumnsOf,
 } from "../model/subject.ts";
 import { GENERATION } from "../store/generation.ts";
-import { type SubjectRows, type Written, writeChanges } from "../store/queries/changes.ts";
+import { type ChangedRows, type Written, writeChanges } from "../store/queries/changes.ts";
 import type { Standing } from "../store/queries/keys.ts";
 import type { Tx } from "../store/store.ts";
 import type { Ask, Outcome, Result } from "./ask.ts";
@@ -264,14 +266,20 @@ function takeStandings(core: Core, progress: Progress, { subject, keyIds, standi
 }
 
 /** By kind, in order; a row that is there already begins another list. */
-function rowsOf(changes: readonly Change[]): readonly SubjectRows[] {
-  const lists: { readonly subject: Subject; readonly byId: Map<number, Stored<SubjectRow>> }[] = [];
-  for (const { subject, after } of changes) {
-    const last = lists.findLast((list) => list.subject === subject);
-    if (last && !last.byId.has(after.id)) last.byId.set(after.id, after);
-    else lists.push({ subject, byId: new Map([[after.id, after]]) });
+function rowsOf(changes: readonly Change[]): readonly ChangedRows[] {
+  const lists: { subject: Subject; byId: Map<number, Stored<SubjectRow>>; moved: Set<string> }[] = [];
+  for (const { subject, before, after } of changes) {
+    let list = lists.findLast((each) => each.subject === subject);
+    if (!list || list.byId.has(after.id)) {
+      list = { subject, byId: new Map(), moved: new Set() };
+      lists.push(list);
+    }
+    list.byId.set(after.id, after);
+    if (!before) continue;
+    for (const { name } of storedColumnsOf(subject).changing)
+      if (cellOf(before, name) !== cellOf(after, name)) list.moved.add(name);
   }
-  return lists.map(({ subject, byId }) => ({ subject, rows: [...byId.values()].sort((a, b) => a.id - b.id) }));
+  return lists.map(({ byId, ...list }) => ({ ...list, rows: [...byId.values()].sort((a, b) => a.id - b.id) }));
 }
 
 function inlineEventOf({ before, state, event }: Change): InlineEvent {

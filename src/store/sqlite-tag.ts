@@ -49,8 +49,9 @@ export function sqliteTransaction(runner: StatementRunner, check: () => void = (
       const places = names.map(() => "?").join(", ");
       return each(`insert into ${joinNames([table])} (${joinNames(names)}) values (${places})`, columns, rows);
     },
-    updateRows: (table: string, columns: readonly Column[], rows: readonly object[]) => {
-      const set = columns.filter(({ name }) => name !== "id");
+    updateRows: (table: string, columns: readonly Column[], rows: readonly object[], moved: ReadonlySet<string>) => {
+      // SQLite writes the entries of an index anew where a column of it is set, whatever to.
+      const set = columns.filter(({ name }) => moved.has(name));
       const assignments = set.map(({ name }) => `${joinNames([name])} = ?`).join(", ");
       return each(`update ${joinNames([table])} set ${assignments} where id = ?`, [...set, ID], rows);
     },

@@ -50,8 +50,16 @@ export interface Tx extends Sql {
   readonly takesWritesInOne: boolean;
   /** Inserts all rows; there must be at least one. One text for any number of rows. Columns that a row lacks are null. */
   insertRows(table: string, columns: readonly Column[], rows: readonly object[]): Query<unknown>;
-  /** Sets all columns of the rows with these ids, in the order of `rows`, in which each id stands once; `columns` has `id`. */
-  updateRows(table: string, columns: readonly Column[], rows: readonly object[]): Query<unknown>;
+  /**
+   * Sets all columns of the rows with these ids, in the order of `rows`, in which each id stands once; `columns` has `id`. `moved`
+   * names those in which some row is to differ from what is there: the others need not be set.
+   */
+  updateRows(
+    table: string,
+    columns: readonly Column[],
+    rows: readonly object[],
+    moved: ReadonlySet<string>,
+  ): Query<unknown>;
   /** Draws ids that no subject of the kind has or had. */
   drawIds(subject: SubjectIds, count: number): Promise<readonly number[]>;
   /** Tells the id source that ids up to `id` were given by somebody else (an import). */

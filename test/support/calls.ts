@@ -140,7 +140,8 @@ export const CALLS: Record<string, (tx: Tx) => Query<unknown> | Query<unknown>[]
   listSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.listSubjects(tx, subject, 0, 1)),
   countSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.countSubjects(tx, subject)),
   insertSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.insertSubjects(tx, subject, [row, row])),
-  updateSubjects: (tx) => SUBJECTS.map((subject) => subjectQueries.updateSubjects(tx, subject, [row])),
+  updateSubjects: (tx) =>
+    SUBJECTS.map((subject) => subjectQueries.updateSubjects(tx, subject, [row], new Set(["version", "head"]))),
   listTaken: (tx) =>
     SUBJECTS.flatMap((subject) =>
       Object.values(subject.uniques).map((unique) => subjectQueries.listTaken(tx, subject, unique, ["a", "b"])),

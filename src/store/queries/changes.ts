@@ -15,13 +15,18 @@ export interface Written {
   /** New rows by kind. */
   readonly made: readonly SubjectRows[];
   /** Rows by kind, in the order of their versions: where one is changed twice, the second time stands in a later element. */
-  readonly changed: readonly SubjectRows[];
+  readonly changed: readonly ChangedRows[];
   readonly sides: readonly SideChange[];
 }
 
 export interface SubjectRows {
   readonly subject: Subject;
   readonly rows: readonly Stored<SubjectRow>[];
+}
+
+export interface ChangedRows extends SubjectRows {
+  /** Columns in which some of the rows differ from what they were. */
+  readonly moved: ReadonlySet<string>;
 }
 
 export interface SideChange {
@@ -43,7 +48,7 @@ export async function writeChanges(
   const { events, generation, made, changed, sides } = written;
   const subjects = [
     ...made.map(({ subject, rows }) => insertSubjects(tx, subject, rows)),
-    ...changed.map(({ subject, rows }) => updateSubjects(tx, subject, rows)),
+    ...changed.map(({ subject, rows, moved }) => updateSubjects(tx, subject, rows, moved)),
   ];
   const removed = sides.filter(({ gone }) => gone.length > 0).map(({ side, gone }) => deleteSideRows(tx, side, gone));
   const added = sides.filter((each) => each.rows.length > 0).map((each) => insertSideRows(tx, each.side, each.rows));

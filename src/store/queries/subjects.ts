@@ -50,9 +50,14 @@ export function insertSubjects(tx: Tx, subject: Subject, rows: readonly Row[]): 
   return tx.insertRows(subject.table, storedColumnsOf(subject).all, rows);
 }
 
-/** All but what never changes, of rows of one kind, each another. */
-export function updateSubjects(tx: Tx, subject: Subject, rows: readonly Row[]): Query<unknown> {
-  return tx.updateRows(subject.table, storedColumnsOf(subject).changing, rows);
+/** Rows of one kind, each another; `moved`: the columns in which some of them differ from what is there. */
+export function updateSubjects(
+  tx: Tx,
+  subject: Subject,
+  rows: readonly Row[],
+  moved: ReadonlySet<string>,
+): Query<unknown> {
+  return tx.updateRows(subject.table, storedColumnsOf(subject).changing, rows, moved);
 }
 
 /** Which of these values rows have already in a unique column; where it is compared without case, in lower case. */
