@@ -1,2 +1,2 @@
--- SQLite's own: what a search asks of its blocks the index there is answers as well.
+-- SQLite's own.
 select 1;

@@ -232,6 +232,7 @@ async function walkByIndex(raw: postgres.TransactionSql): Promise<void> {
 /** postgres.js's own tag, with what it has no word for. */
 function sqlTag(raw: postgres.Sql | postgres.TransactionSql): Sql {
   return Object.assign(raw as unknown as Sql, {
+    engine: "postgres" as const,
     names: (...names: readonly string[]) => fragment(raw, joinNames(names)),
     among: (values: readonly (string | number)[]) => tagged(raw, amongText(values), [arrayText(values)]),
   });

@@ -80,6 +80,7 @@ export function sqliteTag(run: (text: string, values: readonly Value[]) => unkno
   };
   const raw = (text: string) => tag(Object.assign([text], { raw: [] }));
   return Object.assign(tag, {
+    engine: "sqlite",
     raw,
     names: (...names: readonly string[]) => raw(joinNames(names)),
     among: (values: readonly (string | number)[]) =>

@@ -7,6 +7,8 @@ import type { StoreCounts } from "./counts.ts";
 /** The types on which both engines agree. */
 export type Value = string | number | Uint8Array | null;
 
+export type Engine = "postgres" | "sqlite";
+
 /** A statement or a fragment of one. It runs when awaited; put into another query's template it becomes a part of it. */
 export interface Query<Row> extends Promise<Row[]> {}
 
@@ -27,6 +29,8 @@ export interface Sql {
   ): Query<Row>;
   (list: readonly (string | number | Uint8Array)[]): List;
   <Row extends object>(rows: readonly Row[], ...columns: readonly (keyof Row & string)[]): Rows;
+  /** Of which engine: for the few statements that are not the same on both. */
+  readonly engine: Engine;
   /** `a, b` as a fragment. Throws TypeError for what is no plain name. */
   names(...names: readonly string[]): Query<unknown>;
   /** `where id ${sql.among([1, 2])}`: one text for lists of any length, also an empty one. All values are of one type. */
@@ -116,7 +120,7 @@ export interface BeginOptions {
 }
 
 export interface Store {
-  readonly engine: "postgres" | "sqlite";
+  readonly engine: Engine;
   /** Where the data is, for people: a path, or host, port and database without the password. */
   readonly place: string;
   /** How long a call may take at the most, where it does not say otherwise. */

@@ -107,6 +107,18 @@ describeEachEngine("find_existing", (server) => {
     expect((await ask({ find_existing: "yes" })).status).toBe(400);
   });
 
+  test("takes no longer where links have large ids, as imported ones may", async () => {
+    const { store } = server();
+    // Such a link and its target in the block before the largest id that any may have.
+    await store.tamper(
+      "insert into link_targets (url_id, target_key) values (9007199254740991, 1), (999999999999999, 2)",
+    );
+    const target = { original_url: "https://example.com/beside-large-ids" };
+    expect((await ask(target)).status).toBe(201);
+    expect((await ask(target)).status).toBe(200);
+    await store.tamper("delete from link_targets where target_key in (1, 2)");
+  });
+
   test("refuses while it cannot be looked up what every link leads to", async () => {
     const { store } = server();
     await store.tamper("update side_tables set is_complete = 0 where name = 'link_targets'");

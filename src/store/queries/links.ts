@@ -63,15 +63,26 @@ export function findSameLink(
       ? sql`and ${sql.names(column)} is null`
       : sql`and ${sql.names(column)} = ${value as string | number}`;
   return sql`
-    select ${columns(sql)} from urls where id in (
-      with recursive blocks (block) as (
-        select 0 union all select block + 1 from blocks where block < (select max(url_id) >> 11 from link_targets))
-      select url_id from link_targets where url_id >> 11 in (select block from blocks) and target_key = ${targetKey})
+    select ${columns(sql)} from urls
+    where id in (select url_id from link_targets where target_key = ${targetKey} ${inBlocks(sql)})
     ${Object.entries(wanted)
       .map(isSame)
       .reduce((before, next) => sql`${before} ${next}`, sql``)}
     ${code === undefined ? sql`` : sql`and short_code = ${code}`}
     and is_active = 1 and (expires_at_ms is null or expires_at_ms > ${nowMs}) order by id limit 1`;
+}
+
+/** SQLite's index of targets begins with the block of a link's id (migration 0012): each that has links is looked into. */
+function inBlocks(sql: Sql): Query<unknown> {
+  if (sql.engine !== "sqlite") return sql``;
+  return sql`
+    and url_id >> 11 in (
+      with recursive blocks (block) as (
+        select min(url_id) >> 11 from link_targets
+        union all
+        select (select min(url_id) >> 11 from link_targets where url_id >= (block + 1) << 11)
+        from blocks where block is not null)
+      select block from blocks)`;
 }
 
 /** Any of those that a user owns, inactive ones included. */
