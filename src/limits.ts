@@ -40,9 +40,10 @@ export const LIMITS = {
   pageOffsetMax: 10_000,
   embeddedHistory: 100,
   transactionRetries: 3,
-  /** Commands of one transaction that are looked up in one go, the next ones after them; and that are written in one go. */
+  /** Commands of one transaction that are looked up in one go, the next ones after them. */
   applyRows: 500,
-  writeRows: 125,
+  /** And that are written in one go: on PostgreSQL all of them, since counters are locked in one order only within a statement. */
+  writeRows: { postgres: 500, sqlite: 125 },
   /** Ids of a kind that are drawn ahead: a few groups' worth. */
   idsAhead: 512,
   /** Changes of one subject each that wait to be written, how many are written together, and groups that are written at once. */
@@ -173,7 +174,7 @@ export const LIMITS = {
   /** Oldest and newest events, of each as many, that are asked whether a log key is theirs. */
   keyWitnesses: 8,
   /** Leaves that one transaction of the sequencer adds at the most: on SQLite more than a group and a batch write between two of its. */
-  sequencerBatch: { postgres: 256, sqlite: 512 },
+  sequencerBatch: { postgres: 256, sqlite: 640 },
   /** Queue rows that wait for a predecessor and are looked past in one transaction. */
   sequencerDeferred: 4_096,
   sequencerPollMs: 100,

@@ -192,7 +192,7 @@ function seal(
 }
 
 /**
- * LIMITS.writeRows at a time: while the database writes some, the next are decided. Throws unauthorized where a key that was not
+ * LIMITS.writeRows at a time: while SQLite writes some, the next are decided. Throws unauthorized where a key that was not
  * asked about before turns out not to be good.
  */
 async function decideAndWrite(
@@ -210,7 +210,7 @@ async function decideAndWrite(
       // What was written before goes on its way. Nobody else has a turn: the database would have to wait as well.
       if (results.length > 0) await new Promise<void>((resolve) => process.nextTick(resolve));
       const decided = changes.length;
-      const until = Math.min(asks.length, results.length + LIMITS.writeRows);
+      const until = Math.min(asks.length, results.length + LIMITS.writeRows[core.store.engine]);
       while (results.length < until) results.push(deciding.decide(results.length));
       if (changes.length === decided) continue;
       const written = writtenOf(changes.slice(decided), inline ? undefined : GENERATION);

@@ -230,7 +230,8 @@ export class SqliteWriter {
     const startedMs = this.#clock.monotonic();
     this.#committing = group;
     await connection.run("commit");
-    if (!group[0]?.isRelaxed) this.#counts.commitSeconds.observe((this.#clock.monotonic() - startedMs) / 1000);
+    if (group.some(({ isRelaxed }) => !isRelaxed))
+      this.#counts.commitSeconds.observe((this.#clock.monotonic() - startedMs) / 1000);
   }
 
   /** `beginning`: of the group, for its first. Throws only when the group itself is lost: SQLite rolled it back (disk full, I/O error), or cannot end a savepoint. */
