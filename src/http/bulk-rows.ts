@@ -78,10 +78,23 @@ export interface Bulk {
 }
 
 export function readRow(bulk: Bulk, { line, value, refusal }: Row): Read {
-  try {
+  return orRefused(line, () => {
     if (refusal) throw refusal;
-    takeFrom(bulk.service, "changes", bulk.caller.keyId === null ? "" : `key ${bulk.caller.keyId}`);
     return { line, ...commandOf(bulk, line, value) };
+  });
+}
+
+/** Counts a row against its key's limit, as it is about to be carried out. */
+export function admit({ service, caller }: Bulk, read: Read): Read {
+  return orRefused(read.line, () => {
+    takeFrom(service, "changes", caller.keyId === null ? "" : `key ${caller.keyId}`);
+    return read;
+  });
+}
+
+function orRefused(line: number, read: () => Read): Read {
+  try {
+    return read();
   } catch (error) {
     if (error instanceof DeadletterError) return { line, status: 0, refusal: error };
     throw error;

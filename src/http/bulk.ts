@@ -10,6 +10,7 @@ import type { Ask, Result } from "../operations/ask.ts";
 import { applyBatch } from "../operations/bulk.ts";
 import { turn } from "../runtime/clock.ts";
 import {
+  admit,
   BULK_COMMANDS,
   type Bulk,
   type BulkKind,
@@ -49,8 +50,10 @@ export function bulkHandlers(service: Service) {
       const isDryRun = readFlag("dry_run", query.dry_run) ?? false;
       const format = formatOf(request.headers);
       const bulk = { service, request, kind, isDryRun, caller: callerOf(request), key: readIdempotencyKey(request) };
-      const rows = readRows(request, format, isAtomic ? LIMITS.bulkAtomicBytes : LIMITS.bulkBytes);
-      return streams.respond(request, isAtomic ? answerAtOnce(bulk, rows) : answerRows(bulk, rows), {
+      const stop = new AbortController();
+      const maxBytes = isAtomic ? LIMITS.bulkAtomicBytes : LIMITS.bulkBytes;
+      const rows = readRows(request, format, maxBytes, stop.signal);
+      return streams.respond(request, isAtomic ? answerAtOnce(bulk, rows) : answerRows(bulk, rows, stop), {
         idleS: Math.ceil(LIMITS.paceMs / 1000) * 2,
         contentType: "application/x-ndjson",
       });
@@ -69,7 +72,7 @@ function formatOf(headers: Headers): RowFormat {
 }
 
 /** While a batch is written, the rows of the next one are read and the answers to the one before are sent. */
-async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGenerator<string> {
+async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>, stop: AbortController): AsyncGenerator<string> {
   const most = bulk.isDryRun ? LIMITS.bulkDryRunRows : LIMITS.bulkRows;
   const [patience, pace] = [new Patience(bulk), new Pace(bulk.service)];
   let count = 0;
@@ -110,6 +113,7 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGene
     yield refusalLine(null, refusalOf(bulk, error));
   } finally {
     ahead.close();
+    stop.abort();
   }
 }
 
@@ -132,12 +136,11 @@ async function applyAfter(
   patience.check(rows.length);
   const beganMs = clock.monotonic();
   const results = await applyRows(bulk, rows);
-  const last = results.at(-1)?.[1];
-  return {
-    results,
-    tookMs: clock.monotonic() - beganMs,
-    isOutage: last !== undefined && "refusal" in last && last.refusal.code === "unavailable",
-  };
+  return { results, tookMs: clock.monotonic() - beganMs, isOutage: results.some(([, result]) => isOutage(result)) };
+}
+
+function isOutage(result: Result): boolean {
+  return "refusal" in result && result.refusal.code === "unavailable";
 }
 
 /** What a row, or the rest of the rows, is refused with. Only the log has what was thrown. */
@@ -181,7 +184,7 @@ async function* answerAtOnce(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGe
     if (rows.length > LIMITS.bulkAtomicRows)
       throw new DeadletterError("payload_too_large", `with atomic at most ${LIMITS.bulkAtomicRows} rows`);
   }
-  const read = rows.map((row) => readRow(bulk, row));
+  const read = rows.map((row) => admit(bulk, readRow(bulk, row)));
   for (const { line, refusal, alone } of read) {
     if (refusal) throw atLine(line, refusal);
     if (alone) throw atLine(line, badRequest("a user is not deactivated together with other rows", "leave atomic out"));
@@ -198,7 +201,7 @@ function atLine(line: number, { code, message, hint, headers }: DeadletterError)
   return new DeadletterError(code, `line ${line}: ${message}`, { ...(hint === undefined ? {} : { hint }), headers });
 }
 
-/** In the order of the rows. */
+/** In the order of the rows, as far as the database answers. */
 async function applyRows(bulk: Bulk, rows: readonly Read[]): Promise<(readonly [Read, Result])[]> {
   const results: (readonly [Read, Result])[] = [];
   let batch: Read[] = [];
@@ -212,12 +215,14 @@ async function applyRows(bulk: Bulk, rows: readonly Read[]): Promise<(readonly [
     results.push(...batch.map((read, at) => [read, applied[at] as Result] as const));
     batch = [];
   };
-  for (const read of rows) {
+  for (const row of rows) {
+    const read = admit(bulk, row);
     if (read.ask) {
       batch.push(read);
       continue;
     }
     await flush();
+    if (results.some(([, result]) => isOutage(result))) return results;
     results.push([read, await settle(bulk, read)]);
   }
   await flush();

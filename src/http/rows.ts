@@ -29,26 +29,44 @@ interface Splitter {
 
 /**
  * Rows as they come, at most LIMITS.bulkRowsRead together: a chunk may have thousands, and nobody is answered while they are read.
- * Throws bad_request where the body cannot be read on, payload_too_large past
- * `maxBytes`.
+ * Throws bad_request where the body cannot be read on, payload_too_large past `maxBytes`. `stop` lets go of the body, also while its
+ * sender does nothing.
  */
 export async function* readRows(
   { body, headers }: Request,
   format: RowFormat,
   maxBytes: number,
+  stop: AbortSignal,
 ): AsyncGenerator<Row[]> {
   const tooLarge = new DeadletterError("payload_too_large", `the body must be at most ${maxBytes} bytes`);
   if (Number(headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
   const splitter = splitterOf(format);
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let bytes = 0;
-  for await (const chunk of body ?? []) {
+  for await (const chunk of chunksOf(body, stop)) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge;
     yield* inParts(await splitter.push(decode(decoder, chunk)));
   }
   yield* inParts(await splitter.push(decode(decoder)));
   yield* inParts(await splitter.end());
+}
+
+/** A reader of its own can be told to end while it waits; one of `for await` cannot. */
+async function* chunksOf(body: ReadableStream<Uint8Array> | null, stop: AbortSignal): AsyncGenerator<Uint8Array> {
+  const reader = body?.getReader();
+  const cancel = () => void reader?.cancel().catch(() => {});
+  stop.addEventListener("abort", cancel, { once: true });
+  try {
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true };
+      if (done || value === undefined) return;
+      yield value;
+    }
+  } finally {
+    stop.removeEventListener("abort", cancel);
+    cancel();
+  }
 }
 
 /** At least one, which may be empty: whoever reads the rows looks after each how long it has waited. */

@@ -20,13 +20,18 @@ export async function applyBatch(
   }
   // Something of one of them broke a rule of the database's, and nothing was written: each is tried by itself.
   const results: Result[] = [];
-  for (const ask of asks) results.push(await applySingly(core, ask, isDryRun));
+  let away: Result | undefined;
+  for (const ask of asks) {
+    const result = away ?? (await applySingly(core, ask, isDryRun));
+    if ("refusal" in result && result.refusal.code === "unavailable") away = result;
+    results.push(result);
+  }
   return results;
 }
 
 async function applySingly(core: Core, ask: Ask, isDryRun: boolean): Promise<Result> {
   try {
-    return { outcome: await applyAlone(core, ask, { isDryRun }) };
+    return { outcome: await applyAlone(core, ask, { isDryRun, isBulk: true }) };
   } catch (error) {
     if (error instanceof DeadletterError) return { refusal: error };
     return { refusal: unexpected(error) };

@@ -1,7 +1,12 @@
 // Bulk requests: one command a row, one answer a row, each failing alone.
 
 import { expect, test } from "bun:test";
+import { DeadletterError } from "../../src/errors.ts";
+import { readRows } from "../../src/http/rows.ts";
+import { RowsAhead } from "../../src/http/rows-ahead.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
+import type { Store } from "../../src/store/store.ts";
 import { describeEachEngine, until } from "../support/harness.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an answer's JSON is whatever the server sent; tests look into it.
@@ -264,6 +269,43 @@ describeEachEngine("bulk", (server, engine) => {
     await until("both links are there", async () => (await server().call("GET", "/urls/slow-b")).status === 200);
     // What the broken request held is free again.
     for (let at = 0; at <= LIMITS.bulksAtOnce; at++) expect((await send("/urls/bulk", "")).status).toBe(200);
+  });
+
+  test("stops at the first row that finds the database away, whatever is wrong with other rows", async () => {
+    const { store } = server().deadletter.core as { store: { begin: Store["begin"] } };
+    const { begin } = store;
+    let asked = 0;
+    store.begin = (work, options) => {
+      if (!options?.isBulk) return begin(work, options);
+      asked += 1;
+      return Promise.reject(new DeadletterError("unavailable", "away"));
+    };
+    const rows = Array.from({ length: 300 }, (_, at) => (at % 10 === 9 ? {} : link(`away-${at}`)));
+    const { lines } = await send("/urls/bulk", ndjson(...rows));
+    store.begin = begin;
+    expect(asked).toBe(1);
+    expect(lines.map(({ line, status }) => [line, status])).toEqual(
+      Array.from({ length: 9 }, (_, at) => [at + 1, 503]),
+    );
+  });
+
+  test("lets go of a body whose sender waits, once its answer has ended", async () => {
+    const stop = new AbortController();
+    let isCancelled = false;
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode("{}\n")),
+      cancel: () => {
+        isCancelled = true;
+      },
+    });
+    const chunks = readRows(new Request("http://a/", { method: "POST", body }), "ndjson", 1_000, stop.signal);
+    const read = (rows: readonly { line: number }[]) => rows.map(({ line }) => ({ line, status: 201 }));
+    const ahead = new RowsAhead(chunks, read, systemClock);
+    expect(await ahead.take(10)).toEqual([{ line: 1, status: 201 }]);
+    ahead.close();
+    stop.abort();
+    await until("the body is let go", () => Promise.resolve(isCancelled));
+    expect(await ahead.take(10)).toEqual([]);
   });
 
   test("leaves a store in which all is true", async () => {
