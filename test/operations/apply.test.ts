@@ -41,6 +41,33 @@ describeEachEngine("apply()", (server, engine) => {
     expect(await server().verify()).toEqual([]);
   });
 
+  test("a subject is changed among the first and among the last", async () => {
+    const many = LIMITS.writeRows.sqlite * 3;
+    const [made] = await run([link("given-up")]);
+    const id = Number(made?.state.id);
+    const outcomes = await run([
+      { type: "link.update", id, title: "first" },
+      ...Array.from({ length: many }, (_, at) => link(`between${at}`)),
+      { type: "link.update", id, title: "last", tags: ["late"] },
+    ]);
+    expect([outcomes[0], outcomes.at(-1)].map((outcome) => outcome?.state.version)).toEqual([2, 3]);
+    expect(await server().verify()).toEqual([]);
+  });
+
+  test.if(engine === "postgres")("writes what is looked up together in one statement", async () => {
+    // Counters are locked in one order only within a statement: over two, transactions would wait for each other in a circle.
+    const [made] = await run([link("one-statement")]);
+    const id = Number(made?.state.id);
+    await run([
+      ...Array.from({ length: LIMITS.applyRows - 1 }, (_, at) => link(`statement${at}`)),
+      { type: "link.update", id, title: "with them" },
+    ]);
+    const statements = await server().store.query<{ count: string }>(
+      "select count(distinct cmin::text) from events where xmin = (select xmin from events order by id desc limit 1)",
+    );
+    expect(Number(statements[0]?.count)).toBe(1);
+  });
+
   test("changes one subject several times in one transaction, an event each", async () => {
     const [made] = await run([link("often")]);
     const id = Number(made?.state.id);
