@@ -143,7 +143,7 @@ export const historyCommand: Command = {
         const [version] = columns.filter((column) => column.name === "version");
         const listing = {
           columns: [
-            ...(version ? [{ ...version, isExtra: false }] : []),
+            ...(version ? [{ ...version, isExtra: false, rank: 1 }] : []),
             ...columns.filter((each) => each !== version),
           ],
           empty: "no events",

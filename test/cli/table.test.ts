@@ -3,9 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { localTime, understand } from "../../src/cli/read-time.ts";
+import { eventColumns } from "../../src/cli/show-event.ts";
 import { type Column, TableWriter } from "../../src/cli/table.ts";
 import { bar, cutEnd, cutMiddle, plotLines, sparkline, thousands, widthOf, wrapText } from "../../src/cli/text.ts";
 import { relativeTime } from "../../src/cli/when.ts";
+import { Event } from "../../src/model/event.ts";
 
 const NOW = Date.parse("2026-11-26T18:45:00Z");
 
@@ -134,6 +136,25 @@ describe("tables", () => {
   test("lose the least needed column before what stays is cut below its least", () => {
     const table = new TableWriter(columns, { width: 20, nowMs: NOW });
     expect(Bun.stripANSI(table.header(rows)).trim()).toBe("CODE    TARGET");
+  });
+
+  test("of events fit 60 columns, however long ago those were", () => {
+    const [event] = Event.examples as [Event];
+    const old = {
+      ...event,
+      event_type: "restored" as const,
+      subject_name: "a-rather-long-code-of-a-link",
+      actor_name: "somebody-with-a-long-name",
+      timestamp: new Date(NOW - 59 * 60_000).toISOString(),
+    };
+    const shown = eventColumns(NOW).filter(({ isExtra }) => !isExtra);
+    const history = [{ name: "version", value: () => 1, rank: 1 }, ...shown];
+    for (const each of [shown, history]) {
+      const table = new TableWriter<Event>(each, { width: 60, nowMs: NOW });
+      const lines = Bun.stripANSI(table.header([old]) + table.lines([old])).trimEnd();
+      for (const line of lines.split("\n")) expect([line, widthOf(line) <= 60]).toEqual([line, true]);
+      expect(lines).toContain("59 min ago");
+    }
   });
 
   test("of rows from outside no terminal obeys", () => {
