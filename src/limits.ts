@@ -41,9 +41,9 @@ export const LIMITS = {
   embeddedHistory: 100,
   transactionRetries: 3,
   /** Commands of one transaction that are looked up in one go, the next ones after them. */
-  applyRows: 500,
+  applyRows: { postgres: 250, sqlite: 500 },
   /** And that are written in one go: on PostgreSQL all of them, since counters are locked in one order only within a statement. */
-  writeRows: { postgres: 500, sqlite: 125 },
+  writeRows: { postgres: 250, sqlite: 125 },
   /** Ids of a kind that are drawn ahead: a few groups' worth. */
   idsAhead: 512,
   /** Changes of one subject each that wait to be written, how many are written together, and groups that are written at once. */
@@ -67,7 +67,7 @@ export const LIMITS = {
   /** How long the next row may be in coming. */
   bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
-  bulkBatchRows: 500,
+  bulkBatchRows: { postgres: 250, sqlite: 500 },
   /** Redirects a second from which on a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
   bulkBusyRows: 8,

@@ -15,8 +15,9 @@ export class Pace implements Pacing {
 
   /** Rows of the next batch. */
   get size(): number {
-    const rate = this.#service.redirects.rate.perSecond ?? LIMITS.bulkBusyRate;
-    return rate < LIMITS.bulkBusyRate ? LIMITS.bulkBatchRows : LIMITS.bulkBusyRows;
+    const { core, redirects } = this.#service;
+    const rate = redirects.rate.perSecond ?? LIMITS.bulkBusyRate;
+    return rate < LIMITS.bulkBusyRate ? LIMITS.bulkBatchRows[core.store.engine] : LIMITS.bulkBusyRows;
   }
 
   /** After each batch, and how long that took. */

@@ -75,8 +75,9 @@ export async function applyAll(
 ): Promise<readonly Result[]> {
   const { progress } = options;
   const results: Result[] = [];
-  for (let at = 0; at < asks.length; at += LIMITS.applyRows) {
-    const part = asks.slice(at, at + LIMITS.applyRows);
+  const size = LIMITS.applyRows[core.store.engine];
+  for (let at = 0; at < asks.length; at += size) {
+    const part = asks.slice(at, at + size);
     // Sent together with what is read to decide. Where it fails, so does the rest.
     progress.inline ??= progress.openLog?.(tx).catch(() => undefined);
     const deciding = await lookUp(core, tx, part, {

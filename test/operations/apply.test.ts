@@ -33,7 +33,7 @@ describeEachEngine("apply()", (server, engine) => {
     Number((await server().store.query<{ count: number }>("select count(*) as count from events"))[0]?.count);
 
   test("takes more commands than are written in one go, and keeps their order", async () => {
-    const many = LIMITS.applyRows * 2 + 7;
+    const many = LIMITS.applyRows[engine] * 2 + 7;
     const outcomes = await run(Array.from({ length: many }, (_, at) => link(`many${at}`, `title ${at}`)));
     expect(outcomes.map(({ state }) => state.title)).toEqual(Array.from({ length: many }, (_, at) => `title ${at}`));
     const ids = outcomes.map(({ state }) => Number(state.id));
@@ -59,7 +59,7 @@ describeEachEngine("apply()", (server, engine) => {
     const [made] = await run([link("one-statement")]);
     const id = Number(made?.state.id);
     await run([
-      ...Array.from({ length: LIMITS.applyRows - 1 }, (_, at) => link(`statement${at}`)),
+      ...Array.from({ length: LIMITS.applyRows.postgres - 1 }, (_, at) => link(`statement${at}`)),
       { type: "link.update", id, title: "with them" },
     ]);
     const statements = await server().store.query<{ count: string }>(
