@@ -7,7 +7,7 @@ import { LIMITS } from "../limits.ts";
 import { strict, wordOf } from "../model/schema.ts";
 import { applyAsks } from "../operations/apply.ts";
 import type { Ask, Result } from "../operations/ask.ts";
-import { applyBatch } from "../operations/bulk.ts";
+import { applyBatch, isUnavailable } from "../operations/bulk.ts";
 import { turn } from "../runtime/clock.ts";
 import {
   admit,
@@ -136,11 +136,11 @@ async function applyAfter(
   patience.check(rows.length);
   const beganMs = clock.monotonic();
   const results = await applyRows(bulk, rows);
-  return { results, tookMs: clock.monotonic() - beganMs, isOutage: results.some(([, result]) => isOutage(result)) };
-}
-
-function isOutage(result: Result): boolean {
-  return "refusal" in result && result.refusal.code === "unavailable";
+  return {
+    results,
+    tookMs: clock.monotonic() - beganMs,
+    isOutage: results.some(([, result]) => isUnavailable(result)),
+  };
 }
 
 /** What a row, or the rest of the rows, is refused with. Only the log has what was thrown. */
@@ -222,7 +222,7 @@ async function applyRows(bulk: Bulk, rows: readonly Read[]): Promise<(readonly [
       continue;
     }
     await flush();
-    if (results.some(([, result]) => isOutage(result))) return results;
+    if (results.some(([, result]) => isUnavailable(result))) return results;
     results.push([read, await settle(bulk, read)]);
   }
   await flush();

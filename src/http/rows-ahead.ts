@@ -1,5 +1,5 @@
-// Rows of a bulk body that are read while the ones before them are written: a few in each turn of the event loop, so that whoever
-// writes, and everybody else, is kept waiting for no more than those.
+// Reads rows of a bulk body ahead while a batch is written: a few per turn of the event loop, so that neither the writer nor other
+// requests wait for long.
 
 import { LIMITS } from "../limits.ts";
 import { type Clock, turn } from "../runtime/clock.ts";
@@ -15,7 +15,7 @@ export class RowsAhead {
   /** What ended it: the body's end, or something thrown. */
   #end: { readonly error?: unknown } | undefined;
   #isClosed = false;
-  /** Of whoever waits for rows, and for room. */
+  /** Wake take() when rows arrive, and the reader when there is room again. */
   #onRows: (() => void) | undefined;
   #onRoom: (() => void) | undefined;
 

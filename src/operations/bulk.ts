@@ -23,10 +23,15 @@ export async function applyBatch(
   let away: Result | undefined;
   for (const ask of asks) {
     const result = away ?? (await applySingly(core, ask, isDryRun));
-    if ("refusal" in result && result.refusal.code === "unavailable") away = result;
+    if (isUnavailable(result)) away = result;
     results.push(result);
   }
   return results;
+}
+
+/** Whether the store did not answer. */
+export function isUnavailable(result: Result): boolean {
+  return "refusal" in result && result.refusal.code === "unavailable";
 }
 
 async function applySingly(core: Core, ask: Ask, isDryRun: boolean): Promise<Result> {

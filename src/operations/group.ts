@@ -71,8 +71,8 @@ function startGroups(core: Core): void {
 }
 
 /**
- * Begins a group once a turn of the event loop has brought nobody more: clients whom one group answered come again in the next few
- * turns, and where those went into two groups each would wait for the disk twice as often.
+ * Starts a group once a turn of the event loop adds no more changes. Clients that one group answered send their next requests over
+ * the following few turns; split into two groups, each would pay for a commit of its own.
  */
 function gather(core: Core, turns: number): void {
   const { waiting, clock, store } = core;

@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DeadletterError, unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { type Clock, sleep } from "../runtime/clock.ts";
+import { type Clock, sleep, turn } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { StoreCounts } from "./counts.ts";
 import { isBusy, mapSqliteError } from "./sqlite-errors.ts";
@@ -88,7 +88,7 @@ export class SqliteWriter {
       this.#queue.push({ run, line, isRelaxed, sinceMs, deadline, ...settle });
       // Deferred, so that every request read in this turn of the event loop joins the group: in a microtask the
       // first transaction would be committed alone before the second request is even parsed.
-      this.#draining ??= new Promise<void>((done) => this.#clock.soon(done)).then(() => this.#drain());
+      this.#draining ??= turn(this.#clock).then(() => this.#drain());
     });
   }
 

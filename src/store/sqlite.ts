@@ -58,9 +58,9 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     deadlineMs,
     read: async (run) => run(sql),
     scan: async (run) => run(scanSql),
-    begin: async (run, { deadlineMs: ownDeadlineMs = deadlineMs, isRelaxed = false, isBulk = false } = {}) => {
+    begin: async (run, options) => {
       if (file.lost !== undefined) throw unavailable(file.lost);
-      return writer.submit(run, { deadlineMs: ownDeadlineMs, isRelaxed, isBulk });
+      return writer.submit(run, { deadlineMs, ...options });
     },
     migrate: (run) => migrateFile(path, clock, run),
     notify: () => Promise.resolve(),
