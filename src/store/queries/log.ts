@@ -84,15 +84,14 @@ export type PendingEvent = EventRow & {
 
 export function listPending(sql: Sql, afterQueueId: number, limit: number): Query<PendingEvent> {
   return sql`
-    select ${eventColumns(sql)}, q.id as queue_id, p.id as previous_id, l.leaf_hash as previous_hash,
-           z.event_id as previous_quarantined, coalesce(sl.event_id, sz.event_id) as settled_id
+    select ${eventColumns(sql)}, q.id as queue_id, p.id as previous_id,
+           (select l.leaf_hash from log_leaf l where l.event_id = p.id) as previous_hash,
+           (select z.event_id from log_quarantine z where z.event_id = p.id) as previous_quarantined,
+           coalesce((select l.event_id from log_leaf l where l.event_id = e.id),
+                    (select z.event_id from log_quarantine z where z.event_id = e.id)) as settled_id
     from log_queue q
     join events e on e.id = q.event_id
     left join events p on p.subject_type = e.subject_type and p.subject_id = e.subject_id and p.version = e.version - 1
-    left join log_leaf l on l.event_id = p.id
-    left join log_quarantine z on z.event_id = p.id
-    left join log_leaf sl on sl.event_id = e.id
-    left join log_quarantine sz on sz.event_id = e.id
     where q.id > ${afterQueueId}
     order by q.id limit ${limit}`;
 }
