@@ -68,6 +68,10 @@ export const LIMITS = {
   bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
   bulkBatchRows: { postgres: 250, sqlite: 500 },
+  /** Batches of one request that are under way at once: an embedded store has one writer. */
+  batchesAtOnce: { postgres: 2, sqlite: 1 },
+  /** A batch begins beside another only where the last took less: its deadline counts while it waits for its turn. */
+  bulkBesideMs: 500,
   /** Redirects a second from which on a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
   bulkBusyRows: 8,

@@ -2,13 +2,13 @@
 // client reads while it sends.
 
 import { type Static, Type } from "@sinclair/typebox";
-import { badRequest, DeadletterError, unavailable, unexpected } from "../errors.ts";
+import { badRequest, DeadletterError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { strict, wordOf } from "../model/schema.ts";
 import { applyAsks } from "../operations/apply.ts";
-import type { Ask, Result } from "../operations/ask.ts";
-import { applyBatch, isUnavailable } from "../operations/bulk.ts";
+import type { Ask } from "../operations/ask.ts";
 import { turn } from "../runtime/clock.ts";
+import { Batch, Patience, refusalOf } from "./bulk-batch.ts";
 import {
   admit,
   BULK_COMMANDS,
@@ -21,8 +21,7 @@ import {
   refusalLine,
   USER_ROWS,
 } from "./bulk-rows.ts";
-import { logUnexpected } from "./error.ts";
-import { callerOf, exchangeOf } from "./exchange.ts";
+import { callerOf } from "./exchange.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
 import { Pace } from "./pace.ts";
 import { readFlag, spelled } from "./page.ts";
@@ -83,19 +82,14 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>, stop: Abor
     return rows.map((row) => readRow(bulk, row));
   };
   const ahead = new RowsAhead(chunks, read, bulk.service.core.clock);
-  const begin = (rows: readonly Read[], rest?: Promise<void>) => {
-    if (rows.length === 0) return undefined;
-    const batch = applyAfter(rest, bulk, rows, patience);
-    // Looked at once the answers before it are sent, whatever comes of it.
-    batch.catch(() => {});
-    return batch;
-  };
+  const begin = (rows: readonly Read[], after?: Batch) =>
+    rows.length === 0 ? undefined : new Batch(bulk, rows, { patience, pace }, after);
   try {
     let batch = begin(await ahead.take(pace.size));
     while (batch) {
-      const { results, tookMs, isOutage } = await batch;
-      const rest = pace.rest(tookMs);
-      batch = isOutage ? undefined : begin(ahead.takeNow(pace.size), rest);
+      await batch.decided;
+      const next = begin(ahead.takeNow(pace.size), batch);
+      const { results, isOutage } = await batch.done;
       for (let at = 0; at < results.length; at += LIMITS.bulkRowsRead) {
         // The next batch, and everybody else, comes first.
         await turn(bulk.service.core.clock);
@@ -105,7 +99,7 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>, stop: Abor
           .join("");
       }
       if (isOutage) return;
-      batch ??= begin(await ahead.take(pace.size), rest);
+      batch = next ?? begin(await ahead.take(pace.size), batch);
     }
   } catch (error) {
     if (bulk.request.signal.aborted) return;
@@ -114,63 +108,6 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>, stop: Abor
   } finally {
     ahead.close();
     stop.abort();
-  }
-}
-
-/** What came of rows that were applied together. */
-interface Batch {
-  readonly results: readonly (readonly [Read, Result])[];
-  readonly tookMs: number;
-  /** Later rows would fail too, and the client can send them again. */
-  readonly isOutage: boolean;
-}
-
-async function applyAfter(
-  rest: Promise<void> | undefined,
-  bulk: Bulk,
-  rows: readonly Read[],
-  patience: Patience,
-): Promise<Batch> {
-  const { clock } = bulk.service.core;
-  await rest;
-  patience.check(rows.length);
-  const beganMs = clock.monotonic();
-  const results = await applyRows(bulk, rows);
-  return {
-    results,
-    tookMs: clock.monotonic() - beganMs,
-    isOutage: results.some(([, result]) => isUnavailable(result)),
-  };
-}
-
-/** What a row, or the rest of the rows, is refused with. Only the log has what was thrown. */
-function refusalOf({ service, request }: Bulk, thrown: unknown): DeadletterError {
-  if (thrown instanceof DeadletterError) return thrown;
-  logUnexpected(service, exchangeOf(request), thrown);
-  return unexpected(thrown);
-}
-
-/** How long a request may go on, and wait for its next row. */
-class Patience {
-  readonly #bulk: Bulk;
-  readonly #untilMs: number;
-  #rowMs: number;
-
-  constructor(bulk: Bulk) {
-    const nowMs = bulk.service.core.clock.monotonic();
-    this.#bulk = bulk;
-    this.#untilMs = nowMs + LIMITS.bulkMs;
-    this.#rowMs = nowMs;
-  }
-
-  /** With each chunk and each batch, and how many rows it has. Throws unavailable where the rest is not taken up. */
-  check(rows: number): void {
-    const { service, request } = this.#bulk;
-    const nowMs = service.core.clock.monotonic();
-    if (rows > 0) this.#rowMs = nowMs;
-    const isIdle = nowMs - this.#rowMs > LIMITS.bulkIdleMs;
-    if (nowMs > this.#untilMs || isIdle || service.isDraining() || request.signal.aborted)
-      throw unavailable("the server does not take up more rows of this request", { hint: "send the rest again" });
   }
 }
 
@@ -199,43 +136,6 @@ async function* answerAtOnce(bulk: Bulk, chunks: AsyncGenerator<Row[]>): AsyncGe
 
 function atLine(line: number, { code, message, hint, headers }: DeadletterError): DeadletterError {
   return new DeadletterError(code, `line ${line}: ${message}`, { ...(hint === undefined ? {} : { hint }), headers });
-}
-
-/** In the order of the rows, as far as the database answers. */
-async function applyRows(bulk: Bulk, rows: readonly Read[]): Promise<(readonly [Read, Result])[]> {
-  const results: (readonly [Read, Result])[] = [];
-  let batch: Read[] = [];
-  const flush = async () => {
-    if (batch.length === 0) return;
-    const asks = batch.map(({ ask }) => ask as Ask);
-    const applied = await applyBatch(bulk.service.core, asks, bulk);
-    for (const result of applied)
-      if ("refusal" in result && result.refusal.code === "internal_error")
-        logUnexpected(bulk.service, exchangeOf(bulk.request), result.refusal.cause);
-    results.push(...batch.map((read, at) => [read, applied[at] as Result] as const));
-    batch = [];
-  };
-  for (const row of rows) {
-    const read = admit(bulk, row);
-    if (read.ask) {
-      batch.push(read);
-      continue;
-    }
-    await flush();
-    if (results.some(([, result]) => isUnavailable(result))) return results;
-    results.push([read, await settle(bulk, read)]);
-  }
-  await flush();
-  return results;
-}
-
-async function settle(bulk: Bulk, { refusal, alone }: Read): Promise<Result> {
-  if (refusal || !alone) return { refusal: refusal ?? badRequest("there is nothing in the row") };
-  try {
-    return { outcome: { state: await alone(), isChanged: true } };
-  } catch (error) {
-    return { refusal: refusalOf(bulk, error) };
-  }
 }
 
 /** What a bulk route takes. */

@@ -8,6 +8,8 @@ import type { Service } from "./service.ts";
 /** Leaves redirects room: while they come a batch is small, and followed by a rest. Small as well where it is not known whether they do. */
 export class Pace implements Pacing {
   readonly #service: Service;
+  /** How long the last batch took. */
+  #tookMs = Number.POSITIVE_INFINITY;
 
   constructor(service: Service) {
     this.#service = service;
@@ -15,9 +17,21 @@ export class Pace implements Pacing {
 
   /** Rows of the next batch. */
   get size(): number {
-    const { core, redirects } = this.#service;
-    const rate = redirects.rate.perSecond ?? LIMITS.bulkBusyRate;
-    return rate < LIMITS.bulkBusyRate ? LIMITS.bulkBatchRows[core.store.engine] : LIMITS.bulkBusyRows;
+    return this.#isBusy ? LIMITS.bulkBusyRows : LIMITS.bulkBatchRows[this.#service.core.store.engine];
+  }
+
+  /** Whether a batch may begin beside another: nobody is redirected, and the store is so quick that none waits for long. */
+  get isFree(): boolean {
+    return !this.#isBusy && this.#tookMs < LIMITS.bulkBesideMs;
+  }
+
+  get #isBusy(): boolean {
+    return (this.#service.redirects.rate.perSecond ?? LIMITS.bulkBusyRate) >= LIMITS.bulkBusyRate;
+  }
+
+  /** How long a batch took. */
+  note(tookMs: number): void {
+    this.#tookMs = tookMs;
   }
 
   /** After each batch, and how long that took. */

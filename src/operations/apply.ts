@@ -56,6 +56,8 @@ export interface TransactOptions {
   readonly mayWriteRefused?: boolean;
   /** Whether it is one of so many that nobody is about to follow all of their links. */
   readonly isBulk?: boolean;
+  /** Called each time that something is about to be written, and awaited: what it throws ends the transaction. */
+  readonly beforeWrite?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -125,16 +127,23 @@ const REFUSED_HINT = {
 async function runOnce<T>(
   core: Core,
   run: (tx: Tx, progress: Progress) => Promise<T>,
-  { isDryRun = false, mayWriteRefused = false, isBulk = false, isQueued = isDryRun, ...options }: RunOptions,
+  {
+    isDryRun = false,
+    mayWriteRefused = false,
+    isBulk = false,
+    isQueued = isDryRun,
+    beforeWrite,
+    ...options
+  }: RunOptions,
 ): Promise<T> {
   const refusal = mayWriteRefused ? undefined : core.writeRefusal();
   if (refusal !== undefined) throw new DeadletterError("unavailable", `no changes are taken: ${refusal}`, REFUSED_HINT);
   const { inline } = core;
   const openLog = isQueued || !inline ? undefined : (tx: Tx) => inline.open(tx);
-  let progress = startProgress(openLog);
+  let progress = startProgress({ openLog, beforeWrite });
   const once = async (tx: Tx) => {
     // A transaction that the store runs again begins anew.
-    progress = startProgress(openLog);
+    progress = startProgress({ openLog, beforeWrite });
     const result = await run(tx, progress);
     if (isDryRun) throw new DryRunEnd(result);
     return result;
@@ -148,7 +157,7 @@ async function runOnce<T>(
     (await progress.inline)?.end();
     // The sequencer finds out what is wrong with the log.
     if (error instanceof InlineMismatch)
-      return runOnce(core, run, { isDryRun, mayWriteRefused, isBulk, isQueued: true, ...options });
+      return runOnce(core, run, { isDryRun, mayWriteRefused, isBulk, isQueued: true, beforeWrite, ...options });
     // Rolling everything back is what makes a dry run one: it has met every rule of the database.
     if (error instanceof DryRunEnd) return error.result as T;
     throw error instanceof StoreError ? new Failed(error, progress.writing) : error;

@@ -36,12 +36,14 @@ export interface Progress {
   worths: Worths | undefined;
   /** Asks whether its events may go into the log at once; undefined where they wait in the queue. */
   readonly openLog: ((tx: Tx) => Promise<InlineBatch | undefined>) | undefined;
+  /** Awaited before anything is written. */
+  readonly beforeWrite: (() => Promise<void>) | undefined;
   /** What came of that, once it was asked. */
   inline: Promise<InlineBatch | undefined> | undefined;
 }
 
-export function startProgress(openLog: Progress["openLog"]): Progress {
-  return { committed: [], writing: [], worths: undefined, openLog, inline: undefined };
+export function startProgress(given: Pick<Progress, "openLog" | "beforeWrite">): Progress {
+  return { ...given, committed: [], writing: [], worths: undefined, inline: undefined };
 }
 
 /** A decision with its event: what is written. */
@@ -214,6 +216,7 @@ async function decideAndWrite(
       const until = Math.min(asks.length, results.length + LIMITS.writeRows[core.store.engine]);
       while (results.length < until) results.push(deciding.decide(results.length));
       if (changes.length === decided) continue;
+      if (writing.length === 0) await progress.beforeWrite?.();
       const written = writtenOf(changes.slice(decided), inline ? undefined : GENERATION);
       const keyIds = writing.length === 0 ? unasked?.keyIds : undefined;
       const sent = writeChanges(tx, written, keyIds);

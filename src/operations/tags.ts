@@ -10,7 +10,7 @@ import { strict } from "../model/schema.ts";
 import { checkTag, tagKey } from "../model/tags.ts";
 import { countTagged, findTagged, listTagged, listTags } from "../store/queries/tags.ts";
 import type { Sql } from "../store/store.ts";
-import { applyBatch, type Pacing } from "./bulk.ts";
+import { beginBatch, type Pacing } from "./bulk.ts";
 import type { Core } from "./context.ts";
 import { pageOf } from "./page.ts";
 import { assertComplete } from "./side-tables.ts";
@@ -86,7 +86,7 @@ export async function renameTag(core: Core, caller: Caller, wanted: RenameTag, p
       command: { type: "link.retag", id: url_id, from, to, reason } as const,
     }));
     if (asks.length === 0) break;
-    for (const result of await applyBatch(core, asks, { isDryRun: false })) {
+    for (const result of await beginBatch(core, asks, { isDryRun: false }).results) {
       // A link that lost the tag meanwhile is no failure; whoever may not change it may change none.
       if ("refusal" in result) throw result.refusal;
       if (result.outcome.isChanged) changed += 1;

@@ -208,6 +208,80 @@ describeEachEngine("bulk", (server, engine) => {
     await server().store.tamper(engine === "sqlite" ? "drop trigger cursed" : "drop trigger cursed on urls");
   });
 
+  test("on PostgreSQL a batch is decided while the one before is written, and written after it, whatever comes of that", async () => {
+    const { store } = server().deadletter.core as { store: { begin: Store["begin"] } };
+    const { begin } = store;
+    const condition = "new.title = 'cursed'";
+    await server().store.tamper(
+      engine === "sqlite"
+        ? `create trigger cursed before insert on urls when ${condition} begin select raise(abort, 'injected'); end`
+        : `create or replace function cursed() returns trigger language plpgsql as $$ begin raise exception 'injected'; end $$;
+           create trigger cursed before insert on urls for each row when (${condition}) execute function cursed()`,
+    );
+    let [now, most] = [0, 0];
+    store.begin = async (work, options) => {
+      if (!options?.isBulk) return begin(work, options);
+      most = Math.max(most, ++now);
+      return begin(work, options).finally(() => {
+        now -= 1;
+      });
+    };
+    const size = LIMITS.bulkBatchRows[engine];
+    const rows: object[] = Array.from({ length: size * 10 }, (_, at) => link(`turn-${at}`));
+    // A code of the batch before, a batch that fails as a whole, and one that names what the batch before made.
+    rows[2 * size] = link("turn-7");
+    rows[2 * size + 1] = link(`turn-${2 * size - 1}`);
+    rows[4 * size + 9] = link("turn-cursed", { title: "cursed" });
+    rows[7 * size] = { command: "delete", link: `turn-${7 * size - 1}` };
+    const { lines } = await send("/urls/bulk", ndjson(...rows)).finally(() => {
+      store.begin = begin;
+    });
+    await server().store.tamper(engine === "sqlite" ? "drop trigger cursed" : "drop trigger cursed on urls");
+    const wanted = rows.map(() => 201);
+    for (const at of [2 * size, 2 * size + 1]) wanted[at] = 409;
+    wanted[4 * size + 9] = 500;
+    wanted[7 * size] = 200;
+    expect(lines.map(({ status }) => status)).toEqual(wanted);
+    expect(most).toBe(LIMITS.batchesAtOnce[engine]);
+    const made = await server().store.query<{ short_code: string }>(
+      `select u.short_code from events e join urls u on u.id = e.subject_id
+       where e.subject_type = 'url' and e.version = 1 and u.short_code like 'turn-%' order by e.id`,
+    );
+    expect(made.map(({ short_code }) => short_code)).toEqual(
+      lines.filter(({ status }) => status === 201).map(({ link }) => link.short_code),
+    );
+  });
+
+  test("where a batch finds the database away, the one after it is not carried out", async () => {
+    const { store } = server().deadletter.core as { store: { begin: Store["begin"] } };
+    const { begin } = store;
+    const away = new DeadletterError("unavailable", "away");
+    let asked = 0;
+    store.begin = (work, options) => {
+      if (!options?.isBulk || ++asked !== 5) return begin(work, options);
+      return begin(async (tx) => {
+        await work(tx);
+        throw away;
+      }, options).catch(() => {
+        throw away;
+      });
+    };
+    const size = LIMITS.bulkBatchRows[engine];
+    const rows = Array.from({ length: size * 8 }, (_, at) => link(`gone-${at}`));
+    const { lines } = await send("/urls/bulk", ndjson(...rows)).finally(() => {
+      store.begin = begin;
+    });
+    const done = lines.filter(({ status }) => status === 201).length;
+    expect(lines.slice(done).map(({ status }) => status)).toEqual(
+      Array.from({ length: lines.length - done }, () => 503),
+    );
+    const made = await server().store.query<{ n: number }>(
+      "select count(*) as n from urls where short_code like 'gone-%'",
+    );
+    expect(Number(made[0]?.n)).toBe(done);
+    expect(done).toBeLessThan(rows.length);
+  });
+
   test("the same request twice at once carries each row out once", async () => {
     const rows = ndjson(...Array.from({ length: 300 }, (_, at) => ({ original_url: `https://twice.example/${at}` })));
     const answers = await Promise.all(
