@@ -83,7 +83,7 @@ export class OwnWrites {
         const message = row?.queue_id == null ? "it was removed" : "it still waits: nothing sequences";
         this.#alarm("late", `an event that was committed here is not in the log: ${message}`, {
           subject: `${type}:${id}`,
-          leaf_hash: key,
+          leaf_hash: Buffer.from(leafHash).toString("base64url"),
           waited_ms: Math.round(waitedMs),
         });
       }
@@ -96,5 +96,5 @@ export class OwnWrites {
 }
 
 function keyOf(leafHash: Uint8Array): string {
-  return Buffer.from(leafHash).toString("base64url");
+  return Buffer.from(leafHash).toString("latin1");
 }

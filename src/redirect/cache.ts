@@ -63,8 +63,8 @@ export class RedirectCache {
   }
 
   /** The link as it has become, where anything is held of its code. */
-  refresh(code: string, link: CachedLink): void {
-    if (this.get(code) !== undefined) this.set(code, link);
+  refresh(code: string, read: () => CachedLink): void {
+    if (this.get(code) !== undefined) this.set(code, read());
   }
 
   clear(): void {
@@ -139,7 +139,7 @@ class Generations {
   set(code: string, link: CachedLink): void {
     const held = this.get(code);
     if (held !== undefined && (held.version > link.version || isSame(held, link))) return;
-    this.delete(code);
+    if (held !== undefined) this.delete(code);
     this.#add(code, link);
   }
 

@@ -137,8 +137,8 @@ export class LinkTable {
   }
 
   #find(name: string): number | undefined {
-    // What no name can be is not worth the hashing, however long it is.
-    if (name.length > LIMITS.cachedNameChars) return undefined;
+    // What cannot be there is not worth the hashing, however long it is.
+    if (this.#size === 0 || name.length > LIMITS.cachedNameChars) return undefined;
     const tableHash = keyedHash(this.#key, name);
     const { places, key } = this.#shards[tableHash >>> (32 - SHARD_BITS)] as Shard;
     const mask = places.length / 2 - 1;

@@ -140,7 +140,7 @@ export class Resolver {
   /** Takes up what has become of a link, where anything is known of it here. */
   refresh(link: StoredDestination): void {
     this.#heardOf(link.short_code);
-    this.#options.cache.refresh(cachedName(link.short_code), this.#cachedFrom(link));
+    this.#options.cache.refresh(cachedName(link.short_code), () => this.#cachedFrom(link));
   }
 
   /** The log went back: nothing of what is known, or on its way, need be so any more. */
@@ -173,6 +173,7 @@ export class Resolver {
     for (const heard of this.#heardMeanwhile) heard.add(code);
     // Whoever changed it reached the store.
     this.#downUntilMs = 0;
+    if (this.#flights.size === 0) return;
     const hash = keyedHash(this.#flightKey, code);
     const flight = this.#flights.get(hash);
     if (flight?.code === code) {

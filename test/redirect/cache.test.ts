@@ -221,11 +221,11 @@ test("an older version of a link never takes the place of a newer one", () => {
   const cache = new RedirectCache({ entries: 100, missing: 100, bytes: 20_000 });
   cache.set("code", { ...link(1, "https://new/"), version: 5 });
   cache.set("code", { ...link(1, "https://old/"), version: 4 });
-  cache.refresh("code", { ...link(1, "https://old/"), version: 3 });
+  cache.refresh("code", () => ({ ...link(1, "https://old/"), version: 3 }));
   cache.set("code", null);
   expect(cache.get("code")?.location).toBe("https://new/");
-  cache.refresh("code", { ...link(1, "https://newer/"), version: 6 });
-  cache.refresh("never-asked-for", link(2));
+  cache.refresh("code", () => ({ ...link(1, "https://newer/"), version: 6 }));
+  cache.refresh("never-asked-for", () => link(2));
   expect([cache.get("code")?.location, cache.get("never-asked-for")]).toEqual(["https://newer/", undefined]);
   // The store itself is believed whatever it says.
   cache.correct("code", { ...link(1, "https://restored/"), version: 2 });
@@ -233,6 +233,6 @@ test("an older version of a link never takes the place of a newer one", () => {
   cache.correct("code", null);
   expect(cache.get("code")).toBeNull();
   cache.set("nobody-yet", null);
-  cache.refresh("nobody-yet", link(3));
+  cache.refresh("nobody-yet", () => link(3));
   expect(cache.get("nobody-yet")).toEqual(link(3));
 });
