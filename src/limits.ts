@@ -41,7 +41,7 @@ export const LIMITS = {
   embeddedHistory: 100,
   transactionRetries: 3,
   /** Commands of one transaction that are looked up in one go, the next ones after them. */
-  applyRows: { postgres: 250, sqlite: 500 },
+  applyRows: { postgres: 250, sqlite: 1_000 },
   /** And that are written in one go: on PostgreSQL all of them, since counters are locked in one order only within a statement. */
   writeRows: { postgres: 250, sqlite: 125 },
   /** Ids of a kind that are drawn ahead: a few groups' worth. */
@@ -60,14 +60,14 @@ export const LIMITS = {
   bulkMs: 3_600_000,
   /** Rows that are read from a body in one go, and that may wait to be written. */
   bulkRowsRead: 50,
-  bulkRowsAhead: 500,
+  bulkRowsAhead: 1_000,
   bulkRowChars: 64 * 1024,
   bulkAtomicRows: 5_000,
   bulkAtomicBytes: 32 * 2 ** 20,
   /** How long the next row may be in coming. */
   bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
-  bulkBatchRows: { postgres: 250, sqlite: 500 },
+  bulkBatchRows: { postgres: 250, sqlite: 1_000 },
   /** Batches of one request that are under way at once: an embedded store has one writer. */
   batchesAtOnce: { postgres: 2, sqlite: 1 },
   /** A batch begins beside another only where the last took less: its deadline counts while it waits for its turn. */
@@ -141,6 +141,9 @@ export const LIMITS = {
   sqliteLateMs: 100,
   /** How long the thread that writes may take to open the file, or to close it. */
   sqliteThreadMs: 10_000,
+  /** Of what its messages are written into: at first, and as much as is kept of a larger one. */
+  threadMessageBytes: 256 * 1024,
+  threadMessageMostBytes: 4 * 2 ** 20,
   sqliteBusyRetryMs: 10,
   /** Pages that the reader keeps, in KiB: enough for the index of a million codes. */
   sqliteCacheKiB: 65_536,

@@ -8,9 +8,15 @@ const LAST_MS = 253_402_300_799_999;
 
 export const HOUR_MS = 3_600_000;
 
+/** The one that was formatted last: what is written together was made at one time. */
+let [lastMs, lastText] = [0, "1970-01-01T00:00:00.000Z"];
+
 /** Total: a stored time that no check let in reads as what it is, so that whoever looks for such things can name it. */
 export function formatTime(ms: number): string {
-  return Math.abs(ms) <= LAST_MS ? new Date(ms).toISOString() : `not a time: ${ms}`;
+  if (ms === lastMs) return lastText;
+  lastMs = ms;
+  lastText = Math.abs(ms) <= LAST_MS ? new Date(ms).toISOString() : `not a time: ${ms}`;
+  return lastText;
 }
 
 export function formatOptionalTime(ms: number | null): string | null {

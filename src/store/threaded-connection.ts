@@ -1,41 +1,23 @@
 // The connection that writes, in a thread of its own (write-thread.ts). Statements that are given in one turn go there together, and
 // all are done in the order in which they were given.
 
-import { deserialize, serialize } from "bun:jsc";
 import { unavailable } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { threadUrl } from "../runtime/program.ts";
+import { type Answers, type Call, decodeAnswers, encodeCalls, type Failure } from "./call-codec.ts";
 import { mapSqliteError } from "./sqlite-errors.ts";
 import type { Value } from "./store.ts";
 import type { WriteConnection, WriteOptions } from "./write-connection.ts";
 
-export type WriteQuestion =
-  | { readonly kind: "open"; readonly options: WriteOptions }
-  | { readonly kind: "calls"; readonly calls: readonly Call[] };
-
-/** `isInside`: a part of a transaction, refused where none is open; `each` always is. */
-export type Call =
-  | { readonly kind: "all"; readonly isInside: boolean; readonly text: string; readonly values: readonly Value[] }
-  | { readonly kind: "each"; readonly text: string; readonly rows: readonly (readonly Value[])[] }
-  | { readonly kind: "run"; readonly text: string }
-  | { readonly kind: "abandon" | "close" };
-
-export type WriteAnswer =
-  | { readonly kind: "opened" }
-  | { readonly kind: "failed"; readonly failure: Failure }
-  | {
-      readonly kind: "done";
-      readonly results: readonly (unknown[] | Failure | undefined)[];
-      readonly inTransaction: boolean;
-    };
-
-/** What SQLite said, as bun:sqlite has it. */
-export interface Failure {
-  readonly message: string;
-  readonly errno: number | undefined;
+/** Beside these, calls and their answers go as bytes (call-codec.ts). */
+export interface OpenQuestion {
+  readonly kind: "open";
+  readonly options: WriteOptions;
 }
+
+export type OpenAnswer = { readonly kind: "opened" } | { readonly kind: "failed"; readonly failure: Failure };
 
 interface Asked {
   readonly call: Call;
@@ -65,7 +47,7 @@ export class ThreadedConnection implements WriteConnection {
   private constructor(thread: Worker, clock: Clock) {
     this.#thread = thread;
     this.#clock = clock;
-    thread.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => this.#settle(deserialize(data) as WriteAnswer);
+    thread.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.#settle(decodeAnswers(data));
     thread.onerror = () => this.#fail();
     thread.addEventListener("close", () => this.#fail());
   }
@@ -74,15 +56,14 @@ export class ThreadedConnection implements WriteConnection {
   static async open(options: WriteOptions, clock: Clock): Promise<ThreadedConnection> {
     const thread = new Worker(threadUrl("store/write-thread"), { ref: false });
     const opened = new Promise<void>((resolve, reject) => {
-      thread.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => {
-        const answer = deserialize(data) as WriteAnswer;
-        if (answer.kind === "opened") resolve();
-        else reject(unavailable(answer.kind === "failed" ? answer.failure.message : ENDED));
+      thread.onmessage = ({ data }: MessageEvent<OpenAnswer>) => {
+        if (data.kind === "opened") resolve();
+        else reject(unavailable(data.failure.message));
       };
       thread.onerror = () => reject(unavailable(ENDED));
       thread.addEventListener("close", () => reject(unavailable(ENDED)));
     });
-    thread.postMessage(serialize({ kind: "open", options } satisfies WriteQuestion));
+    thread.postMessage({ kind: "open", options } satisfies OpenQuestion);
     try {
       await withDeadline(clock, opened, IN_TIME);
     } catch (error) {
@@ -134,19 +115,16 @@ export class ThreadedConnection implements WriteConnection {
     const asked = this.#asked.splice(0);
     if (asked.length === 0) return;
     this.#sent.push(asked);
-    this.#thread.postMessage(
-      serialize({ kind: "calls", calls: asked.map(({ call }) => call) } satisfies WriteQuestion),
-    );
+    const bytes = encodeCalls(asked.map(({ call }) => call));
+    this.#thread.postMessage(bytes, [bytes]);
   }
 
-  #settle(answer: WriteAnswer): void {
-    const asked = this.#sent.shift();
-    if (!asked || answer.kind !== "done") return;
-    this.#inTransaction = answer.inTransaction;
-    for (const [at, { resolve, reject }] of asked.entries()) {
-      const result = answer.results[at];
-      if (result === undefined || Array.isArray(result)) resolve(result ?? []);
-      else reject(Object.assign(new Error(result.message), { errno: result.errno }));
+  #settle({ results, inTransaction }: Answers): void {
+    this.#inTransaction = inTransaction;
+    for (const [at, { resolve, reject }] of (this.#sent.shift() ?? []).entries()) {
+      const result = results[at] ?? [];
+      if ("message" in result) reject(Object.assign(new Error(result.message), { errno: result.errno }));
+      else resolve(result);
     }
   }
 

@@ -1,13 +1,13 @@
 // A thread that runs the statements of an embedded store's writer, so that no redirect waits for them, or for the disk.
 // threaded-connection.ts talks to it.
 
-import { deserialize, serialize } from "bun:jsc";
 import { messageOf } from "../errors.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { yieldToOthers } from "../runtime/program.ts";
+import { type Answers, type Call, decodeCalls, encodeAnswers, type Failure } from "./call-codec.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { StoreError } from "./store.ts";
-import type { Call, Failure, WriteAnswer, WriteQuestion } from "./threaded-connection.ts";
+import type { OpenAnswer, OpenQuestion } from "./threaded-connection.ts";
 import { openForWriting } from "./write-connection.ts";
 
 declare const self: Worker;
@@ -16,22 +16,25 @@ yieldToOthers();
 
 let connection: SqliteConnection | undefined;
 
-self.onmessage = async ({ data }: MessageEvent<SharedArrayBuffer>) => {
-  const question = deserialize(data) as WriteQuestion;
-  if (question.kind === "calls") return tell({ kind: "done", ...runAll(question.calls) });
+self.onmessage = async ({ data }: MessageEvent<ArrayBuffer | OpenQuestion>) => {
+  if (data instanceof ArrayBuffer) {
+    const bytes = encodeAnswers(runAll(decodeCalls(data)));
+    self.postMessage(bytes, [bytes]);
+    return;
+  }
   try {
-    connection = await openForWriting(question.options, systemClock);
+    connection = await openForWriting(data.options, systemClock);
     tell({ kind: "opened" });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });
   }
 };
 
-function tell(answer: WriteAnswer): void {
-  self.postMessage(serialize(answer));
+function tell(answer: OpenAnswer): void {
+  self.postMessage(answer);
 }
 
-function runAll(calls: readonly Call[]) {
+function runAll(calls: readonly Call[]): Answers {
   const results = calls.map((call) => {
     try {
       return run(call);
