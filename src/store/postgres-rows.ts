@@ -10,8 +10,10 @@ export function amongText([first]: readonly (string | number)[]): TemplateString
   return typeof first === "string" ? AMONG_TEXTS : AMONG_NUMBERS;
 }
 
-const AMONG_NUMBERS = templateOf(["= any(", `${ARRAY_TYPES.integer})`]);
-const AMONG_TEXTS = templateOf(["= any(", `${ARRAY_TYPES.text})`]);
+// A select of its own is carried out once, and its length is not looked at for the plan. The array alone would be read anew for
+// each row of a table that is read whole, which PostgreSQL prefers for many values before the first ANALYZE.
+const AMONG_NUMBERS = templateOf(["= any((select ", `${ARRAY_TYPES.integer})::bigint[])`]);
+const AMONG_TEXTS = templateOf(["= any((select ", `${ARRAY_TYPES.text})::text[])`]);
 
 /** The texts that were made, by columns, kind and table: a few for each definition. */
 const MADE = new WeakMap<readonly Column[], Map<string, TemplateStringsArray>>();

@@ -3,10 +3,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Deadletter } from "../../src/app/assemble.ts";
 import { open } from "../../src/app/open.ts";
+import { LINK_HOSTS } from "../../src/model/link-sides.ts";
 import { applyOne } from "../../src/operations/group.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { listEvents, listHistory } from "../../src/store/queries/events.ts";
 import { findLinkByCode, listLinks } from "../../src/store/queries/links.ts";
+import { listSideRows } from "../../src/store/queries/side-tables.ts";
 import { listUsers } from "../../src/store/queries/users.ts";
 import type { Query, Sql, Store } from "../../src/store/store.ts";
 import { createStore, ENGINES, type TestStore } from "../support/harness.ts";
@@ -70,5 +72,18 @@ describe.each([...ENGINES])("query plans on %s", (engine) => {
       engine === "sqlite" ? /SEARCH urls USING INDEX \w+ \(short_code=\?\)/ : /^\[\{"QUERY PLAN":"Index Scan using/,
     );
     expect(plan).not.toMatch(/SCAN urls|Seq Scan|Bitmap|sort|temp b-tree/i);
+  });
+
+  test("many values are looked up by an index, and read once where the planner reads the whole table all the same", async () => {
+    const ids = Array.from({ length: 2_000 }, (_, at) => 1 + at);
+    const plan = await planOf((sql) => listSideRows(sql, LINK_HOSTS, ids));
+    if (engine === "sqlite") return expect(plan).toMatch(/SEARCH link_hosts USING INTEGER PRIMARY KEY/);
+    expect(plan).toMatch(/Index Scan using link_hosts_pkey/);
+    const whole = await opened.begin(async (tx) => {
+      await tx`set local enable_indexscan = off`;
+      await tx`set local enable_bitmapscan = off`;
+      return JSON.stringify(await tx`explain ${listSideRows(tx, LINK_HOSTS, ids)}`);
+    });
+    expect(whole).toMatch(/Seq Scan.*InitPlan/);
   });
 });
