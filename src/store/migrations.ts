@@ -13,6 +13,7 @@ import postgres0009 from "../../migrations/postgres/0009_link_options.sql" with 
 import postgres0010 from "../../migrations/postgres/0010_incidents.sql" with { type: "text" };
 import postgres0011 from "../../migrations/postgres/0011_imported_clicks.sql" with { type: "text" };
 import postgres0012 from "../../migrations/postgres/0012_targets_by_block.sql" with { type: "text" };
+import postgres0013 from "../../migrations/postgres/0013_guard_lookups.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_subjects_and_events.sql" with { type: "text" };
 import sqlite0002 from "../../migrations/sqlite/0002_signed_log.sql" with { type: "text" };
 import sqlite0003 from "../../migrations/sqlite/0003_click_hours.sql" with { type: "text" };
@@ -25,6 +26,7 @@ import sqlite0009 from "../../migrations/sqlite/0009_link_options.sql" with { ty
 import sqlite0010 from "../../migrations/sqlite/0010_incidents.sql" with { type: "text" };
 import sqlite0011 from "../../migrations/sqlite/0011_imported_clicks.sql" with { type: "text" };
 import sqlite0012 from "../../migrations/sqlite/0012_targets_by_block.sql" with { type: "text" };
+import sqlite0013 from "../../migrations/sqlite/0013_guard_lookups.sql" with { type: "text" };
 import type { Store } from "./store.ts";
 
 export interface Migration {
@@ -61,4 +63,5 @@ const MIGRATIONS = [
   { name: "incidents", postgres: postgres0010, sqlite: sqlite0010 },
   { name: "imported_clicks", postgres: postgres0011, sqlite: sqlite0011 },
   { name: "targets_by_block", postgres: postgres0012, sqlite: sqlite0012 },
+  { name: "guard_lookups", postgres: postgres0013, sqlite: sqlite0013 },
 ] as const;

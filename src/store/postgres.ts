@@ -33,6 +33,12 @@ export interface PostgresOptions {
   readonly isPooled: boolean;
 }
 
+/**
+ * A plan that was made while a table was small reads it whole, and is kept until the next ANALYZE however large it grows: what is
+ * asked here has an index. Where there is none the cost that stands for that must not have the plan compiled.
+ */
+const PLANNING = { enable_seqscan: "off", jit: "off" };
+
 /** Any number, the same in every release: processes that migrate one database take turns on it. */
 const MIGRATION_LOCK = 7_305_161_501;
 
@@ -59,6 +65,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
           application_name: "deadletter",
           ...address.parameters,
           statement_timeout: options.deadlineMs,
+          ...PLANNING,
           idle_in_transaction_session_timeout: options.deadlineMs * 2,
         },
   });

@@ -1,0 +1,2 @@
+-- PostgreSQL's own.
+select 1;
