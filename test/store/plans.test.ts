@@ -80,6 +80,7 @@ describe.each([...ENGINES])("query plans on %s", (engine) => {
     if (engine === "sqlite") return expect(plan).toMatch(/SEARCH link_hosts USING INTEGER PRIMARY KEY/);
     expect(plan).toMatch(/Index Scan using link_hosts_pkey/);
     const whole = await opened.begin(async (tx) => {
+      await tx`set local enable_seqscan = on`;
       await tx`set local enable_indexscan = off`;
       await tx`set local enable_bitmapscan = off`;
       return JSON.stringify(await tx`explain ${listSideRows(tx, LINK_HOSTS, ids)}`);
