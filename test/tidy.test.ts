@@ -247,7 +247,7 @@ const RUN_ELSEWHERE = [
   "lookUpLink",
   "listTail",
   "areEvents",
-  "writeChanges",
+  "makeWrites",
   "isComplete",
   "eventColumns",
   "selectWithPrevious",

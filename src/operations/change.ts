@@ -19,7 +19,7 @@ import {
   storedColumnsOf,
 } from "../model/subject.ts";
 import { GENERATION } from "../store/generation.ts";
-import { type ChangedRows, type Written, writeChanges } from "../store/queries/changes.ts";
+import { type ChangedRows, makeWrites, type Written } from "../store/queries/changes.ts";
 import type { Standing } from "../store/queries/keys.ts";
 import type { Tx } from "../store/store.ts";
 import type { Ask, Outcome, Result } from "./ask.ts";
@@ -216,10 +216,11 @@ async function decideAndWrite(
       const until = Math.min(asks.length, results.length + LIMITS.writeRows[core.store.engine]);
       while (results.length < until) results.push(deciding.decide(results.length));
       if (changes.length === decided) continue;
-      if (writing.length === 0) await progress.beforeWrite?.();
       const written = writtenOf(changes.slice(decided), inline ? undefined : GENERATION);
       const keyIds = writing.length === 0 ? unasked?.keyIds : undefined;
-      const sent = writeChanges(tx, written, keyIds);
+      const send = makeWrites(tx, written, keyIds);
+      if (writing.length === 0) await progress.beforeWrite?.();
+      const sent = send();
       // It is looked at below, whatever comes of the rest.
       sent.catch(() => {});
       writing.push(sent);

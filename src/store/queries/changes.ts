@@ -37,14 +37,14 @@ export interface SideChange {
 }
 
 /**
- * Sent in one go, and where the engine can as one statement. Events first, since rows refer to them. With `keyIds`, resolves with
- * what those keys are worth.
+ * Makes the statements and sends none: that does what it returns, in one go, and where the engine can as one statement. Events
+ * first, since rows refer to them. With `keyIds`, that resolves with what those keys are worth.
  */
-export async function writeChanges(
+export function makeWrites(
   tx: Tx,
   written: Written,
   keyIds?: readonly number[],
-): Promise<readonly Standing[] | undefined> {
+): () => Promise<readonly Standing[] | undefined> {
   const { events, generation, made, changed, sides } = written;
   const subjects = [
     ...made.map(({ subject, rows }) => insertSubjects(tx, subject, rows)),
@@ -56,12 +56,17 @@ export async function writeChanges(
   if (generation !== undefined && tx.takesWritesInOne && isEachOnce(events)) {
     const [parts, later] = removed.length === 0 ? [[...subjects, ...added], []] : [subjects, [...removed, ...added]];
     const one = writeInOne(tx, events, generation, { parts, keyIds });
-    const [standings] = await Promise.all([one, ...later]);
-    return keyIds && standings;
+    return async () => {
+      const [standings] = await Promise.all([one, ...later]);
+      return keyIds && standings;
+    };
   }
   const queued = generation === undefined ? [] : [queueEvents(tx, events, generation)];
-  await Promise.all([insertEvents(tx, events), ...queued, ...subjects, ...removed, ...added]);
-  return keyIds && (await readStandings(tx, keyIds));
+  const all = [insertEvents(tx, events), ...queued, ...subjects, ...removed, ...added];
+  return async () => {
+    await Promise.all(all);
+    return keyIds && (await readStandings(tx, keyIds));
+  };
 }
 
 /** PostgreSQL's data-modifying WITH (manual, section 7.8.4). What triggers look for is there once the whole statement has run. */
