@@ -152,7 +152,8 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
       untilUnlocked(clock, () =>
         transact(async (tx) => {
           // Whoever waits for a table keeps all who come after waiting: not for long, and then again.
-          await tx`select set_config('lock_timeout', ${String(LIMITS.migrationLockMs)}, true)`;
+          await tx`select set_config('lock_timeout', ${String(LIMITS.migrationLockMs)}, true),
+                          set_config('enable_seqscan', 'on', true)`;
           await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
           return run(tx);
         }, LIMITS.migrationMs),
