@@ -81,7 +81,7 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>, stop: Abor
     if (count > most) throw new DeadletterError("payload_too_large", `a request may have at most ${most} rows`);
     return rows.map((row) => readRow(bulk, row));
   };
-  const ahead = new RowsAhead(chunks, read, bulk.service.core.clock);
+  const ahead = new RowsAhead(chunks, read, { clock: bulk.service.core.clock, stop });
   const begin = (rows: readonly Read[], after?: Batch) =>
     rows.length === 0 ? undefined : new Batch(bulk, rows, { patience, pace }, after);
   try {
@@ -107,7 +107,6 @@ async function* answerRows(bulk: Bulk, chunks: AsyncGenerator<Row[]>, stop: Abor
     yield refusalLine(null, refusalOf(bulk, error));
   } finally {
     ahead.close();
-    stop.abort();
   }
 }
 

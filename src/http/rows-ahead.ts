@@ -10,6 +10,7 @@ export class RowsAhead {
   readonly #chunks: AsyncGenerator<Row[]>;
   readonly #read: (rows: readonly Row[]) => readonly Read[];
   readonly #clock: Clock;
+  readonly #stop: AbortController;
   /** Not taken yet, in their order; about LIMITS.bulkRowsAhead at the most. */
   readonly #rows: Read[] = [];
   /** What ended it: the body's end, or something thrown. */
@@ -19,11 +20,16 @@ export class RowsAhead {
   #onRows: (() => void) | undefined;
   #onRoom: (() => void) | undefined;
 
-  /** `read` may throw, which ends it. */
-  constructor(chunks: AsyncGenerator<Row[]>, read: (rows: readonly Row[]) => readonly Read[], clock: Clock) {
+  /** `read` may throw, which ends it. `stop` is what lets go of the body of the chunks (rows.ts). */
+  constructor(
+    chunks: AsyncGenerator<Row[]>,
+    read: (rows: readonly Row[]) => readonly Read[],
+    { clock, stop }: { readonly clock: Clock; readonly stop: AbortController },
+  ) {
     this.#chunks = chunks;
     this.#read = read;
     this.#clock = clock;
+    this.#stop = stop;
     void this.#fill().finally(() => this.#onRows?.());
   }
 
@@ -44,10 +50,11 @@ export class RowsAhead {
     return rows;
   }
 
-  /** Reads nothing more. */
+  /** Reads nothing more, and lets go of the body. */
   close(): void {
     this.#isClosed = true;
     this.#onRoom?.();
+    this.#stop.abort();
   }
 
   async #fill(): Promise<void> {

@@ -374,10 +374,9 @@ describeEachEngine("bulk", (server, engine) => {
     });
     const chunks = readRows(new Request("http://a/", { method: "POST", body }), "ndjson", 1_000, stop.signal);
     const read = (rows: readonly { line: number }[]) => rows.map(({ line }) => ({ line, status: 201 }));
-    const ahead = new RowsAhead(chunks, read, systemClock);
+    const ahead = new RowsAhead(chunks, read, { clock: systemClock, stop });
     expect(await ahead.take(10)).toEqual([{ line: 1, status: 201 }]);
     ahead.close();
-    stop.abort();
     await until("the body is let go", () => Promise.resolve(isCancelled));
     expect(await ahead.take(10)).toEqual([]);
   });

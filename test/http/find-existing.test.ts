@@ -109,7 +109,7 @@ describeEachEngine("find_existing", (server) => {
 
   test("takes no longer where links have large ids, as imported ones may", async () => {
     const { store } = server();
-    // Such a link and its target in the block before the largest id that any may have.
+    // Targets of the largest id that a link may have, and of one in a block far from all others.
     await store.tamper(
       "insert into link_targets (url_id, target_key) values (9007199254740991, 1), (999999999999999, 2)",
     );
