@@ -37,6 +37,18 @@ describeEachEngine("bulk", (server, engine) => {
   const countEvents = async () =>
     Number((await server().store.query<{ n: number }>("select count(*) as n from events"))[0]?.n);
 
+  /** Has the database refuse new links of which the condition is true, until what it resolves with is called. */
+  async function curse(condition: string): Promise<() => Promise<void>> {
+    const { tamper } = server().store;
+    await tamper(
+      engine === "sqlite"
+        ? `create trigger cursed before insert on urls when ${condition} begin select raise(abort, 'injected'); end`
+        : `create function cursed() returns trigger language plpgsql as $$ begin raise exception 'injected'; end $$;
+           create trigger cursed before insert on urls for each row when (${condition}) execute function cursed()`,
+    );
+    return () => tamper(engine === "sqlite" ? "drop trigger cursed" : "drop function cursed cascade");
+  }
+
   test("answers each row in order, with the link or with what is wrong with that row alone", async () => {
     const before = await countEvents();
     const rows = [
@@ -192,32 +204,20 @@ describeEachEngine("bulk", (server, engine) => {
   });
 
   test("a row that breaks a rule of the database's fails alone, and no request is kept from then on", async () => {
-    const condition = "new.short_code = 'cursed'";
-    await server().store.tamper(
-      engine === "sqlite"
-        ? `create trigger cursed before insert on urls when ${condition} begin select raise(abort, 'injected'); end`
-        : `create function cursed() returns trigger language plpgsql as $$ begin raise exception 'injected'; end $$;
-           create trigger cursed before insert on urls for each row when (${condition}) execute function cursed()`,
-    );
+    const lift = await curse("new.short_code = 'cursed'");
     for (let at = 0; at <= LIMITS.bulksAtOnce; at++) {
       const rows = ndjson(link(`around-${at}-a`), link("cursed"), link(`around-${at}-b`));
       const { lines } = await send("/urls/bulk", rows);
       expect(lines.map(({ status }) => status)).toEqual([201, 500, 201]);
       expect(lines[1]).toMatchObject({ error: "internal_error", detail: "an unexpected error occurred" });
     }
-    await server().store.tamper(engine === "sqlite" ? "drop trigger cursed" : "drop trigger cursed on urls");
+    await lift();
   });
 
   test("on PostgreSQL a batch is decided while the one before is written, and written after it, whatever comes of that", async () => {
     const { store } = server().deadletter.core as { store: { begin: Store["begin"] } };
     const { begin } = store;
-    const condition = "new.title = 'cursed'";
-    await server().store.tamper(
-      engine === "sqlite"
-        ? `create trigger cursed before insert on urls when ${condition} begin select raise(abort, 'injected'); end`
-        : `create or replace function cursed() returns trigger language plpgsql as $$ begin raise exception 'injected'; end $$;
-           create trigger cursed before insert on urls for each row when (${condition}) execute function cursed()`,
-    );
+    const lift = await curse("new.title = 'cursed'");
     let [now, most] = [0, 0];
     store.begin = async (work, options) => {
       if (!options?.isBulk) return begin(work, options);
@@ -236,7 +236,7 @@ describeEachEngine("bulk", (server, engine) => {
     const { lines } = await send("/urls/bulk", ndjson(...rows)).finally(() => {
       store.begin = begin;
     });
-    await server().store.tamper(engine === "sqlite" ? "drop trigger cursed" : "drop trigger cursed on urls");
+    await lift();
     const wanted = rows.map(() => 201);
     for (const at of [2 * size, 2 * size + 1]) wanted[at] = 409;
     wanted[4 * size + 9] = 500;
