@@ -11,16 +11,16 @@ import { keepPace } from "./pace.ts";
 
 interface BatchOptions {
   readonly isDryRun: boolean;
-  /** One that is decided already: this one is decided while that is written, and written once it is committed (mayOverlap). */
+  /** The batch before, if the two may overlap (mayOverlap): this one is decided while that one is written. */
   readonly after?: Batch | undefined;
 }
 
 /** Commands of which each fails alone, in one transaction. */
 export interface Batch {
   readonly asks: readonly Ask[];
-  /** Resolves once they are decided and about to be written, or it has ended. */
+  /** Resolves when the next batch may begin: just before the first write where batches overlap, otherwise at the end. */
   readonly decided: Promise<void>;
-  /** Resolves once its transaction has ended: whether it was committed. */
+  /** Resolves when the transaction has ended, to whether it committed. */
   readonly committed: Promise<boolean>;
   /** Where the store did not answer each of them is refused with unavailable, which says what is known. */
   readonly results: Promise<readonly Result[]>;
@@ -31,19 +31,20 @@ export function beginBatch(core: Core, asks: readonly Ask[], { isDryRun, after }
   const committed = Promise.withResolvers<boolean>();
   const beforeWrite = async () => {
     decided.resolve();
-    if (after && !(await after.committed)) throw new OutOfTurn();
+    if (after && !(await after.committed)) throw new OutOfTurn(after);
   };
   const run = async () => {
     try {
       if (!isDryRun) await keepPace(core);
-      const results = await applyEach(core, asks, { isDryRun, isBulk: true, beforeWrite });
+      const hook = overlaps(core) ? beforeWrite : undefined;
+      const results = await applyEach(core, asks, { isDryRun, isBulk: true, beforeWrite: hook });
       committed.resolve(true);
       return results;
     } catch (error) {
-      if (error instanceof OutOfTurn) return applyLater(core, asks, after);
-      if (error instanceof DeadletterError && error.code === "unavailable") return refuseAll(asks, error);
+      if (error instanceof OutOfTurn) return applyLater(core, asks, error.before);
+      if (error instanceof DeadletterError && error.code === "unavailable") return asks.map(() => ({ refusal: error }));
     }
-    // Whoever waits for its turn holds what they may need.
+    // Lets the next batch give its connection back; it begins anew after these.
     committed.resolve(false);
     return applyEachAlone(core, asks, isDryRun);
   };
@@ -54,26 +55,31 @@ export function beginBatch(core: Core, asks: readonly Ask[], { isDryRun, after }
   return { asks, decided: decided.promise, committed: committed.promise, results };
 }
 
-/** The batch before was not committed as one: what was decided meanwhile may not be so. */
-class OutOfTurn extends Error {}
-
-/** Once the batch before has ended, and only where the store answered then: in order. */
-async function applyLater(core: Core, asks: readonly Ask[], after: Batch | undefined): Promise<readonly Result[]> {
-  const away = (await after?.results)?.find(isUnavailable);
-  if (away && "refusal" in away) return refuseAll(asks, away.refusal);
-  return beginBatch(core, asks, { isDryRun: false }).results;
+/** The batch before did not commit as one transaction, so decisions made in the meantime may be wrong. */
+class OutOfTurn extends Error {
+  readonly before: Batch;
+  constructor(before: Batch) {
+    super("out of turn");
+    this.before = before;
+  }
 }
 
-function refuseAll(asks: readonly Ask[], refusal: DeadletterError): readonly Result[] {
-  return asks.map(() => ({ refusal }));
+/** Begins anew once the batch before has ended; refused like that one if the store did not answer it. */
+async function applyLater(core: Core, asks: readonly Ask[], before: Batch): Promise<readonly Result[]> {
+  const away = (await before.results).find(isUnavailable);
+  return away ? asks.map(() => away) : beginBatch(core, asks, { isDryRun: false }).results;
+}
+
+function overlaps({ store }: Core): boolean {
+  return LIMITS.batchesAtOnce[store.engine] > 1;
 }
 
 /**
- * Whether a batch may be decided while the one before is written: nothing of it is about what that makes, and it locks nothing, so
- * that nobody who holds the other up can wait for it.
+ * Whether a batch may be decided while the one before is written. It must not refer to anything that one creates, and must not lock
+ * any rows: with locks, the two batches and a third transaction could deadlock.
  */
 export function mayOverlap(core: Core, { asks: before }: Batch, asks: readonly Ask[]): boolean {
-  if (LIMITS.batchesAtOnce[core.store.engine] === 1) return false;
+  if (!overlaps(core)) return false;
   const made = new Set(before.map(codeOf));
   return asks.every((ask) => {
     const { subject, rule } = ruleOf(ask.command);
@@ -83,12 +89,12 @@ export function mayOverlap(core: Core, { asks: before }: Batch, asks: readonly A
   });
 }
 
-/** The code that a link is to have, where its command says so. */
+/** The code that a command gives a new link, if it names one. */
 function codeOf({ command }: Ask): unknown {
   return "short_code" in command ? command.short_code?.trim() : undefined;
 }
 
-/** Something of one of them broke a rule of the database's, and nothing was written: each is tried by itself. */
+/** After a transaction in which one command broke a database rule, so that nothing was written. */
 async function applyEachAlone(core: Core, asks: readonly Ask[], isDryRun: boolean): Promise<readonly Result[]> {
   const results: Result[] = [];
   let away: Result | undefined;
