@@ -68,9 +68,9 @@ export const LIMITS = {
   bulkIdleMs: 60_000,
   bulkDryRunRows: 100_000,
   bulkBatchRows: { postgres: 250, sqlite: 1_000 },
-  /** Batches of one request that are under way at once: an embedded store has one writer. */
+  /** Batches of one request in progress at a time: an embedded store has one writer. */
   batchesAtOnce: { postgres: 2, sqlite: 1 },
-  /** A batch begins beside another only where the last took less: its deadline counts while it waits for its turn. */
+  /** Batches overlap only while they take less than this: a batch's deadline runs while it waits for the one before. */
   bulkBesideMs: 500,
   /** Redirects a second from which on a batch has fewer rows, and how many times as long as it took is rested after it. */
   bulkBusyRate: 50,
@@ -141,7 +141,7 @@ export const LIMITS = {
   sqliteLateMs: 100,
   /** How long the thread that writes may take to open the file, or to close it. */
   sqliteThreadMs: 10_000,
-  /** Of what its messages are written into: at first, and as much as is kept of a larger one. */
+  /** The buffer in which its messages are encoded: initial size, and the largest that is kept. */
   threadMessageBytes: 256 * 1024,
   threadMessageMostBytes: 4 * 2 ** 20,
   sqliteBusyRetryMs: 10,

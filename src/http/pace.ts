@@ -20,7 +20,7 @@ export class Pace implements Pacing {
     return this.#isBusy ? LIMITS.bulkBusyRows : LIMITS.bulkBatchRows[this.#service.core.store.engine];
   }
 
-  /** Whether a batch may begin beside another: nobody is redirected, and the store is so quick that none waits for long. */
+  /** Whether batches may overlap: only without redirect traffic, and while the store is fast enough that none waits long. */
   get isFree(): boolean {
     return !this.#isBusy && this.#tookMs < LIMITS.bulkBesideMs;
   }

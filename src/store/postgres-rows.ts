@@ -10,8 +10,8 @@ export function amongText([first]: readonly (string | number)[]): TemplateString
   return typeof first === "string" ? AMONG_TEXTS : AMONG_NUMBERS;
 }
 
-// A select of its own is carried out once, and its length is not looked at for the plan. The array alone would be read anew for
-// each row of a table that is read whole, which PostgreSQL prefers for many values before the first ANALYZE.
+// The subselect runs once, and hides the array's length from the planner. Without it, before the first ANALYZE, PostgreSQL 15 scans
+// the table sequentially for a long array and casts the text again for every row.
 const AMONG_NUMBERS = templateOf(["= any((select ", `${ARRAY_TYPES.integer})::bigint[])`]);
 const AMONG_TEXTS = templateOf(["= any((select ", `${ARRAY_TYPES.text})::text[])`]);
 
@@ -54,7 +54,7 @@ function elementText(value: Value): string {
   return `"\\\\x${value.toHex()}"`;
 }
 
-/** Half as long as with a regular expression, which is what counts for a disclosure. */
+/** Takes half the time of a regular expression on text with many quotes. */
 function escaped(text: string, char: string): string {
   return text.includes(char) ? text.replaceAll(char, `\\${char}`) : text;
 }

@@ -34,8 +34,8 @@ export interface PostgresOptions {
 }
 
 /**
- * A plan that was made while a table was small reads it whole, and is kept until the next ANALYZE however large it grows: what is
- * asked here has an index. Where there is none the cost that stands for that must not have the plan compiled.
+ * A plan made while a table is small scans it sequentially, and is cached until the next ANALYZE even if the table grows. All queries
+ * of a server have an index. JIT is off because a disabled scan's nominal cost would trigger it.
  */
 const PLANNING = { enable_seqscan: "off", jit: "off" };
 

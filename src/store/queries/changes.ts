@@ -37,8 +37,8 @@ export interface SideChange {
 }
 
 /**
- * Makes the statements and sends none: that does what it returns, in one go, and where the engine can as one statement. Events
- * first, since rows refer to them. With `keyIds`, that resolves with what those keys are worth.
+ * Builds the statements and returns a function that sends them together, as a single statement if the engine can. Events come first,
+ * since rows refer to them. With `keyIds`, the function resolves to the standing of those keys.
  */
 export function makeWrites(
   tx: Tx,
